@@ -1,0 +1,3 @@
+"""The experiment: models, images and metrics, data, training, evaluation and records."""
+
+__version__ = "0.1.0"

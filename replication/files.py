@@ -1,0 +1,47 @@
+"""Writing files so that a reader never sees half of one."""
+
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from replication.errors import UserError
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside ``path``; on success it replaces ``path``, on any failure it is removed.
+
+    The temporary name keeps the suffix, because image and figure writers choose the format by it.
+    Raises UserError, naming ``path``, when the folder cannot be written or the disk is full.
+    """
+    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        with open(temporary, "r+b") as written:  # Windows refuses to fsync what is open for reading only
+            os.fsync(written.fileno())  # the content must be on disk before the name points to it
+        os.replace(temporary, path)
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        with suppress(OSError):  # a folder that cannot be written has nothing to clean up
+            temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write ``content`` to ``path`` atomically. Raises UserError naming ``path``."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_text(path: Path, content: str) -> None:
+    """Write ``content`` to ``path`` atomically as UTF-8 with ``\\n`` line ends. Raises UserError naming ``path``."""
+    write_bytes(path, content.encode("utf-8"))
+
+
+def write_with(path: Path, writer: Callable[[Path], object]) -> None:
+    """Let ``writer(temporary_path)`` produce the file, then move it to ``path`` atomically."""
+    with atomic_path(path) as temporary:
+        writer(temporary)
