@@ -1,0 +1,79 @@
+"""How the network starts: a start for short training budgets.
+
+PyTorch's default shrinks the signal at every separable layer, and a short training spends itself on undoing that.
+"""
+
+from math import sqrt
+
+import torch
+from torch import Tensor, nn
+
+from replication.models.layers import SeparableConv2d
+from replication.models.msrn import MSRN
+
+INPUT_GAIN = 4.0
+"""Pictures have a standard deviation of about 0.25 around their mean; the head brings that to 1."""
+BRANCH_GAIN = 0.3
+"""Gain of each block's last 1x1: eight residual branches must not add up to more than the picture."""
+OUTPUT_GAIN = 0.02
+"""Gain of the last convolution: the untrained features hardly touch the picture that passes by them."""
+
+
+@torch.no_grad()
+def identity_start(model: MSRN, seed: int) -> None:
+    """Start ``model`` as nearest-neighbour upsampling with variance-preserving features beside it.
+
+    Three channels carry R, G and B unchanged through head, tail and upsampler; every other weight is normal with the
+    variance that keeps the signal's (gain 1 in linear layers, sqrt(2) before a ReLU, the constants above where named)
+    and every bias is zero. Changes the parameters in place; the same ``seed`` gives the same parameters.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    _normal(model.head[0], INPUT_GAIN, generator)
+    _carry(model.head[0], input_offset=0)
+    for block in model.body:
+        for layer in (block.conv_3_1, block.conv_5_1, block.conv_3_2, block.conv_5_2):
+            _normal(layer, sqrt(2), generator)
+        _normal(block.confusion, BRANCH_GAIN, generator)
+    fuse, conv, upsampler, last = model.tail
+    for layer in (fuse, conv, *upsampler[::2]):
+        _normal(layer, 1.0, generator)
+    _normal(last, OUTPUT_GAIN, generator)
+    _carry(fuse, input_offset=fuse.in_channels - fuse.out_channels)  # the head's output stands last (see MSRN.features)
+    _carry(conv, input_offset=0)
+    for index in range(0, len(upsampler), 2):
+        _carry(upsampler[index], input_offset=0, copies=upsampler[index + 1].upscale_factor ** 2)
+    _pass(last.weight)
+
+
+def _normal(layer: nn.Module, gain: float, generator: torch.Generator) -> None:
+    """Normal weights whose output has ``gain`` times the input's deviation; zero bias."""
+    if isinstance(layer, SeparableConv2d):
+        _normal(layer.depthwise, 1.0, generator)
+        _normal(layer.pointwise, gain, generator)
+        return
+    assert isinstance(layer, nn.Conv2d)
+    fan_in = layer.weight[0].numel()
+    layer.weight.normal_(0.0, gain / sqrt(fan_in), generator=generator)
+    assert layer.bias is not None
+    layer.bias.zero_()
+
+
+def _carry(layer: nn.Module, *, input_offset: int, copies: int = 1) -> None:
+    """Make the first three outputs, each ``copies`` times, equal to the three inputs from ``input_offset`` on."""
+    if isinstance(layer, SeparableConv2d):
+        layer.depthwise.weight[:3] = 0.0
+        layer.depthwise.weight[:3, 0, layer.depthwise.kernel_size[0] // 2, layer.depthwise.kernel_size[1] // 2] = 1.0
+        layer = layer.pointwise
+    assert isinstance(layer, nn.Conv2d)
+    layer.weight[: 3 * copies] = 0.0
+    middle = layer.kernel_size[0] // 2
+    for channel in range(3):
+        rows = slice(channel * copies, (channel + 1) * copies)
+        layer.weight[rows, input_offset + channel, middle, middle] = 1.0
+
+
+def _pass(weight: Tensor) -> None:
+    """Add to the last convolution what lets the three carried channels through."""
+    middle = weight.shape[-1] // 2
+    for channel in range(3):
+        weight[channel, channel, middle, middle] += 1.0
