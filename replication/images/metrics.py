@@ -1,0 +1,106 @@
+"""PSNR and SSIM under an explicit protocol.
+
+Published numbers differ by more than a decibel with the channel, and in the second decimal with border and rounding,
+so no function here has a default for them.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from skimage.metrics import structural_similarity
+
+from replication.errors import UserError
+from replication.images.color import rgb_to_luma
+
+SSIM_WINDOW = 11
+"""Side of the Gaussian window (Wang et al. 2004)."""
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What is compared: every choice that moves a published number.
+
+    channel: "luma" (BT.601, 16..235) or "rgb" (PSNR over all samples; SSIM as the mean over R, G and B).
+    shave: pixels left out along each border. rounded_luma: luma rounded to integers, as MATLAB does for uint8 images.
+    A greyscale image is compared as it is under either channel. Raises UserError for another channel or a negative shave.
+    """
+
+    channel: Literal["luma", "rgb"]
+    shave: int
+    rounded_luma: bool
+
+    def __post_init__(self) -> None:
+        if self.channel not in ("luma", "rgb"):
+            raise UserError(f"protocol: expected channel 'luma' or 'rgb', got {self.channel!r}")
+        if self.shave < 0:
+            raise UserError(f"protocol: expected a border of at least 0 pixels to shave, got {self.shave}")
+
+
+def table_protocols(scale: int) -> dict[str, Protocol]:
+    """The two protocols of every record: luma, as the literature's tables, and RGB; a border of ``scale`` shaved."""
+    return {
+        "luma": Protocol(channel="luma", shave=scale, rounded_luma=True),
+        "rgb": Protocol(channel="rgb", shave=scale, rounded_luma=False),
+    }
+
+
+def _compared(image: NDArray[np.uint8], protocol: Protocol) -> NDArray[np.float64]:
+    """The samples that ``protocol`` compares, as float64."""
+    samples = image.astype(np.float64)
+    if image.ndim == 3 and protocol.channel == "luma":
+        samples = rgb_to_luma(image)
+        if protocol.rounded_luma:
+            samples = np.floor(samples + 0.5)
+    height, width = image.shape[:2]
+    return samples[protocol.shave : height - protocol.shave, protocol.shave : width - protocol.shave]
+
+
+def _pair(
+    sr: NDArray[np.uint8], hr: NDArray[np.uint8], protocol: Protocol, smallest: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    for name, image in (("sr", sr), ("hr", hr)):
+        if image.dtype != np.uint8:
+            raise UserError(f"metrics: expected {name} as uint8 in 0..255, got {image.dtype}")
+    if hr.ndim != 2 and hr.shape[2:] != (3,):
+        raise UserError(f"metrics: expected (H, W) or (H, W, 3) arrays, got shape {hr.shape}")
+    if sr.shape != hr.shape:
+        raise UserError(f"metrics: expected two images of one shape, got sr {sr.shape} and hr {hr.shape}")
+    if min(hr.shape[:2]) < smallest + 2 * protocol.shave:
+        raise UserError(
+            f"metrics: image of {hr.shape[0]}x{hr.shape[1]} pixels is too small: expected at least {smallest} "
+            f"on each side inside a border of {protocol.shave}"
+        )
+    return _compared(sr, protocol), _compared(hr, protocol)
+
+
+def psnr(sr: NDArray[np.uint8], hr: NDArray[np.uint8], protocol: Protocol) -> float:
+    """Peak signal-to-noise ratio in dB, peak 255; infinite for equal images.
+
+    ``sr`` and ``hr``: uint8, both (H, W) or both (H, W, 3) RGB. Raises UserError for other types, unequal shapes, or an
+    image that the shaved border uses up.
+    """
+    restored, original = _pair(sr, hr, protocol, smallest=1)
+    error = np.mean((restored - original) ** 2)
+    return float("inf") if error == 0 else float(10 * np.log10(255**2 / error))
+
+
+def ssim(sr: NDArray[np.uint8], hr: NDArray[np.uint8], protocol: Protocol) -> float:
+    """Structural similarity as in Wang et al. 2004: Gaussian 11x11 window, sigma 1.5, population covariance.
+
+    Data range 255, mean over the positions where the window fits. Arguments and errors as for `psnr`; inside the border
+    at least 11 pixels are needed on each side.
+    """
+    restored, original = _pair(sr, hr, protocol, smallest=SSIM_WINDOW)
+    return float(
+        structural_similarity(
+            restored,
+            original,
+            gaussian_weights=True,
+            sigma=1.5,
+            use_sample_covariance=False,
+            data_range=255,
+            channel_axis=2 if restored.ndim == 3 else None,
+        )
+    )
