@@ -1,0 +1,119 @@
+"""Training checkpoints: one safetensors file with parameters, Adam's state, and the story so far.
+
+Files are written atomically, so a crash at any moment leaves the earlier ones whole; a SHA-256 over the content finds
+damage that the file format does not.
+"""
+
+import hashlib
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from replication.errors import UserError
+from replication.files import write_bytes
+
+PATTERN = "checkpoint-*.safetensors"
+KEEP = 2
+"""Checkpoints kept beside the best: the last, and the one before in case the last gets damaged."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a run has done: steps finished, seconds spent, best validation PSNR in dB (None before the first), log rows."""
+
+    step: int
+    seconds: float
+    best_psnr: float | None
+    log: list[dict[str, float | None]]
+
+
+def write(path: Path, model: nn.Module, optimizer: torch.optim.Adam, run: Mapping[str, Any], progress: Progress) -> None:
+    """Write a checkpoint. ``run`` are the facts that identify the run. Raises UserError naming ``path``."""
+    state = {f"model.{name}": value for name, value in model.state_dict().items()}
+    for name, parameter in model.named_parameters():
+        for key, value in optimizer.state.get(parameter, {}).items():
+            state[f"adam.{name}.{key}"] = value
+    state = {name: value.detach().cpu().contiguous() for name, value in state.items()}
+    metadata = {"run": json.dumps(dict(run), sort_keys=True), "progress": json.dumps(asdict(progress))}
+    metadata["sha256"] = _digest(state, metadata)
+    write_bytes(path, save(state, metadata))
+
+
+def _digest(state: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
+    total = hashlib.sha256()
+    for name in sorted(state):
+        total.update(name.encode())
+        total.update(state[name].reshape(-1).view(torch.uint8).numpy().data)
+    for name in ("run", "progress"):
+        total.update(metadata[name].encode())
+    return total.hexdigest()
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint as read: tensors by name, the run's identifying facts, and its progress."""
+
+    state: dict[str, Tensor]
+    run: dict[str, Any]
+    progress: Progress
+
+
+def read(path: Path) -> Checkpoint:
+    """Read and verify a checkpoint. Raises UserError naming ``path`` when it is missing or damaged."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        if metadata["sha256"] != _digest(state, metadata):
+            raise UserError(f"checkpoint {path} is damaged: its SHA-256 does not match")
+        return Checkpoint(state, json.loads(metadata["run"]), Progress(**json.loads(metadata["progress"])))
+    except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
+        raise UserError(f"checkpoint {path} is damaged: {error}") from error
+
+
+def restore(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Adam) -> None:
+    """Put parameters and Adam's state back, bit for bit and in the memory format that each parameter has."""
+    model.load_state_dict({name[6:]: value for name, value in checkpoint.state.items() if name.startswith("model.")})
+    for name, parameter in model.named_parameters():
+        prefix = f"adam.{name}."
+        entries = {key[len(prefix) :]: value for key, value in checkpoint.state.items() if key.startswith(prefix)}
+        if entries:
+            optimizer.state[parameter] = {
+                key: value if key == "step" else torch.empty_like(parameter).copy_(value)
+                for key, value in entries.items()
+            }
+
+
+def path_for(folder: Path, step: int) -> Path:
+    """Where the checkpoint after ``step`` steps is written; names sort by step."""
+    return folder / f"checkpoint-{step:08d}.safetensors"
+
+
+def newest(folder: Path) -> Checkpoint | None:
+    """The newest undamaged checkpoint of a run, or None when there is none at all.
+
+    A damaged one is passed over with a warning. Raises UserError when all are damaged.
+    """
+    paths = sorted(folder.glob(PATTERN), reverse=True)
+    for path in paths:
+        try:
+            return read(path)
+        except UserError as error:
+            print(f"warning: {error}; falling back to the one before", file=sys.stderr)
+    if paths:
+        raise UserError(f"{folder}: every checkpoint is damaged; start anew in another folder")
+    return None
+
+
+def prune(folder: Path) -> None:
+    """Remove all but the newest `KEEP` checkpoints of the pattern."""
+    for path in sorted(folder.glob(PATTERN))[:-KEEP]:
+        path.unlink(missing_ok=True)

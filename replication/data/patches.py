@@ -1,0 +1,221 @@
+"""Training patches: original and low-resolution images made once, sampling and augmentation without state.
+
+What sample ``index`` under ``seed`` is depends on nothing else, so neither workers nor restarts nor the number of
+processes change the data.
+"""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+from tqdm import tqdm
+
+from replication.errors import UserError
+from replication.images.io import read_image
+from replication.images.resize import crop_to_multiple, imresize
+
+SUFFIXES = {".png", ".bmp", ".jpg", ".jpeg", ".tif", ".tiff"}
+DIV2K_TRAINING = tuple(f"{number:04d}.png" for number in range(1, 801))
+
+
+def list_images(folder: Path, dataset: str) -> list[Path]:
+    """The images of a training folder, sorted by name.
+
+    Raises UserError when the folder is missing, unreadable or holds none, and for "DIV2K" names the training images that
+    are absent.
+    """
+    if not folder.is_dir():
+        raise UserError(f"training images: expected a folder at {folder}, found {'a file' if folder.exists() else 'nothing'}")
+    try:
+        files = sorted(folder.iterdir())
+    except OSError as error:
+        raise UserError(f"training images: cannot read folder {folder}: {error.strerror or error}") from error
+    paths = [path for path in files if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")]
+    if not paths:
+        raise UserError(f"training images: {folder} holds no image ({', '.join(sorted(SUFFIXES))})")
+    if dataset == "DIV2K":
+        missing = sorted(set(DIV2K_TRAINING) - {path.name for path in paths})
+        if missing:
+            shown = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
+            raise UserError(f"{folder}: expected DIV2K's 800 training images, {len(missing)} missing: {shown}")
+        paths = [path for path in paths if path.name in set(DIV2K_TRAINING)]
+    return paths
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Where one original (height x width, RGB) and its low-resolution image lie in the two flat files."""
+
+    name: str
+    scaling: float
+    height: int
+    width: int
+    hr_offset: int
+    lr_offset: int
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Prepared training images: an index, two memory-mapped files of uint8 samples, and the digest of the originals.
+
+    Pickling carries the folder and not the samples: loader processes that are not forked open the files themselves.
+    """
+
+    index: tuple[Pair, ...]
+    hr: NDArray[np.uint8]
+    lr: NDArray[np.uint8]
+    scale: int
+    digest: str
+    folder: Path
+
+    def __reduce__(self) -> tuple[Callable[..., "Pairs"], tuple[Path, int]]:
+        return _open, (self.folder, self.scale)
+
+    def images(self, pair: Pair) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Original (H, W, 3) and low-resolution image (H / scale, W / scale, 3), uint8, as views of the files."""
+        low = (pair.height // self.scale, pair.width // self.scale, 3)
+        hr = self.hr[pair.hr_offset : pair.hr_offset + pair.height * pair.width * 3]
+        lr = self.lr[pair.lr_offset : pair.lr_offset + low[0] * low[1] * 3]
+        return hr.reshape(pair.height, pair.width, 3), lr.reshape(low)
+
+
+def prepare(
+    paths: Sequence[Path], scale: int, scaling: Sequence[float], cache: Path, *, show_progress: bool = False
+) -> Pairs:
+    """Make every original and its low-resolution image once, in ``cache``; later calls open what is there.
+
+    The low-resolution image is our bicubic of the original (times ``scaling``, cropped to a multiple of ``scale``).
+    The cache is keyed by names, sizes, times, scale and scaling, so changed images are prepared anew. Raises UserError
+    naming every image that cannot be used, before anything is trained.
+    """
+    try:
+        stamp = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
+    except OSError as error:
+        raise UserError(f"cannot read training image {error.filename}: {error.strerror}") from error
+    key = hashlib.sha256(json.dumps([stamp, scale, list(scaling)]).encode()).hexdigest()[:16]
+    folder = cache / key
+    if not folder.is_dir():
+        _build(paths, scale, scaling, folder, show_progress)
+    return _open(folder, scale)
+
+
+def _build(paths: Sequence[Path], scale: int, scaling: Sequence[float], folder: Path, show_progress: bool) -> None:
+    """Fill a temporary folder and rename it to ``folder``, so that an interrupted run leaves no half-made cache."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
+        try:
+            _fill(paths, scale, scaling, temporary, show_progress)
+            try:
+                temporary.rename(folder)
+            except OSError:
+                if not folder.is_dir():  # else another run has made the same images in the meantime
+                    raise
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    except OSError as error:
+        raise UserError(f"cannot write training cache {folder}: {error.strerror or error}") from error
+
+
+def _fill(paths: Sequence[Path], scale: int, scaling: Sequence[float], folder: Path, show_progress: bool) -> None:
+    index: list[Pair] = []
+    broken: list[str] = []
+    originals = hashlib.sha256()
+    with (folder / "hr").open("wb") as hr_file, (folder / "lr").open("wb") as lr_file:
+        for path in tqdm(paths, desc="preparing training images", unit="image", disable=not show_progress):
+            try:
+                image = read_image(path)
+            except UserError as error:
+                broken.append(str(error))
+                continue
+            if min(image.shape[:2]) < scale:
+                broken.append(f"{path}: {image.shape[0]}x{image.shape[1]} pixels is too small for scale {scale}")
+                continue
+            originals.update(path.name.encode() + image.tobytes())
+            if image.ndim == 2:
+                image = np.repeat(image[:, :, None], 3, axis=2)
+            for factor in scaling:
+                shrunk = image if factor == 1 else imresize(image, factor)
+                if min(shrunk.shape[:2]) < scale:
+                    continue  # a shrunk copy too small for any patch
+                hr = crop_to_multiple(shrunk, scale)
+                offsets = (hr_file.tell(), lr_file.tell())
+                index.append(Pair(path.name, factor, hr.shape[0], hr.shape[1], *offsets))
+                hr_file.write(hr.tobytes())
+                lr_file.write(imresize(hr, 1 / scale).tobytes())
+    if broken:
+        raise UserError(f"{len(broken)} training image(s) cannot be used: {'; '.join(broken)}")
+    content = {"digest": originals.hexdigest(), "pairs": [vars(pair) for pair in index]}
+    (folder / "index.json").write_text(json.dumps(content), encoding="utf-8")
+
+
+def _open(folder: Path, scale: int) -> Pairs:
+    try:
+        content = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+        index = tuple(Pair(**pair) for pair in content["pairs"])
+        hr, lr = (np.memmap(folder / name, np.uint8, "r") for name in ("hr", "lr"))
+        expected = sum(pair.height * pair.width * 3 for pair in index)
+        if (hr.size, lr.size * scale**2) != (expected, expected):
+            raise ValueError(f"expected {expected} samples, got {hr.size}")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"training cache {folder} is damaged: remove it and start again ({error})") from error
+    return Pairs(index, hr, lr, scale, content["digest"], folder)
+
+
+class PatchDataset(Dataset[tuple[Tensor, Tensor]]):
+    """An endless list of training patches: item ``index`` is a pure function of (``seed``, ``index``).
+
+    Each item: (3, p / scale, p / scale) and (3, p, p), uint8 RGB, for p = ``hr_patch``. Raises UserError when ``hr_patch``
+    is no multiple of the scale or an unscaled image is smaller; a shrunk copy that is smaller is left out.
+    """
+
+    def __init__(self, pairs: Pairs, *, hr_patch: int, flips: bool, rotations: bool, seed: int) -> None:
+        if hr_patch % pairs.scale:
+            raise UserError(f"recipe key 'hr_patch': expected a multiple of the scale {pairs.scale}, got {hr_patch}")
+        fits = [pair for pair in pairs.index if min(pair.height, pair.width) >= hr_patch]
+        usable = {pair.name for pair in fits}
+        for pair in pairs.index:
+            if pair.name not in usable:
+                raise UserError(
+                    f"training image {pair.name} is smaller than a patch: expected at least {hr_patch}x{hr_patch} "
+                    f"pixels, got {pair.height}x{pair.width}"
+                )
+        self.pairs, self.fits = pairs, fits
+        self.hr_patch, self.flips, self.rotations, self.seed = hr_patch, flips, rotations, seed
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        random = np.random.default_rng([self.seed, index])
+        hr, lr = self.pairs.images(self.fits[random.integers(len(self.fits))])
+        scale, size = self.pairs.scale, self.hr_patch // self.pairs.scale
+        top, left = (int(random.integers(length - size + 1)) for length in lr.shape[:2])
+        low = lr[top : top + size, left : left + size]
+        high = hr[top * scale : (top + size) * scale, left * scale : (left + size) * scale]
+        turns, mirror = int(random.integers(4)), bool(random.integers(2))
+        return self._oriented(low, turns, mirror), self._oriented(high, turns, mirror)
+
+    def _oriented(self, patch: NDArray[np.uint8], turns: int, mirror: bool) -> Tensor:
+        if self.rotations:
+            patch = np.rot90(patch, turns)
+        if self.flips and mirror:
+            patch = patch[:, ::-1]
+        return torch.from_numpy(np.ascontiguousarray(patch.transpose(2, 0, 1)))
+
+
+def batches(steps: range, batch_size: int, rank: int, processes: int) -> Iterator[range]:
+    """Sample indices of each step for one of ``processes`` processes: its share of every whole batch.
+
+    Step s takes samples s·batch_size to (s + 1)·batch_size. Raises UserError when the batch cannot be shared evenly.
+    """
+    if batch_size % processes:
+        raise UserError(f"recipe key 'batch_size': {batch_size} cannot be shared by {processes} processes")
+    share = batch_size // processes
+    return (range(first, first + share) for first in (step * batch_size + rank * share for step in steps))

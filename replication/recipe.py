@@ -1,0 +1,179 @@
+"""Training recipes: TOML files read into one typed, frozen dataclass."""
+
+import dataclasses
+import hashlib
+import json
+import math
+import tomllib
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from replication.errors import UserError
+
+FOLDER = Path(__file__).parent / "recipes"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides the weights a training ends with, beside model, scale, seed and images.
+
+    Data: dataset ("DIV2K" requires its 800 training images, "any" takes what the folder holds); holdout (images at the
+    end of the sorted folder kept for validation); hr_patch (side in HR pixels); batch_size (of all processes
+    together); flips; rotations (by 90 degrees); scaling (factors by which the images are shrunk beforehand, each
+    equally likely; 1.0 is the image itself).
+    Length: steps (optimiser steps in all); steps_per_epoch (validation, log and checkpoint come once an epoch).
+    Optimiser: Adam with learning_rate, beta1, beta2, epsilon on the L1 loss; gradient_clip (largest gradient norm, 0 =
+    off). Rate: warmup_steps (linear rise), then schedule "constant", "halving" (halved every halving_steps) or "decay"
+    (constant, then falling over the last decay_fraction of all steps).
+    Start and speed: start ("default" of PyTorch or "identity"); fold_upsampler (upsampler and last convolution as one
+    5x5); channels_last (memory format); precision ("fp32", or "bf16" for mixed).
+    """
+
+    dataset: Literal["DIV2K", "any"]
+    holdout: int
+    hr_patch: int
+    batch_size: int
+    flips: bool
+    rotations: bool
+    scaling: tuple[float, ...]
+    steps: int
+    steps_per_epoch: int
+    learning_rate: float
+    beta1: float
+    beta2: float
+    epsilon: float
+    gradient_clip: float
+    warmup_steps: int
+    schedule: Literal["constant", "halving", "decay"]
+    halving_steps: int
+    decay_fraction: float
+    start: Literal["default", "identity"]
+    fold_upsampler: bool
+    channels_last: bool
+    precision: Literal["fp32", "bf16"]
+
+    def __post_init__(self) -> None:
+        for name in ("hr_patch", "batch_size", "steps", "steps_per_epoch", "learning_rate"):
+            if not getattr(self, name) > 0:
+                raise UserError(f"recipe key {name!r}: expected a value above 0, got {getattr(self, name)}")
+        for name in ("holdout", "gradient_clip", "warmup_steps", "halving_steps", "decay_fraction"):
+            if not getattr(self, name) >= 0:
+                raise UserError(f"recipe key {name!r}: expected 0 or more, got {getattr(self, name)}")
+        if not self.scaling or not all(0 < factor <= 1 for factor in self.scaling):
+            raise UserError(f"recipe key 'scaling': expected factors above 0 and at most 1, got {list(self.scaling)}")
+        if self.decay_fraction > 1:
+            raise UserError(f"recipe key 'decay_fraction': expected at most 1, got {self.decay_fraction}")
+        if self.schedule == "halving" and not self.halving_steps:
+            raise UserError("recipe key 'halving_steps': expected a value above 0 for the schedule 'halving', got 0")
+
+    def rate(self, step: int) -> float:
+        """Learning rate of optimiser step ``step``, counted from 0."""
+        factor = 1.0
+        if step < self.warmup_steps:
+            factor = (step + 1) / (self.warmup_steps + 1)
+        if self.schedule == "halving":
+            factor *= 0.5 ** (step // self.halving_steps)
+        if self.schedule == "decay" and step >= self.decay_begin:
+            # 1 - sqrt falls fast at first; ends lower than a line or a cosine of that length (Hägele et al. 2024).
+            factor *= 1 - math.sqrt((step - self.decay_begin) / (self.steps - self.decay_begin))
+        return self.learning_rate * factor
+
+    @property
+    def decay_begin(self) -> int:
+        """First step of the schedule "decay" at which the rate falls."""
+        return round(self.steps * (1 - self.decay_fraction))
+
+    @property
+    def seen_pixels(self) -> int:
+        """HR pixels that the whole training looks at: the budget that two recipes are compared by."""
+        return self.steps * self.batch_size * self.hr_patch**2
+
+    def as_dict(self) -> dict[str, Any]:
+        """The recipe as JSON values."""
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in vars(self).items()}
+
+    def digest(self) -> str:
+        """SHA-256 of the recipe's values, in hexadecimal."""
+        return hashlib.sha256(json.dumps(self.as_dict(), sort_keys=True).encode()).hexdigest()
+
+
+FIELDS: dict[str, Any] = typing.get_type_hints(Recipe)
+"""Recipe keys and their types."""
+
+
+def names() -> list[str]:
+    """The recipes that ship with the package."""
+    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+
+
+def load(name: str, overrides: Mapping[str, str] | None = None) -> Recipe:
+    """Read a shipped recipe by name, or a TOML file by path, with ``overrides`` given as text in place of its values.
+
+    Raises UserError for a file that is missing or no TOML, and names a key that is unknown, absent or of a wrong type.
+    """
+    path = FOLDER / f"{name}.toml" if name in names() else Path(name)
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        known = ", ".join(names())
+        raise UserError(f"recipe {name!r}: expected one of {known} or a TOML file ({error.strerror})") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"recipe {path} is no valid TOML: {error}") from error
+    for key, text in (overrides or {}).items():
+        values[key] = _parse(key, text)
+    return from_dict(values, source=str(path))
+
+
+def from_dict(values: Mapping[str, Any], source: str) -> Recipe:
+    """Build a recipe from plain values, checking every key and type. Raises UserError naming ``source`` and the key."""
+    for key in values:
+        if key not in FIELDS:
+            raise UserError(f"{source}: unknown recipe key {key!r}; known are {', '.join(FIELDS)}")
+    for key in FIELDS:
+        if key not in values:
+            raise UserError(f"{source}: recipe key {key!r} is missing")
+    return Recipe(**{key: _checked(key, value, source) for key, value in values.items()})
+
+
+def _checked(key: str, value: Any, source: str) -> Any:
+    """``value`` as the type that ``key`` has; whole numbers are accepted where a float is expected."""
+    kind = FIELDS[key]
+    choices = typing.get_args(kind)
+    if typing.get_origin(kind) is Literal:
+        if value in choices:
+            return value
+        expected = " or ".join(repr(choice) for choice in choices)
+    elif typing.get_origin(kind) is tuple:
+        if isinstance(value, list | tuple) and all(_is_number(item) for item in value):
+            return tuple(float(item) for item in value)
+        expected = "a list of numbers"
+    elif kind is float:
+        if _is_number(value):
+            return float(value)
+        expected = "a number"
+    else:
+        if type(value) is kind:  # not isinstance: True is an int in Python
+            return value
+        expected = {int: "a whole number", bool: "true or false"}[kind]
+    raise UserError(f"{source}: recipe key {key!r}: expected {expected}, got {value!r}")
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)
+
+
+def _parse(key: str, text: str) -> Any:
+    """A command line's text as the TOML value it stands for; what is no TOML value is a string."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def same_but_length(one: Recipe, other: Recipe, steps_done: int) -> bool:
+    """Whether ``one`` and ``other`` make the same first ``steps_done`` steps: equal but for how long they go on."""
+    aligned = dataclasses.replace(one, steps=other.steps, decay_fraction=other.decay_fraction)
+    return aligned == other and all(one.rate(step) == other.rate(step) for step in range(steps_done))
