@@ -1,0 +1,134 @@
+"""``python -m replication.data``: what image sets are here, whether they are right, and where to get the others."""
+
+import argparse
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from replication.data import benchmarks
+from replication.data.download import SOURCES, Source, count_images, obtain
+from replication.errors import UserError, run
+from replication.files import write_text
+
+DESCRIPTION = """\
+Say which image sets are in the data folder, verify every benchmark image by its pixels, and say where the missing
+sets are published. With --download, get sets that have a public address.
+
+The data folder is --data, else $REPLICATION_DATA, else ./data. Benchmarks are found in any of these layouts:
+  benchmarks/<set>/*                  any of PNG, BMP, JPEG
+  benchmark/<set>/HR/*                as the EDSR authors' archive unpacks
+  <set>/image_SRF_4/*_HR.png          as SelfExSR's archives unpack
+Training images are expected in train/BSDS400 and DIV2K/DIV2K_train_HR.
+
+Exit status: 0 if everything that is there is right (sets may be absent), 1 if an image is not the published one,
+2 for an error."""
+
+EPILOG = """\
+examples:
+  python -m replication.data
+  python -m replication.data --data ~/datasets
+  python -m replication.data --download Set5 B100
+  python -m replication.data --data ~/originals --make-manifest benchmarks.json"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    command = argparse.ArgumentParser(
+        prog="python -m replication.data",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument("--data", type=Path, metavar="DIR", help="data folder (default: $REPLICATION_DATA or data)")
+    action = command.add_mutually_exclusive_group()
+    action.add_argument("--download", nargs="+", metavar="NAME", help=f"sets to download: {', '.join(SOURCES)}")
+    action.add_argument(
+        "--make-manifest",
+        type=Path,
+        metavar="FILE",
+        help="write the digests of the full images in <data>/benchmarks/<set>/ to FILE; this is how benchmarks.json "
+        "was made, and taken as the truth are the images that are there",
+    )
+    return command
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; the exit status is 1 if an image that is there is wrong. Raises UserError for bad input."""
+    arguments = parser().parse_args(argv)
+    root = benchmarks.data_root(arguments.data, must_exist=not arguments.download)
+    if arguments.make_manifest:
+        write_text(arguments.make_manifest, benchmarks.make_manifest(root))
+        print(f"wrote {arguments.make_manifest}")
+        return 0
+    if arguments.download:
+        download(arguments.download, root)
+        return 0
+    return status(root, f" --data {shlex.quote(str(root))}" if arguments.data else "")
+
+
+def download(names: Sequence[str], root: Path) -> None:
+    """Get the named sets, in order. Raises UserError at a failure, and before anything at an unknown name."""
+    unknown = [name for name in names if name not in SOURCES]
+    if unknown:
+        raise UserError(f"unknown set {unknown[0]!r}: expected {', '.join(SOURCES)}")
+    for name in dict.fromkeys(names):
+        source = SOURCES[name]
+        print(f"{name}: {source.published}")
+        print(f"{name}: {source.images} images, complete and checked, in {obtain(source, root)}")
+    kept = sorted(path for path in (root / "downloads").glob("*") if path.is_file())
+    if kept:
+        print(f"Archives that may now be deleted: {', '.join(str(path) for path in kept)}")
+
+
+def status(root: Path, option: str = "") -> int:
+    """Print what is there and what is not; return 1 if an image that is there is wrong.
+
+    ``option``: the ``--data`` argument to repeat in the suggested command.
+    """
+    print(f"Data folder: {root}{'' if root.is_dir() else ' (does not exist)'}\n")
+    lines, problems, absent = [("set", "images", "state", "where")], [], []
+    for name in (benchmarks.EMBEDDED, *benchmarks.BENCHMARKS):
+        try:
+            found = benchmarks.find(name, root)
+            wrong = benchmarks.verify(found) if found else []
+        except UserError as error:
+            found, wrong = None, [str(error)]
+        problems += wrong
+        if wrong:
+            lines.append((name, "", "WRONG", "see below"))
+        elif found:
+            lines.append((name, str(len(found.images)), "verified", f"{found.folder} ({found.layout})"))
+        else:
+            lines.append((name, "", "absent", ""))
+            absent.append(SOURCES[name])
+    for source in (source for source in SOURCES.values() if source.name not in benchmarks.BENCHMARKS):
+        count = count_images(root / source.destination)
+        if count != source.images:
+            absent.append(source)
+        state = "for training" if count == source.images else "incomplete" if count else "absent"
+        where = str(root / source.destination) if count else ""
+        lines.append((source.name, f"{count} of {source.images}" if count else "", state, where))
+    print(table(lines))
+    for problem in problems:
+        print(f"\nwrong: {problem}")
+    if absent:
+        print("\nWhere the missing sets are published:")
+        print("\n".join(address(source) for source in absent))
+        print(f"\nTo download one: python -m replication.data{option} --download NAME")
+    return 1 if problems else 0
+
+
+def address(source: Source) -> str:
+    """Where a set is published, for the terminal."""
+    return f"  {source.name}: {source.published}\n    {source.archive.url} ({source.archive.megabytes} MB)"
+
+
+def table(lines: Sequence[tuple[str, ...]]) -> str:
+    """Columns aligned on the left."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    rows = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
+    return "\n".join(row.rstrip() for row in rows)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,118 @@
+"""Reading and writing 8-bit images: one array layout for every file that a user may bring.
+
+Arrays are uint8 in 0..255, (H, W) for grey files and (H, W, 3) RGB for colour files. Colour profiles and gamma tags are
+ignored, as MATLAB's ``imread`` and the literature do. What cannot be represented without loss (16 bits per channel,
+transparency, CMYK, animations) is refused, because a silent conversion would change every measured number.
+"""
+
+import warnings
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import PIL.Image
+from PIL import ImageOps
+
+from replication.errors import UserError
+from replication.files import atomic_path
+
+Image = npt.NDArray[np.uint8]
+
+READABLE = ("PNG", "BMP", "JPEG", "TIFF", "WEBP", "GIF", "PPM")
+WRITABLE = {".png": "PNG", ".bmp": "BMP", ".tif": "TIFF", ".tiff": "TIFF", ".jpg": "JPEG", ".jpeg": "JPEG"}
+GREY_MODES = frozenset({"1", "L", "LA"})
+COLOR_MODES = frozenset({"P", "PA", "RGB", "RGBA", "RGBX"})
+
+
+def read_image(path: Path) -> Image:
+    """Read an image file as uint8 in 0..255: (H, W) if it is stored as grey, else (H, W, 3) RGB.
+
+    A palette becomes RGB, an alpha channel that is opaque everywhere is dropped, and the EXIF orientation of a
+    camera's file is applied. Raises UserError naming the file when it is missing, empty, damaged or not an image, and
+    when it has transparency, more than 8 bits per channel, several frames or another colour model.
+    """
+    content = _content(path)
+    try:
+        with warnings.catch_warnings():
+            # A warning is for images between one and two times the limit; above it, Pillow raises.
+            warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)
+            with PIL.Image.open(BytesIO(content), formats=READABLE) as picture:
+                found = _unsupported(picture)
+                if found is not None:
+                    raise UserError(f"{path}: expected an 8-bit grey or RGB image, got {found}")
+                picture.load()
+                return _array(ImageOps.exif_transpose(picture), path)
+    except UserError:
+        raise
+    except PIL.UnidentifiedImageError as error:
+        kinds = ", ".join(READABLE)
+        raise UserError(f"{path}: expected an image ({kinds}), got a file that begins with {content[:12]!r}") from error
+    except PIL.Image.DecompressionBombError as error:
+        raise UserError(f"{path}: expected an image of reasonable size, got: {error}") from error
+    except Exception as error:  # Pillow's decoders raise many types (OSError, SyntaxError, struct.error) on damage
+        raise UserError(f"{path}: expected a whole image, got a damaged or truncated file ({error})") from error
+
+
+def read_size(path: Path) -> tuple[int, int]:
+    """Height and width in pixels from the header alone, without decoding. Raises UserError naming the file."""
+    try:
+        with PIL.Image.open(path, formats=READABLE) as picture:
+            return picture.height, picture.width
+    except Exception as error:
+        raise UserError(f"cannot read the size of {path}: {error}") from error
+
+
+def write_image(path: Path, image: Image) -> None:
+    """Write a uint8 image, (H, W) grey or (H, W, 3) RGB, in the format of ``path``'s suffix, atomically.
+
+    JPEG is written at quality 95 without chroma subsampling; the other formats are lossless. Raises UserError when the
+    suffix is unknown or the file cannot be written, ValueError when the array is not such an image.
+    """
+    if image.dtype != np.uint8 or not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)):
+        raise ValueError(f"expected uint8 (H, W) or (H, W, 3), got {image.dtype} {image.shape}")
+    kind = WRITABLE.get(path.suffix.lower())
+    if kind is None:
+        raise UserError(f"cannot write {path}: expected a name that ends in {', '.join(WRITABLE)}")
+    picture = PIL.Image.fromarray(np.ascontiguousarray(image))
+    with atomic_path(path) as temporary:
+        if kind == "JPEG":
+            picture.save(temporary, kind, quality=95, subsampling=0)
+        else:
+            picture.save(temporary, kind)
+
+
+def _content(path: Path) -> bytes:
+    """All bytes of a file that should be an image."""
+    if path.is_dir():
+        raise UserError(f"{path}: expected an image file, got a folder")
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read the image {path}: {error.strerror or error}") from error
+    if not content:
+        raise UserError(f"{path}: expected an image, got an empty file")
+    return content
+
+
+def _unsupported(picture: PIL.Image.Image) -> str | None:
+    """What makes a picture unusable, in words, or None. Must be asked before its pixels are decoded."""
+    frames = getattr(picture, "n_frames", 1)
+    if frames > 1 and picture.format != "MPO":  # MPO: a camera's JPEG with a preview behind the photograph
+        return f"{frames} frames"
+    # Pillow decodes 16-bit RGB to 8 bits silently: only the raw mode of the not yet decoded tiles tells.
+    raw_modes = str([tile[3] for tile in getattr(picture, "tile", [])])
+    if picture.mode.startswith(("I", "F")) or ";16" in raw_modes:
+        return "more than 8 bits per channel"
+    if picture.mode not in GREY_MODES | COLOR_MODES:
+        return f"colour mode {picture.mode}"
+    return None
+
+
+def _array(picture: PIL.Image.Image, path: Path) -> Image:
+    """The pixels of a decoded picture in a supported mode."""
+    if picture.has_transparency_data:
+        lowest = int(np.asarray(picture.convert("RGBA"))[..., 3].min())
+        if lowest < 255:
+            raise UserError(f"{path}: expected an opaque image, got transparency (alpha down to {lowest} of 255)")
+    return np.array(picture.convert("L" if picture.mode in GREY_MODES else "RGB"), dtype=np.uint8)
