@@ -1,0 +1,148 @@
+"""Figure 1: parameters (logarithmic) against PSNR on Set5 at x4, for the paper's networks, ours and published ones.
+
+PSNR is on luma everywhere. Published models are those up to 2020, the year before the paper, from sota_x4.csv. Bicubic
+interpolation has no parameters and no place on a logarithmic axis.
+"""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from analysis import paper, style
+from replication import records
+from replication.errors import run
+from replication.evaluate import recorded_row
+from replication.models import MODELS, build, count_parameters
+
+SCALE = 4
+LAST_YEAR = 2020
+NAMES = {"msrn": "MSRN", "smsrn": "SMSRN"}
+SHORT = {
+    "MSRN (paper)": "MSRN 2018",
+    "MSRN (repo, 2018-11 retrain)": "MSRN 2018-11",
+    "MSRN (repo, 2019-06 retrain)": "MSRN 2019-06",
+}
+"""Labels of the published MSRN versions: the 2018 paper (another network), and two trainings by its authors."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """One model: number of parameters, PSNR in dB on the luma of Set5."""
+
+    label: str
+    parameters: int
+    psnr: float
+
+
+def published_points() -> list[Point]:
+    """Published models up to 2020 that have parameters."""
+    return [
+        Point(SHORT.get(row.model, row.model), row.parameters, row.psnr["Set5"])
+        for row in paper.published()
+        if row.year and row.year <= LAST_YEAR and row.parameters
+    ]
+
+
+def paper_points() -> list[Point]:
+    """The two networks of the paper, as its Table 1 prints them."""
+    table = paper.table1()
+    columns = {"msrn": table.msrn, "smsrn": table.smsrn}
+    return [Point(NAMES[model], one.parameters, one.scores["Set5"].psnr) for model, one in columns.items()]
+
+
+def measured_points(results: Path) -> list[Point]:
+    """Our networks with their shipped weights, where Set5 is recorded."""
+    known = records.load_all(results)
+    points = []
+    for model in MODELS:
+        record = recorded_row(known, "Set5", model, SCALE).record
+        if record:
+            parameters = count_parameters(build(model, scale=SCALE))
+            points.append(Point(NAMES[model], parameters, record.mean("psnr_y")))
+    return points
+
+
+@dataclass(frozen=True)
+class Look:
+    """How one group of points is drawn: marker with its area, colour, label size and weight, room to keep free (pt)."""
+
+    name: str
+    marker: str
+    area: float
+    color: str
+    label_size: float
+    weight: str
+    radius: float
+
+
+# The important ones first: their labels get the places nearest to their points.
+PAPER = Look("the paper", "*", 60, style.PAPER, 6.5, "bold", 3.5)
+MEASURED = Look("measured here", "D", 20, style.MEASURED, 6.5, "bold", 3)
+PUBLISHED = Look(f"published up to {LAST_YEAR}", "o", 7, style.PUBLISHED, 5, "normal", 1.6)
+
+
+def draw(published: Sequence[Point], in_paper: Sequence[Point], measured: Sequence[Point]) -> tuple[Figure, list[Text]]:
+    """The figure and its labels. Call it, and save the figure, inside `style.settings`."""
+    figure = style.new_figure(height=4.6)
+    axes = figure.add_subplot()
+    axes.set_xscale("log")
+    axes.set_xlabel("parameters")
+    axes.set_ylabel("PSNR on Set5, x4 (dB, luma)")
+    axes.grid(linewidth=0.3, color="#dddddd")
+    axes.set_axisbelow(True)
+    labels: list[Text] = []
+    radii: list[float] = []
+    for points, look in ((in_paper, PAPER), (measured, MEASURED), (published, PUBLISHED)):
+        axes.scatter(
+            [one.parameters for one in points],
+            [one.psnr for one in points],
+            marker=look.marker,
+            s=look.area,
+            color=look.color,
+            label=look.name if points else f"{look.name}: none",
+            zorder=3,
+        )
+        for one in points:
+            text = axes.text(one.parameters, one.psnr, one.label, size=look.label_size, weight=look.weight)
+            text.set_color(look.color)
+            labels.append(text)
+            radii.append(look.radius)
+    axes.margins(x=0.08, y=0.06)
+    axes.legend(loc="lower center", bbox_to_anchor=(0.45, 1), ncols=3, columnspacing=1, handletextpad=0.2)
+    style.place_labels(axes, labels, radii)
+    return figure, labels
+
+
+def write(results: Path) -> list[Path]:
+    """Write figure1.png, figure1.svg and figure1.pdf to the results folder; return their paths."""
+    with style.settings():
+        figure, _ = draw(published_points(), paper_points(), measured_points(results))
+        return style.save(figure, results / "figure1")
+
+
+def main(argv: Sequence[str] | None = None) -> int | None:
+    """Draw the figure and name the files."""
+    parser = argparse.ArgumentParser(
+        prog="python -m analysis.figure1",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description=(
+            "Figure 1: parameters against PSNR on Set5 at x4. Stars: the paper's two networks. Diamonds: this\n"
+            "package's networks, from the recorded measurements. Dots: published models up to 2020."
+        ),
+        epilog="examples:\n  python -m analysis.figure1\n  python -m analysis.figure1 --results /tmp/results\n",
+    )
+    parser.add_argument(
+        "--results", type=Path, metavar="DIR", default=Path("results"), help="results folder (default: %(default)s)"
+    )
+    arguments = parser.parse_args(argv)
+    for path in write(arguments.results):
+        print(f"wrote {path}")
+    return None
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,89 @@
+"""The paper and the literature around it as data: Table 1 as printed, and published x4 results of other models."""
+
+import csv
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).parent
+BENCHMARKS = ("Set5", "Set14", "B100", "Urban100")
+"""Rows of Table 1, in its order."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """PSNR in dB and SSIM."""
+
+    psnr: float
+    ssim: float
+
+
+@dataclass(frozen=True)
+class Column:
+    """One model's column of Table 1: a score per benchmark, the printed average, the number of parameters."""
+
+    scores: dict[str, Score]
+    average: Score
+    parameters: int
+
+
+@dataclass(frozen=True)
+class Table1:
+    """Table 1 as printed. ``retained``: SMSRN's average PSNR and SSIM and its parameters in percent of MSRN's."""
+
+    scale: int
+    msrn: Column
+    smsrn: Column
+    retained: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Published:
+    """A published x4 result: learned parameters, and PSNR (dB) and SSIM on luma by benchmark (see SOURCES.md).
+
+    What its source does not report is None, or absent from ``psnr`` and ``ssim``.
+    """
+
+    model: str
+    year: int | None
+    parameters: int | None
+    psnr: dict[str, float]
+    ssim: dict[str, float]
+
+
+def table1() -> Table1:
+    """The paper's Table 1, from table1.toml."""
+    content = tomllib.loads((FOLDER / "table1.toml").read_text(encoding="utf-8"))
+    return Table1(content["scale"], _column(content["msrn"]), _column(content["smsrn"]), content["retained"])
+
+
+def _column(content: dict[str, Any]) -> Column:
+    scores = {name: Score(**content[name]) for name in BENCHMARKS}
+    return Column(scores, Score(**content["average"]), content["parameters"])
+
+
+def published() -> list[Published]:
+    """Every row of sota_x4.csv, in its order."""
+    with open(FOLDER / "sota_x4.csv", encoding="utf-8", newline="") as file:
+        return [_published(row) for row in csv.DictReader(file)]
+
+
+def _published(row: dict[str, str]) -> Published:
+    return Published(
+        model=row["model"],
+        year=int(row["year"]) if row["year"] else None,
+        parameters=int(row["params"]) if row["params"] else None,
+        psnr=_reported(row, "psnr"),
+        ssim=_reported(row, "ssim"),
+    )
+
+
+def _reported(row: dict[str, str], metric: str) -> dict[str, float]:
+    cells = {name: row[f"{name.lower()}_{metric}"] for name in BENCHMARKS}
+    return {name: float(cell) for name, cell in cells.items() if cell}
+
+
+def published_row(model: str) -> Published:
+    """The row of sota_x4.csv with this exact name."""
+    return next(row for row in published() if row.model == model)

@@ -1,0 +1,427 @@
+"""Table 1: the paper's values beside the measured ones, as Markdown, CSV and LaTeX.
+
+Everything measured comes from the records in the results folder, everything printed from analysis/paper. Averages are
+means of the four benchmarks' means, as in the paper; percentages are computed from unrounded means.
+"""
+
+import argparse
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from tabulate import tabulate
+
+from analysis import paper
+from analysis.paper import BENCHMARKS, Score
+from replication import records
+from replication.data.benchmarks import EMBEDDED
+from replication.errors import run
+from replication.evaluate import BICUBIC, METHODS, NOT_TRAINED, Row, recorded_row
+from replication.files import write_text
+from replication.models import MODELS, build, count_parameters
+from replication.records import METRICS, TRAINING_FACTS, Metric
+
+SCALE = 4
+NAMES = {BICUBIC: "Bicubic", "msrn": "MSRN", "smsrn": "SMSRN"}
+PUBLISHED_MSRN = "MSRN (repo, 2019-06 retrain)"
+AVERAGE = "Average"
+
+Rows = dict[tuple[str, str], Row]
+"""What is recorded, by (benchmark, model)."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table: a heading, scores by set (None: ``missing`` says why) and their average."""
+
+    heading: str
+    scores: dict[str, Score | None]
+    average: Score | None
+    missing: str = "not reported"
+
+    def score(self, row: str) -> Score | None:
+        """The score in the row of that name."""
+        return self.average if row == AVERAGE else self.scores[row]
+
+    def cell(self, row: str) -> str:
+        """The score as the paper prints it: PSNR with two decimals, SSIM with four."""
+        score = self.score(row)
+        return f"{score.psnr:.2f} / {score.ssim:.4f}" if score else self.missing
+
+
+def collect(results: Path) -> Rows:
+    """The record of each method, with its shipped weights, on each set."""
+    known = records.load_all(results)
+    return {
+        (name, model): recorded_row(known, name, model, SCALE) for name in (*BENCHMARKS, EMBEDDED) for model in METHODS
+    }
+
+
+def measured(rows: Rows, model: str, ssim: Metric) -> Column:
+    """A measured column: PSNR on luma, and SSIM as ``ssim`` says; the average only where all four sets are recorded."""
+    scores: dict[str, Score | None] = {}
+    for name in BENCHMARKS:
+        record = rows[name, model].record
+        scores[name] = Score(record.mean("psnr_y"), record.mean(ssim)) if record else None
+    missing = next((rows[name, model].status for name in BENCHMARKS if scores[name] is None), "")
+    return Column(f"{NAMES[model]} (measured)", scores, average(scores), missing)
+
+
+def average(scores: dict[str, Score | None]) -> Score | None:
+    """Mean over the sets, as the paper averages; None where one is missing."""
+    known = [score for score in scores.values() if score]
+    if len(known) < len(BENCHMARKS):
+        return None
+    return Score(fmean(score.psnr for score in known), fmean(score.ssim for score in known))
+
+
+def printed(model: str) -> Column:
+    """A column of the paper's table, as printed."""
+    table = paper.table1()
+    column = table.msrn if model == "msrn" else table.smsrn
+    return Column(f"{NAMES[model]} (paper)", dict(column.scores), column.average)
+
+
+def published(model: str, heading: str) -> Column:
+    """A column from sota_x4.csv; its average is computed here."""
+    row = paper.published_row(model)
+    scores: dict[str, Score | None] = {name: Score(row.psnr[name], row.ssim[name]) for name in BENCHMARKS}
+    return Column(heading, scores, average(scores))
+
+
+def paper_table(rows: Rows) -> list[list[str]]:
+    """Table 1 in the paper's layout, a heading row first: PSNR on luma / SSIM on RGB."""
+    in_paper = paper.table1()
+    bicubic, msrn, smsrn = (measured(rows, model, "ssim_rgb") for model in (BICUBIC, "msrn", "smsrn"))
+    columns = [printed("msrn"), printed("smsrn"), bicubic, msrn, smsrn]
+    table = [["", *(column.heading for column in columns)]]
+    table += [[name, *(column.cell(name) for column in columns)] for name in (*BENCHMARKS, AVERAGE)]
+
+    theirs, ours = in_paper.retained, retained(msrn, smsrn, AVERAGE)
+    kept = f"{ours.psnr:.2f} % / {ours.ssim:.2f} %" if ours else smsrn.missing or msrn.missing
+    table.append(["Retained (SMSRN / MSRN)", "", f"{theirs['psnr']} % / {theirs['ssim']} %", "", "", kept])
+
+    shares = [training_share(training) if (training := training_of(rows, model)) else "" for model in ("msrn", "smsrn")]
+    table.append(["Training, share of the paper's", "100 %", "100 %", "none", *shares])
+
+    counts = {model: count_parameters(build(model, scale=SCALE)) for model in MODELS}
+    printed_counts = [f"{in_paper.msrn.parameters:,}", f"{in_paper.smsrn.parameters:,} ({theirs['parameters']} %)"]
+    share = f"{100 * counts['smsrn'] / counts['msrn']:.2f} %"
+    table.append(["Parameters", *printed_counts, "0", f"{counts['msrn']:,}", f"{counts['smsrn']:,} ({share})"])
+    return table
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """What is left of a reference's PSNR and SSIM, in percent, and how many dB it is better."""
+
+    psnr: float
+    ssim: float
+    lost_db: float
+
+
+def retained(reference: Column, light: Column, row: str) -> Ratio | None:
+    """``light`` as a share of ``reference`` in one row; None where one of them is not there."""
+    full, rest = reference.score(row), light.score(row)
+    if full is None or rest is None:
+        return None
+    return Ratio(100 * rest.psnr / full.psnr, 100 * rest.ssim / full.ssim, full.psnr - rest.psnr)
+
+
+def literature_table(rows: Rows) -> list[list[str]]:
+    """The same measurements as other papers print them (PSNR and SSIM on luma), with published values beside them."""
+    known = published("Bicubic", "Bicubic (published)")
+    bicubic = measured(rows, BICUBIC, "ssim_y")
+    columns = [published(PUBLISHED_MSRN, "MSRN (its authors' code, 2019)")]
+    columns += [measured(rows, model, "ssim_y") for model in ("msrn", "smsrn")]
+    table = [["", known.heading, bicubic.heading, "deviation", *(column.heading for column in columns)]]
+    for name in (*BENCHMARKS, AVERAGE):
+        before, now = known.score(name), bicubic.score(name)
+        deviation = f"{now.psnr - before.psnr:+.3f} / {now.ssim - before.ssim:+.5f}" if before and now else ""
+        table.append([name, known.cell(name), bicubic.cell(name), deviation, *(one.cell(name) for one in columns)])
+    return table
+
+
+def separability_table(rows: Rows) -> list[list[str]]:
+    """What the separable convolution costs in quality: decibels lost, and shares retained, per set."""
+    # The paper's average is taken from its printed per-set values, not from its rounded averages.
+    in_paper = [replace(column, average=average(column.scores)) for column in (printed("msrn"), printed("smsrn"))]
+    on_rgb = measured(rows, "msrn", "ssim_rgb"), measured(rows, "smsrn", "ssim_rgb")
+    on_luma = measured(rows, "msrn", "ssim_y"), measured(rows, "smsrn", "ssim_y")
+    heading = ["", "lost PSNR, paper", "lost PSNR, measured", "PSNR kept, paper", "PSNR kept, measured"]
+    table = [[*heading, "SSIM kept, paper", "SSIM (RGB) kept, measured", "SSIM (luma) kept, measured"]]
+    missing = on_rgb[1].missing or on_rgb[0].missing
+    for name in (*BENCHMARKS, AVERAGE):
+        theirs, rgb, luma = (retained(full, light, name) for full, light in (in_paper, on_rgb, on_luma))
+        assert theirs
+        row = [name, f"{theirs.lost_db:.2f} dB", f"{rgb.lost_db:.2f} dB" if rgb else missing]
+        row += [f"{theirs.psnr:.2f} %", f"{rgb.psnr:.2f} %" if rgb else missing]
+        row += [f"{theirs.ssim:.2f} %", f"{rgb.ssim:.2f} %" if rgb else missing]
+        row += [f"{luma.ssim:.2f} %" if luma else missing]
+        table.append(row)
+    return table
+
+
+def embedded_table(rows: Rows) -> list[list[str]]:
+    """The embedded set, which any machine can measure without a download."""
+    table = [["", "images", "PSNR (luma)", "SSIM (luma)", "PSNR (RGB)", "SSIM (RGB)"]]
+    for model in METHODS:
+        row = rows[EMBEDDED, model]
+        if row.record:
+            values = [f"{row.record.mean(name):.{2 if name.startswith('psnr') else 4}f}" for name in METRICS]
+            table.append([NAMES[model], str(len(row.record.images)), *values])
+        else:
+            table.append([NAMES[model], row.status, "", "", "", ""])
+    return table
+
+
+def records_table(rows: Rows) -> list[list[str]]:
+    """Where each measured value was recorded."""
+    table = [["record", "set", "model", "images", "recorded", "machine", "torch", "s/image"]]
+    for row in rows.values():
+        if record := row.record:
+            where = record.environment
+            table.append(
+                [
+                    f"`{record.file_name}`",
+                    row.benchmark,
+                    NAMES[row.model],
+                    str(len(record.images)),
+                    where["date"],
+                    where["machine"],
+                    where["torch"],
+                    f"{record.mean('seconds'):.2f}",
+                ]
+            )
+    return table
+
+
+def training_of(rows: Rows, model: str) -> dict[str, Any] | None:
+    """What the records tell of how a network was trained; None without a record."""
+    record = next((row.record for row in rows.values() if row.model == model and row.record), None)
+    return {**(record.training or {}), "weights": record.key.weights} if record else None
+
+
+def training_share(training: dict[str, Any]) -> str:
+    """How much of the paper's training budget that was, in percent."""
+    fraction = training.get("paper_fraction")
+    return "unknown" if fraction is None else f"{100 * fraction:.2g} %"
+
+
+def weights_text(rows: Rows) -> list[str]:
+    """One item per network: its weights and how they were trained; then whether both were trained alike."""
+    items, trainings = [], []
+    for model in ("msrn", "smsrn"):
+        training = training_of(rows, model)
+        if training is None:
+            items.append(f"- {NAMES[model]}: {rows[EMBEDDED, model].status}.")
+            continue
+        trainings.append(training)
+        known = {name: training.get(name, "unknown") for name in (*TRAINING_FACTS, "weights")}
+        hours = known["hours"] if known["hours"] == "unknown" else f"{known['hours']:.1f}"
+        items.append(
+            f"- {NAMES[model]}: share of the paper's training budget (patch pixels seen): {training_share(training)}. "
+            f"Step {known['step']} of {known['steps']}, {hours} hours on {known['machine']}; data: {known['data']}; "
+            f"seed {known['seed']}; recipe `{str(known['recipe_digest'])[:12]}`, weights `{known['weights'][:12]}` "
+            "(starts of their SHA-256)."
+        )
+    if len(trainings) == 2:
+        msrn, smsrn = trainings
+        differing = [name for name in ("recipe_digest", "step", "data", "seed") if msrn.get(name) != smsrn.get(name)]
+        items.append(
+            f"- **Not trained alike** ({', '.join(differing)}): compare the two with care."
+            if differing
+            else "- Both were trained alike: same recipe, steps, data and seed."
+        )
+    return items
+
+
+def bicubic_share(rows: Rows) -> str:
+    """How much of the paper's MSRN bicubic interpolation retains: what a percentage of decibels is worth."""
+    ratio = retained(printed("msrn"), measured(rows, BICUBIC, "ssim_rgb"), AVERAGE)
+    if ratio is None:
+        return ""
+    return (
+        f"A share of decibels says little: plain bicubic interpolation, with no parameters, keeps {ratio.psnr:.1f} % "
+        f"of the PSNR of the paper's MSRN, though it is {ratio.lost_db:.2f} dB worse. Look at the decibels lost."
+    )
+
+
+PROTOCOL = (
+    "HR images are cropped to a multiple of 4; LR images are made by MATLAB-compatible bicubic downsampling in 8 bits. "
+    "Results are rounded to 8 bits and compared without a border of 4 pixels. Luma is BT.601 (16 to 235), rounded to "
+    "integers; a greyscale image (Set14's bridge) is compared as it is. SSIM: Gaussian 11x11 window, sigma 1.5, data "
+    "range 255; on RGB, the mean over the channels. Each set's value is the mean over its images, the average is the "
+    "mean over the four sets, and only what is printed is rounded."
+)
+
+
+def markdown(rows: Rows) -> str:
+    """The whole page."""
+    parts = [
+        "# Table 1: MSRN and SMSRN at x4, in the paper and measured",
+        "PSNR (dB) on luma / SSIM as the mean over R, G and B. The paper does not name its channels; its PSNR fits "
+        "luma and its SSIM fits RGB (analysis/paper/SOURCES.md), so these two are compared here.",
+        _markdown_table(paper_table(rows)),
+        "## What the separable convolution costs",
+        "PSNR on luma. The paper's percentages are recomputed from its printed per-set values. " + bicubic_share(rows),
+        _markdown_table(separability_table(rows)),
+        "## As the literature measures",
+        "PSNR (dB) / SSIM, both on luma. Published values and their sources: analysis/paper/SOURCES.md.",
+        _markdown_table(literature_table(rows)),
+        "## The embedded set",
+        "The photographs inside scikit-image: measured by `python -m replication` on any machine, without a download.",
+        _markdown_table(embedded_table(rows)),
+        "## Protocol",
+        PROTOCOL,
+        "## Weights",
+        "\n".join(weights_text(rows)),
+        "## Records",
+        "Every measured value comes from these files in `records/`, where it stands per image.",
+        _markdown_table(records_table(rows), numbers=("images", "s/image")),
+    ]
+    return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def _markdown_table(table: list[list[str]], numbers: Sequence[str] | None = None) -> str:
+    """``table`` with its heading row first; columns named in ``numbers`` (default: all but the first) to the right."""
+    numbers = table[0][1:] if numbers is None else numbers
+    align = ["right" if heading in numbers else "left" for heading in table[0]]
+    return tabulate(table[1:], table[0], tablefmt="pipe", disable_numparse=True, colalign=align if table[1:] else None)
+
+
+def latex(rows: Rows) -> str:
+    """The paper's layout and the literature's, as two booktabs tabulars."""
+    parts = [
+        "% Table 1, PSNR (dB, luma) / SSIM (mean over R, G, B). Needs the package booktabs.",
+        _latex_table(paper_table(rows)),
+        "% The same, PSNR (dB) / SSIM both on luma, with published values.",
+        _latex_table(literature_table(rows)),
+    ]
+    return "\n".join(parts)
+
+
+def _latex_table(table: list[list[str]]) -> str:
+    lines = [" & ".join(cell.replace("%", r"\%") for cell in row) + r" \\" for row in table]
+    body = [rf"\begin{{tabular}}{{l{'r' * (len(table[0]) - 1)}}}", r"\toprule", lines[0], r"\midrule", *lines[1:]]
+    return "\n".join([*body, r"\bottomrule", r"\end{tabular}"]) + "\n"
+
+
+NOT_STATED = ("psnr_channel_not_stated", "ssim_channel_not_stated")
+CSV_HEADER = ("set", "model", "origin", "images", *METRICS, *NOT_STATED, "parameters", "weights")
+CSV_HEADER += ("paper_fraction", "date", "machine", "status")
+
+
+def csv_text(rows: Rows) -> str:
+    """One line per set, model and origin ("paper", "published", "measured"); measured means are unrounded."""
+    lines: list[dict[str, object]] = []
+    in_paper = paper.table1()
+    for model, column in (("msrn", in_paper.msrn), ("smsrn", in_paper.smsrn)):
+        for name, score in column.scores.items():
+            values = dict(zip(NOT_STATED, (f"{score.psnr:.2f}", f"{score.ssim:.4f}"), strict=True))
+            lines.append(_printed_line(name, model, "paper", column.parameters) | values)
+    for model, source in ((BICUBIC, "Bicubic"), ("msrn", PUBLISHED_MSRN)):
+        row = paper.published_row(source)
+        for name in BENCHMARKS:
+            values = {"psnr_y": f"{row.psnr[name]:.2f}", "ssim_y": f"{row.ssim[name]:.4f}"}
+            lines.append(_printed_line(name, model, "published", row.parameters or 0) | values)
+    counts = {BICUBIC: 0} | {model: count_parameters(build(model, scale=SCALE)) for model in MODELS}
+    for (name, model), found in rows.items():
+        line: dict[str, object] = {"set": name, "model": model, "origin": "measured", "parameters": counts[model]}
+        if record := found.record:
+            line |= {metric: f"{record.mean(metric):.6f}" for metric in METRICS}
+            line |= {
+                "images": len(record.images),
+                "weights": record.key.weights,
+                "paper_fraction": (record.training or {}).get("paper_fraction", ""),
+                "date": record.environment["date"],
+                "machine": record.environment["machine"],
+                "status": "recorded",
+            }
+        else:
+            line["status"] = found.status
+        lines.append(line)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, CSV_HEADER, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return text.getvalue()
+
+
+def _printed_line(name: str, model: str, origin: str, parameters: int) -> dict[str, object]:
+    return {"set": name, "model": model, "origin": origin, "parameters": parameters, "status": "printed"}
+
+
+def summary(results: Path) -> list[str]:
+    """What the table comes to, in a few lines: for the closing words of the whole job."""
+    rows = collect(results)
+    lines = []
+    here = [name for name in BENCHMARKS if rows[name, BICUBIC].record]
+    if deviation := bicubic_deviation(rows):
+        lines.append(
+            f"bicubic on {', '.join(here)}: at most {deviation[0]:.4f} dB and {deviation[1]:.5f} (SSIM) from what is "
+            "published"
+        )
+    ratio = retained(measured(rows, "msrn", "ssim_rgb"), measured(rows, "smsrn", "ssim_rgb"), AVERAGE)
+    if ratio:
+        in_paper = paper.table1().retained
+        shares = [f"{training_share(training_of(rows, model) or {})} ({NAMES[model]})" for model in ("msrn", "smsrn")]
+        lines.append(
+            f"SMSRN keeps {ratio.psnr:.2f} % of MSRN's PSNR and {ratio.ssim:.2f} % of its SSIM "
+            f"(paper: {in_paper['psnr']} % and {in_paper['ssim']} %), "
+            f"{ratio.lost_db:.2f} dB less; trained with {' and '.join(shares)} of the paper's budget"
+        )
+    for status in sorted({row.status for row in rows.values() if row.record is None}):
+        missing = [f"{NAMES[model]} on {name}" for (name, model), row in rows.items() if row.status == status]
+        if status == NOT_TRAINED:
+            missing = sorted({NAMES[model] for (_, model), row in rows.items() if row.status == status})
+        lines.append(f"{status}: {', '.join(missing)}")
+    return lines
+
+
+def bicubic_deviation(rows: Rows) -> tuple[float, float] | None:
+    """Largest deviation of bicubic from the published values over the recorded sets: (PSNR in dB, SSIM on luma)."""
+    known, bicubic = published("Bicubic", ""), measured(rows, BICUBIC, "ssim_y")
+    pairs = [(known.score(name), bicubic.score(name)) for name in BENCHMARKS]
+    both = [(one, other) for one, other in pairs if one and other]
+    if not both:
+        return None
+    return max(abs(a.psnr - b.psnr) for a, b in both), max(abs(a.ssim - b.ssim) for a, b in both)
+
+
+def write(results: Path) -> list[Path]:
+    """Write table1.md, table1.csv and table1.tex to the results folder; return their paths."""
+    rows = collect(results)
+    texts = {"md": markdown(rows), "csv": csv_text(rows), "tex": latex(rows)}
+    for suffix, text in texts.items():
+        write_text(results / f"table1.{suffix}", text)
+    return [results / f"table1.{suffix}" for suffix in texts]
+
+
+def main(argv: Sequence[str] | None = None) -> int | None:
+    """Write the table and name the files."""
+    parser = argparse.ArgumentParser(
+        prog="python -m analysis.table1",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description=(
+            "Table 1 from the recorded measurements: the paper's values, the measured ones, what SMSRN retains of\n"
+            "MSRN, and parameters counted from the built networks. Nothing is measured here: the records come from\n"
+            "`python -m replication.evaluate`. What is not recorded is shown as not measured or not trained."
+        ),
+        epilog="examples:\n  python -m analysis.table1\n  python -m analysis.table1 --results /tmp/results\n",
+    )
+    parser.add_argument(
+        "--results", type=Path, metavar="DIR", default=Path("results"), help="results folder (default: %(default)s)"
+    )
+    arguments = parser.parse_args(argv)
+    for path in write(arguments.results):
+        print(f"wrote {path}")
+    return None
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,342 @@
+"""Measure models on benchmarks: PSNR and SSIM on luma and on RGB, and seconds, per image.
+
+Protocol: the HR image is cropped to a multiple of the scale; the LR image is ``imresize(HR, 1/scale)`` in 8 bits; the
+result is rounded and clipped to 8 bits before anything is compared (`replication.images.metrics.table_protocols`).
+"""
+
+import argparse
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tabulate import tabulate
+from torch import nn
+from tqdm import tqdm
+
+from replication import records, weights
+from replication.data import benchmarks
+from replication.data.benchmarks import BENCHMARKS, EMBEDDED, Benchmark, BenchmarkImage
+from replication.errors import UserError, run
+from replication.images.io import write_image
+from replication.images.metrics import SSIM_WINDOW, psnr, ssim, table_protocols
+from replication.images.resize import crop_to_multiple, imresize
+from replication.models import MODELS, build
+from replication.models.msrn import SCALES
+from replication.records import ImageResult, Key, Record
+
+Image = NDArray[np.uint8]
+Upscale = Callable[[Image], Image]
+"""LR image, uint8 (H, W) or (H, W, 3) in 0..255 -> the same kind of image, ``scale`` times larger."""
+
+BICUBIC = "bicubic"
+METHODS = (BICUBIC, *reversed(MODELS))
+"""What can be measured, from small to large."""
+
+MEASURED_NOW, NOT_MEASURED, NOT_TRAINED = "measured now", "not measured", "not trained"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A method ready to be measured: how to run it, and its weights' digest and training (None for bicubic)."""
+
+    model: str
+    scale: int
+    weights: str | None
+    training: dict[str, Any] | None
+    upscale: Upscale
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the final table: what is known about a method on a benchmark, and where it comes from."""
+
+    benchmark: str
+    model: str
+    record: Record | None
+    status: str
+
+
+def network_upscaler(network: nn.Module) -> Upscale:
+    """Make a trained network an image-to-image function; see `Upscale`.
+
+    A grey image is fed as three equal channels, as the public EDSR and MSRN code feeds it, and the grey result is the
+    mean of the three output channels: greyscale images are compared as they are, without a luma formula.
+    """
+    network = network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # gap in torch's stubs
+
+    def upscale(lr: Image) -> Image:
+        rgb = lr if lr.ndim == 3 else np.repeat(lr[:, :, None], 3, axis=2)
+        pixels = torch.from_numpy(np.ascontiguousarray(rgb.transpose(2, 0, 1))).float().div(255)[None]
+        with torch.inference_mode():
+            output: torch.Tensor = network(pixels.contiguous(memory_format=torch.channels_last))[0]
+            if lr.ndim == 2:
+                output = output.mean(0, keepdim=True)
+            image: Image = output.mul(255).round().clamp(0, 255).byte().permute(1, 2, 0).contiguous().numpy()
+        return image if lr.ndim == 3 else image[:, :, 0]
+
+    return upscale
+
+
+def subject(model: str, scale: int, weights_file: Path | None = None) -> Subject | None:
+    """Make ``model`` ready with ``weights_file`` or its shipped weights; None when it is not trained.
+
+    Raises UserError for an unknown model or scale and for a weights file that does not fit.
+    """
+    if scale not in SCALES:
+        raise UserError(f"unknown scale {scale!r}: expected one of {', '.join(map(str, SCALES))}")
+    if model == BICUBIC:
+        return Subject(model, scale, None, None, lambda lr: imresize(lr, scale).astype(np.uint8))
+    network = build(model, scale=scale)
+    if weights_file is None:
+        weights_file = weights.shipped(model, scale)
+        if weights_file is None:
+            return None
+        metadata = weights.load_shipped(network, model, scale)
+    else:
+        metadata = weights.load_file(network, weights_file, model=model, scale=scale)
+    training = {name: metadata[name] for name in records.TRAINING_FACTS if name in metadata}
+    return Subject(model, scale, weights.digest(weights_file), training, network_upscaler(network))
+
+
+def evaluated(image: BenchmarkImage, scale: int) -> Image:
+    """The HR image as it is evaluated: cropped to a multiple of ``scale``.
+
+    Raises UserError naming the file when it is unreadable or too small for the scale and the metrics' border.
+    """
+    hr = image.load()
+    smallest = -(-(SSIM_WINDOW + 2 * scale) // scale) * scale  # the window inside a border of `scale`, as a multiple
+    if min(hr.shape[:2]) < smallest:
+        raise UserError(
+            f"{image.path}: expected at least {smallest}x{smallest} pixels for x{scale}, "
+            f"got {hr.shape[0]}x{hr.shape[1]}"
+        )
+    return crop_to_multiple(hr, scale).astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A benchmark ready to be measured at one scale: HR images by name, and the digest of names, shapes and pixels."""
+
+    benchmark: str
+    images: dict[str, Image]
+    digest: str
+
+
+def prepare(benchmark: Benchmark, scale: int) -> Prepared:
+    """Load, check and crop every image before anything is measured. Raises UserError naming a file that is wrong."""
+    total = hashlib.sha256()
+    images = {}
+    for image in tqdm(benchmark.images, desc=f"loading {benchmark.name}", unit="image", leave=False):
+        hr = evaluated(image, scale)
+        total.update(f"{image.name} {hr.shape}\n".encode())
+        total.update(np.ascontiguousarray(hr).tobytes())
+        images[image.name] = hr
+    return Prepared(benchmark.name, images, total.hexdigest())
+
+
+def key_of(subject: Subject, data: Prepared) -> Key:
+    """The key under which the measurement of ``subject`` on ``data`` is recorded."""
+    return Key(subject.model, subject.weights, data.digest, records.protocols(subject.scale), subject.scale)
+
+
+def measure_image(subject: Subject, name: str, hr: Image) -> tuple[ImageResult, Image]:
+    """Downscale, upscale and compare one image; also return the upscaled one. Seconds are those of upscaling alone."""
+    lr = imresize(hr, 1 / subject.scale).astype(np.uint8)
+    start = perf_counter()
+    sr = subject.upscale(lr)
+    seconds = perf_counter() - start
+    protocols = table_protocols(subject.scale)
+    luma, rgb = protocols["luma"], protocols["rgb"]
+    result = ImageResult(
+        name=name,
+        height=hr.shape[0],
+        width=hr.shape[1],
+        psnr_y=psnr(sr, hr, luma),
+        ssim_y=ssim(sr, hr, luma),
+        psnr_rgb=psnr(sr, hr, rgb),
+        ssim_rgb=ssim(sr, hr, rgb),
+        seconds=seconds,
+    )
+    return result, sr
+
+
+def measure(subject: Subject, data: Prepared, save_images: Path | None = None) -> Record:
+    """Measure every image with a progress bar.
+
+    ``save_images``: folder for the upscaled images, ``<folder>/<benchmark>/<image>_x<scale>_<model>.png``.
+    """
+    results: list[ImageResult] = []
+    with tqdm(data.images.items(), desc=f"{data.benchmark} x{subject.scale} {subject.model}", unit="image") as bar:
+        for name, hr in bar:
+            result, sr = measure_image(subject, name, hr)
+            results.append(result)
+            bar.set_postfix_str(f"mean PSNR {fmean(one.psnr_y for one in results):.2f} dB")
+            if save_images is not None:
+                write_image(save_images / data.benchmark / f"{name}_x{subject.scale}_{subject.model}.png", sr)
+    options = f"--model {subject.model} --benchmark {data.benchmark} --scale {subject.scale}"
+    return Record(
+        key=key_of(subject, data),
+        benchmark=data.benchmark,
+        images=tuple(results),
+        training=subject.training,
+        environment=records.environment(),
+        command=f"python -m replication.evaluate {options}",
+    )
+
+
+def evaluate(
+    models: Sequence[str],
+    names: Sequence[str],
+    *,
+    scale: int,
+    results: Path,
+    data: Path | None = None,
+    weights_file: Path | None = None,
+    force: bool = False,
+    save_images: Path | None = None,
+) -> list[Row]:
+    """Measure ``models`` on the benchmarks ``names``, save the records, and return one row per pair.
+
+    A pair whose key is recorded already is not measured again unless ``force`` or ``save_images`` asks for it. A
+    benchmark that is not on this machine shows the recorded values, if any. A model without weights is never run.
+    """
+    root = benchmarks.data_root(data)
+    known = records.load_all(results)
+    records.check_writable(results)
+    ready = {model: subject(model, scale, weights_file) for model in models}
+    rows = []
+    for name in names:
+        benchmark = benchmarks.find(name, root, scale=scale)
+        prepared = prepare(benchmark, scale) if benchmark and any(ready.values()) else None
+        for note in benchmark.notes(scale) if benchmark else ():
+            print(note)
+        for model, method in ready.items():
+            if method is None:
+                rows.append(Row(name, model, None, NOT_TRAINED))
+            elif prepared is None:
+                there = records.find(known, benchmark=name, model=model, scale=scale, weights=method.weights)
+                rows.append(Row(name, model, there, recorded(there) if there else NOT_MEASURED))
+            else:
+                key = key_of(method, prepared)
+                there = next((record for record in known if record.key == key and record.benchmark == name), None)
+                if there is None or force or save_images is not None:
+                    record = measure(method, prepared, save_images)
+                    records.save(results, record)
+                    rows.append(Row(name, model, record, MEASURED_NOW))
+                else:
+                    rows.append(Row(name, model, there, recorded(there)))
+    return rows
+
+
+def recorded(record: Record) -> str:
+    """Where and when a record was made, in words."""
+    return f"recorded {record.environment['date']} on {record.environment['machine']}"
+
+
+def recorded_row(known: Sequence[Record], benchmark: str, model: str, scale: int) -> Row:
+    """What the ``known`` records say of ``model`` with its shipped weights; the status says why there is none."""
+    digest = None
+    if model != BICUBIC:
+        path = weights.shipped(model, scale)
+        if path is None:
+            return Row(benchmark, model, None, NOT_TRAINED)
+        digest = weights.digest(path)
+    record = records.find(known, benchmark=benchmark, model=model, scale=scale, weights=digest)
+    return Row(benchmark, model, record, recorded(record) if record else NOT_MEASURED)
+
+
+def table(rows: Sequence[Row]) -> str:
+    """The rows as a table of means for the terminal; rows without a record say why."""
+    cells = []
+    for row in rows:
+        values: list[str] = [""] * 6
+        if row.record:
+            values = [str(len(row.record.images))]
+            values += [f"{row.record.mean(name):.{2 if 'psnr' in name else 4}f}" for name in records.METRICS]
+            values.append(f"{row.record.mean('seconds'):.2f}")
+        cells.append([row.benchmark, row.model, *values, row.status])
+    header = ["set", "model", "images", "PSNR Y", "SSIM Y", "PSNR RGB", "SSIM RGB", "s/image", "source"]
+    return tabulate(cells, header, disable_numparse=True, colalign=["left"] * 2 + ["right"] * 6 + ["left"])
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    result = argparse.ArgumentParser(
+        prog="python -m replication.evaluate",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description=(
+            "Measure models on benchmarks: PSNR (dB) and SSIM per image, on BT.601 luma (as the literature's tables)\n"
+            "and on RGB. LR images are made by MATLAB-compatible bicubic downsampling, a border of SCALE pixels is\n"
+            "left out. Every measurement becomes a JSON record; one that is recorded already is shown, not repeated."
+        ),
+        epilog=(
+            "examples:\n"
+            "  python -m replication.evaluate                          everything that is here\n"
+            "  python -m replication.evaluate --model bicubic smsrn --benchmark Set5 embedded\n"
+            "  python -m replication.evaluate --model smsrn --weights runs/smsrn.safetensors --benchmark Set5\n"
+        ),
+    )
+    result.add_argument("--model", nargs="+", choices=METHODS, default=list(METHODS), help="default: all of them")
+    result.add_argument(
+        "--benchmark",
+        nargs="+",
+        choices=(*BENCHMARKS, EMBEDDED),
+        help="default: the embedded set and every benchmark that is found or recorded",
+    )
+    result.add_argument("--scale", type=int, choices=SCALES, default=4, help="default: %(default)s")
+    result.add_argument("--weights", type=Path, metavar="FILE", help="weights in place of the shipped ones (one model)")
+    result.add_argument("--data", type=Path, metavar="DIR", help="data folder (default: $REPLICATION_DATA or data)")
+    result.add_argument(
+        "--results", type=Path, metavar="DIR", default=Path("results"), help="results folder (default: %(default)s)"
+    )
+    result.add_argument("--force", action="store_true", help="measure again what is recorded already")
+    result.add_argument("--save-images", type=Path, metavar="DIR", help="write the upscaled images (measures again)")
+    result.add_argument("--threads", type=int, metavar="N", help="processor threads (default: torch's choice)")
+    return result
+
+
+def main(argv: Sequence[str] | None = None) -> int | None:
+    """Run the command line; see `parser`."""
+    arguments = parser().parse_args(argv)
+    models = list(dict.fromkeys(arguments.model))
+    if arguments.weights and (len(models) != 1 or models == [BICUBIC]):
+        raise UserError(f"--weights: expected one network with --model, got {' '.join(models)}")
+    if arguments.threads is not None:
+        if arguments.threads < 1:
+            raise UserError(f"--threads: expected at least 1, got {arguments.threads}")
+        torch.set_num_threads(arguments.threads)
+    asked = list(dict.fromkeys(arguments.benchmark or (*BENCHMARKS, EMBEDDED)))
+    rows = evaluate(
+        models,
+        asked,
+        scale=arguments.scale,
+        results=arguments.results,
+        data=arguments.data,
+        weights_file=arguments.weights,
+        force=arguments.force,
+        save_images=arguments.save_images,
+    )
+    absent = sorted({row.benchmark for row in rows if row.status == NOT_MEASURED})
+    if arguments.benchmark and absent:
+        raise UserError(
+            f"{', '.join(absent)}: not in the data folder and not recorded; "
+            "`python -m replication.data` says where to get it"
+        )
+    shown = [row for row in rows if row.record]
+    print(table(shown))
+    for model in sorted({row.model for row in rows if row.status == NOT_TRAINED}):
+        print(f"{model} x{arguments.scale}: not trained (no weights are shipped for it), so not measured")
+    if absent:
+        print(f"not here and not recorded: {', '.join(absent)} (`python -m replication.data` says where to get them)")
+    return None
+
+
+if __name__ == "__main__":
+    run(main)

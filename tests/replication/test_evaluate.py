@@ -1,0 +1,265 @@
+"""Evaluation: the protocol on known pictures, what is measured again and what is not, and bad input."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from replication import evaluate, records, weights
+from replication.data.benchmarks import Benchmark, BenchmarkImage
+from replication.errors import UserError
+from replication.images.io import read_image, write_image
+from replication.images.metrics import psnr, ssim, table_protocols
+from replication.images.resize import imresize
+from replication.models import build
+
+
+def picture(seed: int, height: int = 50, width: int = 41, *, grey: bool = False) -> evaluate.Image:
+    smooth = np.random.default_rng(seed).random((height // 4 + 1, width // 4 + 1) + (() if grey else (3,)))
+    return np.clip(255 * imresize(smooth, 4)[:height, :width], 0, 255).astype(np.uint8)
+
+
+@pytest.fixture
+def found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Benchmark]:
+    """What evaluation finds on this machine: a small Set5 with a colour and a grey picture, and nothing else."""
+    images = []
+    for name, pixels in (("bird", picture(1)), ("bridge", picture(2, grey=True))):
+        write_image(tmp_path / f"{name}.png", pixels)
+        images.append(BenchmarkImage(name, tmp_path / f"{name}.png"))
+    sets = {"Set5": Benchmark("Set5", tuple(images))}
+    monkeypatch.delenv("REPLICATION_DATA", raising=False)
+    monkeypatch.setattr(evaluate.benchmarks, "find", lambda name, root=None, *, scale=4: sets.get(name))
+    return sets
+
+
+@pytest.fixture
+def no_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluate.weights, "shipped", lambda model, scale: None)
+
+
+@pytest.fixture
+def weights_file(tmp_path: Path) -> Path:
+    torch.manual_seed(0)
+    path = tmp_path / "trained.safetensors"
+    metadata = {"model": "smsrn", "scale": 4, "step": 10, "paper_fraction": 0.01, "recipe": {"unneeded": True}}
+    weights.write(path, build("smsrn"), metadata)
+    return path
+
+
+class Fixed(nn.Module):
+    """Nearest-neighbour x4 with another offset on each channel, so that every step around it can be checked."""
+
+    offsets = (0.0, 0.1, 0.5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.interpolate(x, scale_factor=4) + torch.tensor(self.offsets).view(1, 3, 1, 1)
+
+
+def test_bicubic_is_measured_by_the_protocol(found: dict[str, Benchmark], tmp_path: Path) -> None:
+    row = evaluate.evaluate(["bicubic"], ["Set5"], scale=4, results=tmp_path / "results")[0]
+    assert row.record
+    for measured, image in zip(row.record.images, found["Set5"].images, strict=True):
+        hr = read_image(image.path)[:48, :40]
+        sr = imresize(imresize(hr, 1 / 4), 4)
+        luma, rgb = table_protocols(4)["luma"], table_protocols(4)["rgb"]
+        expected = (psnr(sr, hr, luma), ssim(sr, hr, luma), psnr(sr, hr, rgb), ssim(sr, hr, rgb))
+        assert (measured.name, measured.height, measured.width) == (image.name, 48, 40)
+        assert (measured.psnr_y, measured.ssim_y, measured.psnr_rgb, measured.ssim_rgb) == expected
+    assert records.load_all(tmp_path / "results") == [row.record]
+    assert (row.record.key.weights, row.record.training) == (None, None)
+
+
+def test_the_networks_output_is_rounded_and_clipped_per_channel() -> None:
+    lr = np.array([[[0, 100, 200], [255, 255, 255]]], np.uint8)
+    sr = evaluate.network_upscaler(Fixed())(lr)
+    # 0.1 · 255 = 25.5 and 0.5 · 255 = 127.5: 125.5 rounds to even, 280.5 and 327.5 clip.
+    assert sr.dtype == np.uint8
+    assert sr.shape == (4, 8, 3)
+    assert (sr[:, :4] == [0, 126, 255]).all()
+    assert (sr[:, 4:] == [255, 255, 255]).all()
+
+
+def test_a_grey_picture_stays_grey_by_the_mean_of_the_channels() -> None:
+    sr = evaluate.network_upscaler(Fixed())(np.full((2, 3), 50, np.uint8))
+    assert sr.shape == (8, 12)
+    assert (sr == 50 + round(255 * 0.2)).all()
+
+
+def test_a_network_is_recorded_with_its_weights(
+    found: dict[str, Benchmark], weights_file: Path, tmp_path: Path
+) -> None:
+    row = evaluate.evaluate(["smsrn"], ["Set5"], scale=4, results=tmp_path, weights_file=weights_file)[0]
+    assert row.record
+    assert row.record.key.weights == weights.digest(weights_file)
+    assert row.record.training == {"step": 10, "paper_fraction": 0.01}
+    assert str(tmp_path) not in records.to_json(row.record)
+    network = build("smsrn")
+    weights.load_file(network, weights_file, model="smsrn", scale=4)
+    lr = imresize(read_image(found["Set5"].images[0].path)[:48, :40], 1 / 4).astype(np.float32) / 255
+    with torch.no_grad():
+        output = network.eval()(torch.from_numpy(lr.transpose(2, 0, 1))[None])[0].numpy().transpose(1, 2, 0)
+    expected = np.clip(np.round(255 * output), 0, 255).astype(np.uint8)
+    hr = read_image(found["Set5"].images[0].path)[:48, :40]
+    assert row.record.images[0].psnr_y == pytest.approx(psnr(expected, hr, table_protocols(4)["luma"]), abs=0.01)
+
+
+def test_what_is_recorded_is_not_measured_again(
+    found: dict[str, Benchmark], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(force: bool = False) -> evaluate.Row:
+        return evaluate.evaluate(["bicubic"], ["Set5"], scale=4, results=tmp_path / "results", force=force)[0]
+
+    assert run().status == "measured now"
+    with monkeypatch.context() as patch:
+        patch.setattr(evaluate, "measure", lambda *_: pytest.fail("measured again"))
+        again = run()
+    assert again.record
+    assert again.status == evaluate.recorded(again.record)
+    assert run(force=True).status == "measured now"
+    write_image(found["Set5"].images[0].path, picture(3))
+    assert run().status == "measured now"
+    assert len(records.load_all(tmp_path / "results")) == 2
+
+
+def test_an_untrained_network_is_never_run(
+    found: dict[str, Benchmark],
+    no_weights: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(evaluate, "measure", lambda *_: pytest.fail("ran with random weights"))
+    evaluate.main(["--model", "smsrn", "--benchmark", "Set5", "--results", str(tmp_path / "results")])
+    assert "smsrn x4: not trained" in capsys.readouterr().out
+    assert records.load_all(tmp_path / "results") == []
+
+
+def test_without_the_images_the_recorded_values_are_shown(
+    found: dict[str, Benchmark], no_weights: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--model", "bicubic", "--results", str(tmp_path / "results")]
+    evaluate.main(arguments)
+    first = capsys.readouterr().out
+    assert "measured now" in first
+    assert "not here and not recorded: B100, Set14, Urban100" in first
+    found.clear()
+    evaluate.main([*arguments, "--benchmark", "Set5"])
+    shown = capsys.readouterr().out
+    assert "measured now" not in shown
+    made = records.load_all(tmp_path / "results")[0]
+    assert f"recorded {made.environment['date']} on {made.environment['machine']}" in shown
+    assert f"{made.mean('psnr_y'):.2f}" in shown
+    with pytest.raises(UserError, match="B100: not in the data folder"):
+        evaluate.main([*arguments, "--benchmark", "Set5", "B100"])
+
+
+def test_images_are_saved_on_request(found: dict[str, Benchmark], tmp_path: Path) -> None:
+    for _ in range(2):  # the second time the measurement is recorded already
+        out = tmp_path / "out"
+        evaluate.main(
+            ["--model", "bicubic", "--benchmark", "Set5", "--results", str(tmp_path), "--save-images", str(out)]
+        )
+        saved = read_image(out / "Set5" / "bird_x4_bicubic.png")
+        hr = read_image(found["Set5"].images[0].path)[:48, :40]
+        assert (saved == imresize(imresize(hr, 1 / 4), 4)).all()
+        assert read_image(out / "Set5" / "bridge_x4_bicubic.png").ndim == 2
+        (out / "Set5" / "bird_x4_bicubic.png").unlink()
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (18, 60), (60, 19)])
+def test_an_image_too_small_is_named(found: dict[str, Benchmark], tmp_path: Path, height: int, width: int) -> None:
+    write_image(tmp_path / "tiny.png", np.zeros((height, width, 3), np.uint8))
+    found["Set5"] = Benchmark("Set5", (BenchmarkImage("tiny", tmp_path / "tiny.png"),))
+    with pytest.raises(UserError, match=rf"tiny.png: expected at least 20x20 pixels for x4, got {height}x{width}"):
+        evaluate.evaluate(["bicubic"], ["Set5"], scale=4, results=tmp_path / "results")
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4, 8])
+def test_the_smallest_size_is_enough(found: dict[str, Benchmark], tmp_path: Path, scale: int) -> None:
+    side = -(-(11 + 2 * scale) // scale) * scale
+    write_image(tmp_path / "small.png", picture(4, side, side))
+    found["Set5"] = Benchmark("Set5", (BenchmarkImage("small", tmp_path / "small.png"),))
+    row = evaluate.evaluate(["bicubic"], ["Set5"], scale=scale, results=tmp_path / "results")[0]
+    assert row.record
+    assert row.record.key.scale == scale
+
+
+def test_a_flat_picture_is_recorded_as_infinite(found: dict[str, Benchmark], tmp_path: Path) -> None:
+    write_image(tmp_path / "flat.png", np.full((40, 40, 3), 90, np.uint8))
+    found["Set5"] = Benchmark("Set5", (BenchmarkImage("flat", tmp_path / "flat.png"),))
+    row = evaluate.evaluate(["bicubic"], ["Set5"], scale=4, results=tmp_path / "results")[0]
+    assert records.load_all(tmp_path / "results") == [row.record]
+    assert "inf" in evaluate.table([row])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--model", "srcnn"], ["--scale", "5"], ["--benchmark", "Set6"], ["--no-such-option"]],
+)
+def test_unknown_names_exit_with_status_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        evaluate.main(arguments)
+    assert caught.value.code == 2
+    assert arguments[-1] in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("scale", [1, 5])
+def test_an_unknown_scale_is_named(scale: int) -> None:
+    with pytest.raises(UserError, match=f"unknown scale {scale}"):
+        evaluate.subject("bicubic", scale)
+
+
+@pytest.mark.parametrize("models", [["bicubic"], ["smsrn", "msrn"]])
+def test_weights_need_exactly_one_network(models: list[str], weights_file: Path) -> None:
+    with pytest.raises(UserError, match="--weights: expected one network"):
+        evaluate.main(["--model", *models, "--weights", str(weights_file)])
+
+
+def test_weights_of_another_model_are_refused(found: dict[str, Benchmark], weights_file: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"trained\.safetensors"):
+        evaluate.main(["--model", "msrn", "--weights", str(weights_file), "--results", str(tmp_path)])
+
+
+def test_no_threads_is_refused() -> None:
+    with pytest.raises(UserError, match="--threads: expected at least 1, got 0"):
+        evaluate.main(["--threads", "0"])
+
+
+def test_results_that_cannot_be_written_are_said_before_measuring(
+    found: dict[str, Benchmark], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "results").write_text("mine")
+    monkeypatch.setattr(evaluate, "measure", lambda *_: pytest.fail("measured for nothing"))
+    with pytest.raises(UserError, match="cannot write"):
+        evaluate.main(["--model", "bicubic", "--benchmark", "Set5", "--results", str(tmp_path / "results")])
+    assert (tmp_path / "results").read_text() == "mine"
+
+
+def test_a_data_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("mine")
+    with pytest.raises(UserError, match="data"):
+        evaluate.main(["--data", str(tmp_path / "data"), "--results", str(tmp_path / "results")])
+
+
+def test_a_damaged_record_stops_before_anything_is_written(found: dict[str, Benchmark], tmp_path: Path) -> None:
+    (tmp_path / "records").mkdir()
+    (tmp_path / "records" / "old.json").write_text("{")
+    with pytest.raises(UserError, match=r"old\.json"):
+        evaluate.main(["--model", "bicubic", "--benchmark", "Set5", "--results", str(tmp_path)])
+    assert [path.name for path in (tmp_path / "records").iterdir()] == ["old.json"]
+
+
+def test_the_shipped_weights_are_the_ones_that_count(
+    weights_file: Path, found: dict[str, Benchmark], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evaluate.evaluate(["smsrn"], ["Set5"], scale=4, results=tmp_path, weights_file=weights_file)
+    known = records.load_all(tmp_path)
+    monkeypatch.setattr(evaluate.weights, "shipped", lambda model, scale: weights_file if model == "smsrn" else None)
+    assert evaluate.recorded_row(known, "Set5", "smsrn", 4).record == known[0]
+    assert evaluate.recorded_row(known, "Set14", "smsrn", 4).status == "not measured"
+    assert evaluate.recorded_row(known, "Set5", "msrn", 4).status == "not trained"
+    torch.manual_seed(1)
+    weights.write(weights_file, build("smsrn"), {"model": "smsrn", "scale": 4})
+    assert evaluate.recorded_row(known, "Set5", "smsrn", 4).status == "not measured"
