@@ -1,6 +1,5 @@
 """What the paper leaves open and what this package assumes, as one table for readers."""
 
-import argparse
 import json
 import tomllib
 from collections.abc import Sequence
@@ -12,7 +11,7 @@ from tabulate import tabulate
 
 from analysis import paper
 from replication import recipe
-from replication.errors import run
+from replication.errors import Parser, run
 from replication.files import write_text
 
 
@@ -67,8 +66,14 @@ def write(results: Path) -> list[Path]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Write the table and say where."""
-    parser = argparse.ArgumentParser(prog="python -m analysis.assumptions", description=__doc__)
-    parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
+    parser = Parser(
+        prog="python -m analysis.assumptions",
+        description=__doc__,
+        epilog="examples:\n  python -m analysis.assumptions\n  python -m analysis.assumptions --results other\n",
+    )
+    parser.add_argument(
+        "--results", type=Path, metavar="DIR", default=Path("results"), help="results folder (default: %(default)s)"
+    )
     for path in write(parser.parse_args(argv).results):
         print(f"wrote {path}")
     return 0

@@ -6,7 +6,6 @@ kernel size (the paper's D, N and W_k).
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import textwrap
@@ -20,7 +19,7 @@ from tabulate import tabulate
 
 from analysis import cost_model
 from analysis.cost_model import Layer
-from replication.errors import UserError, run
+from replication.errors import Parser, UserError, run
 from replication.files import write_text
 
 if TYPE_CHECKING:  # `verify` uses `ratio`, and this module calls `verify` only when asked to
@@ -351,9 +350,9 @@ def write(results: Path) -> list[Path]:
     return paths
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """The command line."""
-    command = argparse.ArgumentParser(
+    command = Parser(
         prog="python -m analysis.cost_ratio",
         description=(
             "Print what convolutions cost: equations 1-5 of the paper, its percentages, and MSRN and SMSRN as a\n"
@@ -367,7 +366,6 @@ def parser() -> argparse.ArgumentParser:
             "  python -m analysis.cost_ratio --scale 2 --width 32 --blocks 4\n"
             "  python -m analysis.cost_ratio --no-verify --kernel 7 --channels 48 96"
         ),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     network = command.add_argument_group("your own network")
     network.add_argument("--scale", type=int, default=4, help="2, 3, 4 or 8 (default: %(default)s)")

@@ -4,7 +4,6 @@ Everything measured comes from the records in the results folder, everything pri
 means of the four benchmarks' means, as in the paper; percentages are computed from unrounded means.
 """
 
-import argparse
 import csv
 import io
 from collections.abc import Sequence
@@ -19,7 +18,7 @@ from analysis import paper
 from analysis.paper import BENCHMARKS, Score
 from replication import records
 from replication.data.benchmarks import EMBEDDED
-from replication.errors import run
+from replication.errors import Parser, run
 from replication.evaluate import BICUBIC, METHODS, NOT_TRAINED, Row, recorded_row
 from replication.files import write_text
 from replication.models import MODELS, build, count_parameters
@@ -404,9 +403,8 @@ def write(results: Path) -> list[Path]:
 
 def main(argv: Sequence[str] | None = None) -> int | None:
     """Write the table and name the files."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m analysis.table1",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
         description=(
             "Table 1 from the recorded measurements: the paper's values, the measured ones, what SMSRN retains of\n"
             "MSRN, and parameters counted from the built networks. Nothing is measured here: the records come from\n"

@@ -4,13 +4,12 @@ This module alone knows both packages: each stage imports what it needs, so that
 imports ``analysis``. To add a stage, write a function from `Job` to `Outcome` and name it in `STAGES`.
 """
 
-import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
 
-from replication.errors import run
+from replication.errors import Parser, run
 
 TOLERANCE_PSNR, TOLERANCE_SSIM = 0.01, 0.0005
 """How far (dB, SSIM) a measurement may be from a record, and bicubic from the published values."""
@@ -154,9 +153,8 @@ def run_stages(job: Job, stages: Sequence[Stage] = STAGES) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the whole job."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m replication",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
         description=(
             "The whole job: verify the paper's arithmetic, measure the embedded images, measure the benchmarks where\n"
             "they are and not recorded yet, and rebuild Table 1 and Figure 1. Needs no data set and no network.\n"

@@ -1,12 +1,26 @@
-"""The one exception that means "the user can fix this", and how a command reports it."""
+"""What a command tells a user who can fix the problem: one line and an exit status."""
 
+import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 
 class UserError(Exception):
     """A problem with the input or the machine, told in one line: what was expected, what came."""
+
+
+class Parser(argparse.ArgumentParser):
+    """A command line whose mistakes are told in one line, without the usage, and whose help keeps its line breaks."""
+
+    def __init__(self, *, prog: str, description: str | None, epilog: str | None = None) -> None:
+        formatter = argparse.RawDescriptionHelpFormatter
+        super().__init__(prog=prog, description=description, epilog=epilog, formatter_class=formatter)
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with status 2 and ``message``."""
+        self.exit(2, f"error: {message} (`{self.prog} --help` says what is expected)\n")
 
 
 def run(main: Callable[[Sequence[str] | None], int | None]) -> None:

@@ -4,7 +4,6 @@ Protocol: the HR image is cropped to a multiple of the scale; the LR image is ``
 result is rounded and clipped to 8 bits before anything is compared (`replication.images.metrics.table_protocols`).
 """
 
-import argparse
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from tqdm import tqdm
 from replication import records, weights
 from replication.data import benchmarks
 from replication.data.benchmarks import BENCHMARKS, EMBEDDED, Benchmark, BenchmarkImage
-from replication.errors import UserError, run
+from replication.errors import Parser, UserError, run
 from replication.images.io import write_image
 from replication.images.metrics import SSIM_WINDOW, psnr, ssim, table_protocols
 from replication.images.resize import crop_to_multiple, imresize
@@ -266,11 +265,10 @@ def table(rows: Sequence[Row]) -> str:
     return tabulate(cells, header, disable_numparse=True, colalign=["left"] * 2 + ["right"] * 6 + ["left"])
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """The command line."""
-    result = argparse.ArgumentParser(
+    result = Parser(
         prog="python -m replication.evaluate",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
         description=(
             "Measure models on benchmarks: PSNR (dB) and SSIM per image, on BT.601 luma (as the literature's tables)\n"
             "and on RGB. LR images are made by MATLAB-compatible bicubic downsampling, a border of SCALE pixels is\n"

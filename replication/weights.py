@@ -21,6 +21,7 @@ from replication.files import write_bytes
 
 FOLDER = Path(__file__).parent / "weights"
 METADATA_KEY = "replication"
+SUMS = "SHA256SUMS"
 
 
 @dataclass(frozen=True)
@@ -49,11 +50,11 @@ def read(path: Path) -> Weights:
     """Read a weights file. Raises UserError, naming the file, when it is missing, damaged or not one of ours."""
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = json.loads((file.metadata() or {})[METADATA_KEY])
+            metadata = dict(json.loads((file.metadata() or {})[METADATA_KEY]))
             state = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 (not a dict)
     except (OSError, SafetensorError) as error:
         raise UserError(f"cannot read weights {path}: {error}") from error
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, TypeError) as error:
         raise UserError(f"{path} is a safetensors file without this package's {METADATA_KEY!r} metadata") from error
     return Weights(state, metadata)
 
@@ -66,7 +67,7 @@ def write(path: Path, module: nn.Module, metadata: Mapping[str, Any], *, dtype: 
 
 
 def load(module: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
-    """Copy ``state`` into ``module``, all or nothing. Raises UserError naming ``source`` and a key that does not fit."""
+    """Copy ``state`` into ``module``, all or nothing. Raises UserError naming ``source`` and the key at fault."""
     own = module.state_dict()
     for name in own:
         if name not in state:
@@ -108,5 +109,5 @@ def load_shipped(module: nn.Module, model: str, scale: int) -> dict[str, Any]:
 
 def shipped_digests() -> dict[str, str]:
     """File name -> SHA-256 of every shipped weights file, from ``weights/SHA256SUMS`` (format of ``sha256sum``)."""
-    lines = (FOLDER / "SHA256SUMS").read_text(encoding="utf-8").splitlines()
+    lines = (FOLDER / SUMS).read_text(encoding="utf-8").splitlines()
     return {name: value for value, name in (line.split() for line in lines)}

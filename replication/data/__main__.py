@@ -1,13 +1,12 @@
 """``python -m replication.data``: what image sets are here, whether they are right, and where to get the others."""
 
-import argparse
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 from replication.data import benchmarks
 from replication.data.download import SOURCES, Source, count_images, obtain
-from replication.errors import UserError, run
+from replication.errors import Parser, UserError, run
 from replication.files import write_text
 
 DESCRIPTION = """\
@@ -31,13 +30,12 @@ examples:
   python -m replication.data --data ~/originals --make-manifest benchmarks.json"""
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """The command line."""
-    command = argparse.ArgumentParser(
+    command = Parser(
         prog="python -m replication.data",
         description=DESCRIPTION,
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.add_argument("--data", type=Path, metavar="DIR", help="data folder (default: $REPLICATION_DATA or data)")
     action = command.add_mutually_exclusive_group()

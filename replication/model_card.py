@@ -1,0 +1,122 @@
+"""Model cards: what shipped weights are, how they were made, and what they measure.
+
+Each is made from the facts inside the weights file and from the records of its measurements, so that nothing on it is
+typed in.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tabulate import tabulate
+
+from replication import records, weights
+from replication.data.benchmarks import BENCHMARKS, EMBEDDED
+from replication.errors import Parser, UserError, run
+from replication.files import write_text
+from replication.models import MODELS, build, count_parameters
+from replication.models.msrn import SCALES
+
+
+def card(model: str, scale: int, known: Sequence[records.Record]) -> str:
+    """The card of the shipped ``model`` at ``scale`` as Markdown, with the measurements among ``known``."""
+    path = weights.shipped(model, scale)
+    assert path, f"{model} x{scale} is not shipped"
+    facts = weights.read(path).metadata
+    digest = weights.digest(path)
+    plan = facts["recipe"]
+    rounding = facts["half_precision"]
+    seen = f"{facts['step']:,} steps of {plan['batch_size']} patches of {plan['hr_patch']}x{plan['hr_patch']} pixels"
+    start = "nearest-neighbour upsampling (replication/models/start.py)" if plan["start"] == "identity" else "random"
+    if facts["initial"]:
+        start = f"the weights with SHA-256 `{facts['initial'][:16]}...`"
+    rows = [
+        ("file", f"`{path.name}`, SHA-256 `{digest}`"),
+        ("network", f"{model.upper()} x{scale}, {count_parameters(build(model, scale=scale)):,} parameters"),
+        ("input and output", f"RGB in 0..1, (B, 3, H, W) to (B, 3, {scale}H, {scale}W)"),
+        ("training images", f"{facts['data']} (SHA-256 of the decoded images `{facts['data_digest'][:16]}...`)"),
+        (
+            "training length",
+            f"{seen}: {100 * facts['paper_fraction']:.2f} % of the pixels that the paper's recipe sees",
+        ),
+        ("recipe", f"SHA-256 `{facts['recipe_digest'][:16]}...`; its values travel inside the file"),
+        ("start, seed", f"{start}; seed {facts['seed']}"),
+        ("machine", f"{facts['machine']}; {facts['hours']:.1f} hours by the clock, not alone on it"),
+        ("packages", ", ".join(f"{name} {value}" for name, value in facts["versions"].items() if name != "date")),
+        ("finished", facts["versions"]["date"] + " (UTC, day of the start)"),
+        ("precision", _precision(rounding)),
+        ("made by", f"`{facts['command']}`"),
+    ]
+    return (
+        f"# {model.upper()} x{scale}\n\n"
+        f"Made by `python -m replication.model_card` from the weights file and `results/records/`.\n\n"
+        f"{tabulate(rows, ('what', 'value'), tablefmt='github')}\n\n"
+        f"## Measured\n\n{_measured(model, scale, digest, known)}\n\n"
+        f"## Training\n\n![loss and validation PSNR]({path.stem}.png)\n\n"
+        f"Numbers: [{path.stem}.csv]({path.stem}.csv). To go on from them, with a fresh rise of the rate:\n\n"
+        f"    {_longer(facts, path)}\n\n"
+        "## Licence and limits\n\n"
+        "MIT, as the package. The training images were published by Berkeley for research; they are no part of it.\n"
+        "Trained for bicubic downsampling only: real photographs, compressed ones above all, are blurred\n"
+        "and noisy in other ways, and their artefacts are enlarged with them. The budget is a small fraction of the\n"
+        "paper's, so these weights are for comparing the two networks under equal conditions and for use on a CPU,\n"
+        "not for the paper's absolute numbers. Details that the low-resolution image lost are guessed: not for evidence.\n"
+    )
+
+
+def _precision(rounding: dict[str, Any]) -> str:
+    kind = "half" if rounding["used"] else "single"
+    change = f"rounding to half moves PSNR on {rounding['measured_on']} by {rounding['change_db']:+.5f} dB"
+    return f"stored as {kind} precision ({change}); computed in single"
+
+
+def _value(record: records.Record, metric: records.Metric) -> str:
+    return f"{record.mean(metric):.{2 if metric.startswith('psnr') else 4}f}"
+
+
+def _measured(model: str, scale: int, digest: str, known: Sequence[records.Record]) -> str:
+    rows = []
+    for name in (*BENCHMARKS, EMBEDDED):
+        found = records.find(known, benchmark=name, model=model, scale=scale, weights=digest)
+        values = (
+            [f"{found.mean(metric):.{2 if 'psnr' in metric else 4}f}" for metric in records.METRICS] if found else []
+        )
+        rows.append([name, *(values or ["not measured"])])
+    headers = ("set", "PSNR luma", "SSIM luma", "PSNR RGB", "SSIM RGB")
+    table = tabulate(rows, headers, tablefmt="github", disable_numparse=True, colalign=("left", *["right"] * 4))
+    return f"{table}\n\nMeans over the images, in dB; protocol and dates in `results/table1.md`."
+
+
+def _longer(facts: dict[str, Any], path: Path) -> str:
+    return (
+        f"python -m replication.train --recipe cpu --model {facts['model']} --scale {facts['scale']} --data BSDS400 "
+        f"--initial replication/weights/{path.name} --steps {10 * facts['step']} --output runs/longer"
+    )
+
+
+def write(results: Path, folder: Path = weights.FOLDER) -> list[Path]:
+    """Write the card of every shipped weights file beside it. Raises UserError naming a damaged record or file."""
+    known = records.load_all(results)
+    paths = []
+    for model in MODELS:
+        for scale in SCALES:
+            if weights.shipped(model, scale):
+                paths.append(folder / f"{model}_x{scale}.md")
+                write_text(paths[-1], card(model, scale, known))
+    return paths
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Write the cards and say where."""
+    parser = Parser(prog="python -m replication.model_card", description=__doc__)
+    parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s")
+    paths = write(parser.parse_args(argv).results)
+    if not paths:
+        raise UserError("no weights are shipped: `python -m replication.ship RUN` makes those of a finished run")
+    for path in paths:
+        print(f"wrote {path}")
+    return 0
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,109 @@
+"""Make a finished training run the weights that ship with the package.
+
+The weights become half precision when that leaves the measured PSNR as it is; the log and its curve go along, and the
+digest into ``weights/SHA256SUMS``. The model card is written by `replication.model_card`, after measuring.
+"""
+
+import copy
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean
+
+import torch
+from torch import nn
+
+from replication import checkpoint, evaluate, weights
+from replication.data import benchmarks
+from replication.errors import Parser, UserError, run
+from replication.files import write_bytes, write_text
+from replication.models import build
+from replication.models.msrn import MSRN
+
+LARGEST_CHANGE = 0.005
+"""Half precision may move the mean luma PSNR by this much, in dB."""
+
+
+def finished(run_folder: Path) -> tuple[MSRN, checkpoint.Checkpoint]:
+    """The network of a finished run in single precision, and its last checkpoint.
+
+    Raises UserError when the folder holds no checkpoint or the run has not reached its last step.
+    """
+    found = next(checkpoint.saved(run_folder), None)
+    if found is None:
+        raise UserError(f"{run_folder}: expected a training run, found no checkpoint")
+    if found.progress.step != found.run["steps"]:
+        raise UserError(f"{run_folder}: the run is at step {found.progress.step} of {found.run['steps']}: --resume it")
+    model = build(found.run["model"], scale=found.run["scale"])
+    state = {name[6:]: value for name, value in found.state.items() if name.startswith("model.")}
+    weights.load(model, state, str(run_folder))
+    return model, found
+
+
+def half_precision_change(model: MSRN, data: Path | None) -> tuple[str, float]:
+    """How rounding the parameters to half precision moves the mean luma PSNR: (set measured, change in dB).
+
+    Measured on Set5 where it is, else on the embedded photographs; the arithmetic is single precision either way.
+    """
+    name = "Set5"
+    benchmark = benchmarks.find(name, benchmarks.data_root(data), scale=model.scale)
+    if benchmark is None:
+        name = benchmarks.EMBEDDED
+        benchmark = benchmarks.find(name)
+    assert benchmark  # the embedded set is always there
+    images = evaluate.prepare(benchmark, model.scale).images
+    rounded = copy.deepcopy(model)
+    rounded.load_state_dict({key: value.half().float() for key, value in model.state_dict().items()})
+    before, after = (_mean_psnr(network, model.scale, images) for network in (model, rounded))
+    return name, after - before
+
+
+def _mean_psnr(network: nn.Module, scale: int, images: dict[str, evaluate.Image]) -> float:
+    subject = evaluate.Subject("network", scale, None, None, evaluate.network_upscaler(network))
+    return fmean(evaluate.measure_image(subject, name, hr)[0].psnr_y for name, hr in images.items())
+
+
+def ship(run_folder: Path, data: Path | None, folder: Path = weights.FOLDER) -> list[Path]:
+    """Write weights, log, curve and digest of a finished run into ``folder``; return the paths.
+
+    Raises UserError when the run is not finished.
+    """
+    model, last = finished(run_folder)
+    measured_on, change = half_precision_change(model, data)
+    dtype = torch.float16 if abs(change) <= LARGEST_CHANGE else torch.float32
+    facts = {
+        **last.run,
+        "step": last.progress.step,
+        "hours": last.progress.seconds / 3600,
+        "half_precision": {"measured_on": measured_on, "change_db": change, "used": dtype == torch.float16},
+    }
+    path = folder / f"{last.run['model']}_x{last.run['scale']}.safetensors"
+    weights.write(path, model, facts, dtype=dtype)
+    paths = [path]
+    for source, suffix in (("log.csv", ".csv"), ("curve.png", ".png")):
+        target = path.with_suffix(suffix)
+        write_bytes(target, (run_folder / source).read_bytes())
+        paths.append(target)
+    sums = {found.name: weights.digest(found) for found in sorted(folder.glob("*.safetensors"))}
+    write_text(folder / weights.SUMS, "".join(f"{value}  {name}\n" for name, value in sums.items()))
+    return [*paths, folder / weights.SUMS]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Ship the runs that are named."""
+    parser = Parser(
+        prog="python -m replication.ship",
+        description=__doc__,
+        epilog="example:\n  python -m replication.ship runs/smsrn_x4-cpu runs/msrn_x4-cpu",
+    )
+    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folder of a finished training run")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="data folder (default: $REPLICATION_DATA or data)")
+    arguments = parser.parse_args(argv)
+    for folder in arguments.runs:
+        for path in ship(folder, arguments.data):
+            print(f"wrote {path}")
+    print("next: python -m replication, then python -m replication.model_card")
+    return 0
+
+
+if __name__ == "__main__":
+    run(main)
