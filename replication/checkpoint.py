@@ -7,7 +7,7 @@ damage that the file format does not.
 import hashlib
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,13 +21,15 @@ from replication.errors import UserError
 from replication.files import write_bytes
 
 PATTERN = "checkpoint-*.safetensors"
+BEFORE_DECAY = "before-decay.safetensors"
+"""The last state before the rate falls in the schedule "decay": where a longer run goes on from."""
 KEEP = 2
 """Checkpoints kept beside the best: the last, and the one before in case the last gets damaged."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """What a run has done: steps finished, seconds spent, best validation PSNR in dB (None before the first), log rows."""
+    """What a run has done: steps finished, seconds spent, best validation PSNR in dB (None: none yet), log rows."""
 
     step: int
     seconds: float
@@ -35,7 +37,9 @@ class Progress:
     log: list[dict[str, float | None]]
 
 
-def write(path: Path, model: nn.Module, optimizer: torch.optim.Adam, run: Mapping[str, Any], progress: Progress) -> None:
+def write(
+    path: Path, model: nn.Module, optimizer: torch.optim.Adam, run: Mapping[str, Any], progress: Progress
+) -> None:
     """Write a checkpoint. ``run`` are the facts that identify the run. Raises UserError naming ``path``."""
     state = {f"model.{name}": value for name, value in model.state_dict().items()}
     for name, parameter in model.named_parameters():
@@ -87,7 +91,7 @@ def restore(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Ada
         entries = {key[len(prefix) :]: value for key, value in checkpoint.state.items() if key.startswith(prefix)}
         if entries:
             optimizer.state[parameter] = {
-                key: value if key == "step" else torch.empty_like(parameter).copy_(value)
+                key: value.to(parameter.device) if key == "step" else torch.empty_like(parameter).copy_(value)
                 for key, value in entries.items()
             }
 
@@ -97,23 +101,32 @@ def path_for(folder: Path, step: int) -> Path:
     return folder / f"checkpoint-{step:08d}.safetensors"
 
 
-def newest(folder: Path) -> Checkpoint | None:
-    """The newest undamaged checkpoint of a run, or None when there is none at all.
+def saved(folder: Path) -> Iterator[Checkpoint]:
+    """The undamaged checkpoints of a run from the newest on, the one before the decay last; nothing if there is none.
 
     A damaged one is passed over with a warning. Raises UserError when all are damaged.
     """
-    paths = sorted(folder.glob(PATTERN), reverse=True)
+    paths = [*sorted(folder.glob(PATTERN), reverse=True), *folder.glob(BEFORE_DECAY)]
+    damaged = 0
     for path in paths:
         try:
-            return read(path)
+            found = read(path)
         except UserError as error:
+            damaged += 1
             print(f"warning: {error}; falling back to the one before", file=sys.stderr)
-    if paths:
+        else:
+            yield found
+    if paths and damaged == len(paths):
         raise UserError(f"{folder}: every checkpoint is damaged; start anew in another folder")
-    return None
 
 
-def prune(folder: Path) -> None:
-    """Remove all but the newest `KEEP` checkpoints of the pattern."""
-    for path in sorted(folder.glob(PATTERN))[:-KEEP]:
+def prune(folder: Path, step: int) -> None:
+    """Keep the newest `KEEP` checkpoints up to ``step``, the run's present one.
+
+    Later ones, of a run that has gone back to an earlier state, go as well, and so do the unfinished files of a writer
+    that was killed.
+    """
+    paths = sorted(folder.glob(PATTERN))
+    present = [path for path in paths if path <= path_for(folder, step)]
+    for path in {*paths, *folder.glob(".*.safetensors")} - {*present[-KEEP:]}:
         path.unlink(missing_ok=True)

@@ -56,7 +56,7 @@ class Recipe:
     precision: Literal["fp32", "bf16"]
 
     def __post_init__(self) -> None:
-        for name in ("hr_patch", "batch_size", "steps", "steps_per_epoch", "learning_rate"):
+        for name in ("hr_patch", "batch_size", "steps", "steps_per_epoch", "learning_rate", "epsilon"):
             if not getattr(self, name) > 0:
                 raise UserError(f"recipe key {name!r}: expected a value above 0, got {getattr(self, name)}")
         for name in ("holdout", "gradient_clip", "warmup_steps", "halving_steps", "decay_fraction"):
@@ -64,13 +64,16 @@ class Recipe:
                 raise UserError(f"recipe key {name!r}: expected 0 or more, got {getattr(self, name)}")
         if not self.scaling or not all(0 < factor <= 1 for factor in self.scaling):
             raise UserError(f"recipe key 'scaling': expected factors above 0 and at most 1, got {list(self.scaling)}")
+        for name in ("beta1", "beta2"):
+            if not 0 <= getattr(self, name) < 1:
+                raise UserError(f"recipe key {name!r}: expected 0 or more and less than 1, got {getattr(self, name)}")
         if self.decay_fraction > 1:
             raise UserError(f"recipe key 'decay_fraction': expected at most 1, got {self.decay_fraction}")
         if self.schedule == "halving" and not self.halving_steps:
             raise UserError("recipe key 'halving_steps': expected a value above 0 for the schedule 'halving', got 0")
 
     def rate(self, step: int) -> float:
-        """Learning rate of optimiser step ``step``, counted from 0."""
+        """Learning rate of optimiser step ``step``, counted from 0 to ``steps`` - 1."""
         factor = 1.0
         if step < self.warmup_steps:
             factor = (step + 1) / (self.warmup_steps + 1)
@@ -123,7 +126,7 @@ def load(name: str, overrides: Mapping[str, str] | None = None) -> Recipe:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"recipe {path} is no valid TOML: {error}") from error
     for key, text in (overrides or {}).items():
-        values[key] = _parse(key, text)
+        values[key] = _checked(key, _parse(text), source="command line")
     return from_dict(values, source=str(path))
 
 
@@ -141,31 +144,34 @@ def from_dict(values: Mapping[str, Any], source: str) -> Recipe:
 def _checked(key: str, value: Any, source: str) -> Any:
     """``value`` as the type that ``key`` has; whole numbers are accepted where a float is expected."""
     kind = FIELDS[key]
-    choices = typing.get_args(kind)
     if typing.get_origin(kind) is Literal:
-        if value in choices:
+        if value in typing.get_args(kind):
             return value
-        expected = " or ".join(repr(choice) for choice in choices)
     elif typing.get_origin(kind) is tuple:
         if isinstance(value, list | tuple) and all(_is_number(item) for item in value):
             return tuple(float(item) for item in value)
-        expected = "a list of numbers"
     elif kind is float:
         if _is_number(value):
             return float(value)
-        expected = "a number"
-    else:
-        if type(value) is kind:  # not isinstance: True is an int in Python
-            return value
-        expected = {int: "a whole number", bool: "true or false"}[kind]
-    raise UserError(f"{source}: recipe key {key!r}: expected {expected}, got {value!r}")
+    elif type(value) is kind:  # not isinstance: True is an int in Python
+        return value
+    raise UserError(f"{source}: recipe key {key!r}: expected {expected(kind)}, got {value!r}")
+
+
+def expected(kind: Any) -> str:
+    """A recipe value's type in words."""
+    if typing.get_origin(kind) is Literal:
+        return " or ".join(repr(choice) for choice in typing.get_args(kind))
+    if typing.get_origin(kind) is tuple:
+        return "a list of numbers"
+    return {int: "a whole number", float: "a number", bool: "true or false"}[kind]
 
 
 def _is_number(value: Any) -> bool:
     return type(value) in (int, float) and math.isfinite(value)
 
 
-def _parse(key: str, text: str) -> Any:
+def _parse(text: str) -> Any:
     """A command line's text as the TOML value it stands for; what is no TOML value is a string."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
@@ -175,5 +181,7 @@ def _parse(key: str, text: str) -> Any:
 
 def same_but_length(one: Recipe, other: Recipe, steps_done: int) -> bool:
     """Whether ``one`` and ``other`` make the same first ``steps_done`` steps: equal but for how long they go on."""
+    if steps_done > min(one.steps, other.steps):
+        return False
     aligned = dataclasses.replace(one, steps=other.steps, decay_fraction=other.decay_fraction)
     return aligned == other and all(one.rate(step) == other.rate(step) for step in range(steps_done))

@@ -8,25 +8,28 @@ import argparse
 import csv
 import io
 import math
+import os
 import sys
+import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from accelerate import Accelerator
-from accelerate.utils import set_seed
+from accelerate.utils import InitProcessGroupKwargs, broadcast_object_list
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from replication import checkpoint, recipe, records, weights
-from replication.checkpoint import Progress
+from replication.checkpoint import Checkpoint, Progress
 from replication.data import patches
-from replication.errors import UserError, run
+from replication.errors import Parser, UserError, run
 from replication.files import write_text, write_with
 from replication.fold import forward_folded
 from replication.images.io import read_image
@@ -77,10 +80,10 @@ class Trainer:
 
     def __init__(self, plan: Recipe, options: Options) -> None:
         self.plan, self.options = plan, options
-        precision = "bf16" if plan.precision == "bf16" else "no"
-        self.accelerator = Accelerator(mixed_precision=precision)
-        if plan.batch_size % self.accelerator.num_processes:
-            patches.batches(range(0), plan.batch_size, 0, self.accelerator.num_processes)
+        self.accelerator = _accelerator(plan)
+        patches.batches(range(0), plan.batch_size, 0, self.accelerator.num_processes)  # refuses an uneven share
+        if self.accelerator.is_main_process:
+            _check_writable(options.output)
         self.pairs, self.validation = self._images()
         self.dataset = patches.PatchDataset(
             self.pairs, hr_patch=plan.hr_patch, flips=plan.flips, rotations=plan.rotations, seed=options.seed
@@ -100,7 +103,7 @@ class Trainer:
     # -- what a run starts from ---------------------------------------------------------------------------------------
 
     def _images(self) -> tuple[patches.Pairs, list[np.ndarray]]:
-        """Training pairs and the middles of the validation images; the two never overlap."""
+        """Training pairs and the middles of the validation images, which by default are held out of the training."""
         paths = patches.list_images(self.options.data, self.plan.dataset)
         if self.options.validation:
             held_out = patches.list_images(self.options.validation, "any")[:VALIDATION_IMAGES]
@@ -112,19 +115,25 @@ class Trainer:
                 )
             held_out = paths[len(paths) - self.plan.holdout :]
             paths = paths[: len(paths) - self.plan.holdout]
-        with self.accelerator.main_process_first():
-            pairs = patches.prepare(paths, self.options.scale, self.plan.scaling, self.options.cache)
+        show_progress = self.options.show_progress and self.accelerator.is_local_main_process
+        with self.accelerator.local_main_process_first():
+            pairs = patches.prepare(
+                paths, self.options.scale, self.plan.scaling, self.options.cache, show_progress=show_progress
+            )
         return pairs, [_middle(read_image(path), path, self.options.scale) for path in held_out]
 
     def _model(self) -> MSRN:
-        set_seed(self.options.seed)
+        torch.manual_seed(self.options.seed)
         model = build(self.options.model, scale=self.options.scale)
         if self.options.initial:
             weights.load_file(model, self.options.initial, model=self.options.model, scale=self.options.scale)
         elif self.plan.start == "identity":
             identity_start(model, self.options.seed)
         if self.plan.channels_last:
-            model = model.to(memory_format=torch.channels_last)
+            # Kernels only: as one of a module's buffers such a tensor cannot be sent between processes.
+            for parameter in model.parameters():
+                if parameter.ndim == 4:
+                    parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
         return model.to(self.accelerator.device)
 
     def _facts(self) -> dict[str, Any]:
@@ -147,24 +156,42 @@ class Trainer:
         }
 
     def _resume(self) -> None:
-        found = checkpoint.newest(self.options.output)
-        if found is None:
-            return
-        for name in ("model", "scale", "seed", "data_digest", "initial"):
-            if found.run[name] != self.run_facts[name]:
-                raise UserError(
-                    f"{self.options.output} holds a run with {name} {found.run[name]}, not {self.run_facts[name]}: "
-                    "choose another --output"
-                )
-        before = recipe.from_dict(found.run["recipe"], source=str(self.options.output))
-        if not recipe.same_but_length(self.plan, before, found.progress.step):
-            changed = [key for key, value in before.as_dict().items() if self.plan.as_dict()[key] != value]
+        """Go on from the newest saved state that this run would have reached too, or from the start without one."""
+        # The main process alone reads: machines need not share the run's folder.
+        found = self._newest_fitting() if self.accelerator.is_main_process else None
+        (found,) = broadcast_object_list([found])
+        if found is not None:
+            checkpoint.restore(found, self.model, self.optimizer)
+            self.progress = found.progress
+        if self.accelerator.is_main_process:
+            print(f"going on in {self.options.output} after step {self.progress.step}", file=sys.stderr)
+
+    def _newest_fitting(self) -> Checkpoint | None:
+        """The newest checkpoint of this run. Raises UserError when those in the folder are of other runs."""
+        changed: list[str] = []
+        for found in checkpoint.saved(self.options.output):
+            for name in ("model", "scale", "seed", "data_digest", "initial"):
+                if found.run[name] != self.run_facts[name]:
+                    raise UserError(
+                        f"{self.options.output} holds a run with {name} {found.run[name]}, not {self.run_facts[name]}: "
+                        "choose another --output"
+                    )
+            before = recipe.from_dict(found.run["recipe"], source=str(self.options.output))
+            if recipe.same_but_length(self.plan, before, found.progress.step):
+                return found
+            values = self.plan.as_dict()
+            changed = changed or [
+                f"{key}: {old} there, {values[key]} here" for key, old in before.as_dict().items() if values[key] != old
+            ]
+            if self.plan.steps <= before.steps:
+                break
+            # A longer run goes back to before the rate fell: an older checkpoint may fit.
+        if changed:
             raise UserError(
-                f"{self.options.output} holds a run of another recipe (differs in {', '.join(changed)}): choose "
-                "another --output, or start from its weights with --initial"
+                f"{self.options.output} holds a run of another recipe ({'; '.join(changed)}): choose another --output, "
+                "or start from its weights with --initial"
             )
-        checkpoint.restore(found, self.model, self.optimizer)
-        self.progress = found.progress
+        return None
 
     # -- the loop -----------------------------------------------------------------------------------------------------
 
@@ -194,15 +221,10 @@ class Trainer:
             range(first, self.plan.steps), self.plan.batch_size, self.accelerator.process_index,
             self.accelerator.num_processes,
         )  # fmt: skip
-        loader = DataLoader(
-            self.dataset, batch_sampler=shares, num_workers=self.options.workers,
-            pin_memory=self.accelerator.device.type == "cuda",
-        )  # fmt: skip
         layout = torch.channels_last if self.plan.channels_last else torch.contiguous_format
-        for low, high in loader:
-            on_device = (batch.to(self.accelerator.device, non_blocking=True) for batch in (low, high))
-            lr, hr = (batch.float().div_(255).contiguous(memory_format=layout) for batch in on_device)
-            yield lr, hr
+        return load_batches(
+            self.dataset, shares, workers=self.options.workers, device=self.accelerator.device, layout=layout
+        )
 
     def _step(self, step: int, low: Tensor, high: Tensor) -> float:
         """One optimiser step; returns the L1 loss over the whole batch. Raises UserError when it is not finite."""
@@ -213,8 +235,8 @@ class Trainer:
         value = float(self.accelerator.reduce(loss.detach(), "mean"))
         if not math.isfinite(value):
             raise UserError(
-                f"step {step + 1}: the loss is {value}. The last good state is in {self.options.output}; lower "
-                "'learning_rate' or set 'gradient_clip'"
+                f"step {step + 1}: the loss is {value}. {self.kept()}; lower the recipe's 'learning_rate' or set "
+                "'gradient_clip'"
             )
         self.accelerator.backward(loss)
         if self.plan.gradient_clip:
@@ -225,7 +247,7 @@ class Trainer:
     def _end_epoch(self, step: int, seconds: float, loss: float, rate: float, bar: "tqdm[Any]") -> None:
         """Validate, log, and save the checkpoint and, if it is the best so far, the weights."""
         if not all(bool(torch.isfinite(parameter).all()) for parameter in self.model.parameters()):
-            raise UserError(f"step {step}: the weights are not finite. The last good state is in {self.options.output}")
+            raise UserError(f"step {step}: the weights are not finite. {self.kept()}")
         if not self.accelerator.is_main_process:
             return
         score = validate(self.model, self.validation) if self.validation else None
@@ -241,12 +263,17 @@ class Trainer:
             self._write_weights(self.options.output / "best.safetensors")
         self._write_checkpoint(checkpoint.path_for(self.options.output, step))
         if self.plan.schedule == "decay" and step <= self.plan.decay_begin:
-            # The last state before the rate falls is where a longer run goes on from.
-            self._write_checkpoint(self.options.output / "before-decay.safetensors")
-        checkpoint.prune(self.options.output)
+            self._write_checkpoint(self.options.output / checkpoint.BEFORE_DECAY)
+        checkpoint.prune(self.options.output, step)
         write_log(self.options.output, log)
         told = f"validation {score:.2f} dB" if score is not None else "no validation images"
         bar.write(f"step {step}: loss {loss:.4f}, {told}", file=sys.stderr)
+
+    def kept(self) -> str:
+        """What is saved of this run so far, as a sentence without its full stop."""
+        if not self.progress.step:
+            return "No state is saved yet"
+        return f"The state after step {self.progress.step} is saved in {self.options.output}"
 
     def _write_checkpoint(self, path: Path) -> None:
         checkpoint.write(path, self.model, self.optimizer, self.run_facts, self.progress)
@@ -260,8 +287,56 @@ class Trainer:
         if self.accelerator.is_main_process:
             self._write_weights(path)
             draw_curve(self.options.output, self.progress.log)
+            print(
+                f"weights: {path}\nmeasure them: python -m replication.evaluate --model {self.options.model} "
+                f"--scale {self.options.scale} --weights {path}"
+            )
         self.accelerator.wait_for_everyone()
+        self.accelerator.end_training()
         return path
+
+
+def _accelerator(plan: Recipe) -> Accelerator:
+    """Device, precision and processes, as `accelerate launch` or `torchrun` set them up."""
+    # Others wait while one process prepares the images: longer than the default of ten minutes for a large set.
+    patience = InitProcessGroupKwargs(timeout=timedelta(hours=6))
+    precision = "bf16" if plan.precision == "bf16" else "no"
+    try:
+        # Without cpu=True accelerate does not join several processes on a machine that has no other device.
+        cpu = not torch.accelerator.is_available()
+        accelerator = Accelerator(cpu=cpu, mixed_precision=precision, kwargs_handlers=[patience])
+    except ValueError as error:
+        raise UserError(f"recipe key 'precision': {plan.precision} does not work here: {error}") from error
+    launched = int(os.environ.get("WORLD_SIZE", "1"))
+    if launched != accelerator.num_processes:  # each would train alone, all into one folder
+        raise UserError(
+            f"{launched} processes were launched, but this machine's device ({accelerator.device.type}) joins "
+            f"{accelerator.num_processes}: set ACCELERATE_USE_CPU=true, or launch one"
+        )
+    return accelerator
+
+
+def _check_writable(folder: Path) -> None:
+    """Raise UserError when a run's folder cannot be written: before the first step, not at the first checkpoint."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UserError(f"cannot write into --output {folder}: {error.strerror or error}") from error
+
+
+def load_batches(
+    dataset: Dataset[tuple[Tensor, Tensor]], indices: Iterable[Sequence[int]], *, workers: int, device: torch.device,
+    layout: torch.memory_format,
+) -> Iterator[tuple[Tensor, Tensor]]:  # fmt: skip
+    """Low-resolution and original batches, float in 0..1 on ``device``, one for each list of sample ``indices``."""
+    pin_memory = device.type == "cuda"
+    batches = (list(batch) for batch in indices)
+    for pair in DataLoader(dataset, batch_sampler=batches, num_workers=workers, pin_memory=pin_memory):
+        on_device = (batch.to(device, non_blocking=True) for batch in pair)
+        low, high = (batch.float().div_(255).contiguous(memory_format=layout) for batch in on_device)
+        yield low, high
 
 
 def _middle(image: np.ndarray, path: Path, scale: int) -> np.ndarray:
@@ -301,18 +376,18 @@ def draw_curve(folder: Path, log: Sequence[dict[str, float | None]]) -> None:
 
     figure = Figure(figsize=(7, 3.5), layout="constrained")
     axes = figure.add_subplot()
-    steps = [row["step"] for row in log]
-    axes.plot(steps, [row["loss"] for row in log], color="0.6", label="L1 loss (left)")
+    values = {key: np.array([row[key] for row in log], float) for key in ("step", "loss", "validation_psnr")}
+    axes.plot(values["step"], values["loss"], color="0.6", label="L1 loss (left)")
     axes.set(xlabel="step", ylabel="L1 loss, values in 0..1")
     scores = axes.twinx()
-    scores.plot(steps, [row["validation_psnr"] for row in log], color="black", label="validation PSNR (right)")
+    scores.plot(values["step"], values["validation_psnr"], color="black", label="validation PSNR (right)")
     scores.set_ylabel("PSNR in dB, luma")
     figure.legend(loc="outside upper center", ncols=2)
     write_with(folder / "curve.png", lambda path: figure.savefig(path, dpi=120, metadata={"Software": None}))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="python -m replication.train",
         description="Train MSRN or SMSRN by a recipe and write weights that `python -m replication.evaluate` takes.",
         epilog="""examples:
@@ -324,7 +399,6 @@ def _parser() -> argparse.ArgumentParser:
 
 A run's folder holds the two newest checkpoints, the best and the final weights, log.csv and curve.png. With the
 schedule "decay" it also keeps the state before the rate falls, from which a longer run goes on.""",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--recipe", default="cpu", help=f"{', '.join(recipe.names())}, or a TOML file (default: cpu)")
     parser.add_argument("--model", required=True, choices=list(MODELS), help="the network to train")
@@ -336,16 +410,29 @@ schedule "decay" it also keeps the state before the rate falls, from which a lon
     parser.add_argument("--output", type=Path, metavar="DIR", help="run folder (default: runs/MODEL_xSCALE-RECIPE)")
     parser.add_argument("--cache", type=Path, default=Path("runs/cache"), metavar="DIR",
                         help="where prepared training images are kept (default: runs/cache)")  # fmt: skip
-    parser.add_argument("--seed", type=int, default=0, help="seed of start and samples (default: 0)")
-    parser.add_argument("--resume", action="store_true", help="go on with the run in --output")
+    parser.add_argument("--seed", type=_whole(0), default=0, help="seed of start and samples (default: 0)")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in --output, if there is one")
     parser.add_argument("--initial", type=Path, metavar="FILE", help="start from these weights")
-    parser.add_argument("--workers", type=int, default=0, help="loader processes (default: 0, in the training process)")
-    parser.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: all cores)")
+    parser.add_argument(
+        "--workers", type=_whole(0), default=0, help="loader processes (default: 0, none beside the training)"
+    )
+    parser.add_argument("--threads", type=_whole(1), metavar="N", help="CPU threads (default: all cores)")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     group = parser.add_argument_group("recipe values", "each takes the place of the recipe's own")
     for key, kind in recipe.FIELDS.items():
-        group.add_argument(f"--{key.replace('_', '-')}", metavar="VALUE", help=getattr(kind, "__name__", str(kind)))
+        group.add_argument(f"--{key.replace('_', '-')}", metavar="VALUE", help=recipe.expected(kind))
     return parser
+
+
+def _whole(smallest: int) -> Callable[[str], int]:
+    """An argparse type: a whole number of at least ``smallest``."""
+
+    def number(text: str) -> int:
+        if int(text) < smallest:
+            raise argparse.ArgumentTypeError(f"expected {smallest} or more, got {text}")
+        return int(text)
+
+    return number
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -365,15 +452,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         initial=arguments.initial, workers=arguments.workers, show_progress=not arguments.quiet,
         command=_command(name, arguments, values),
     )  # fmt: skip
-    path = Trainer(plan, options).train()
-    print(f"weights: {path}\nmeasure them: python -m replication.evaluate --model {options.model} --weights {path}")
+    trainer = Trainer(plan, options)
+    try:
+        trainer.train()
+    except KeyboardInterrupt:
+        print(f"\n{trainer.kept()}; the same command with --resume goes on", file=sys.stderr)
+        raise
     return 0
 
 
 def _command(name: str, arguments: argparse.Namespace, values: dict[str, str]) -> str:
     """The command that makes the same weights, without the machine's folders."""
-    parts = ["python -m replication.train", f"--recipe {name}", f"--model {arguments.model}", f"--scale {arguments.scale}"]
-    parts += [f"--data {arguments.data.name}", f"--seed {arguments.seed}"]
+    parts = ["python -m replication.train", f"--recipe {name}", f"--model {arguments.model}"]
+    parts += [f"--scale {arguments.scale}", f"--data {arguments.data.name}", f"--seed {arguments.seed}"]
+    if arguments.validation:
+        parts.append(f"--validation {arguments.validation.name}")
     if arguments.initial:
         parts.append(f"--initial {arguments.initial.name}")
     return " ".join([*parts, *(f"--{key.replace('_', '-')} {value}" for key, value in values.items())])

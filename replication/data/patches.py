@@ -30,11 +30,12 @@ DIV2K_TRAINING = tuple(f"{number:04d}.png" for number in range(1, 801))
 def list_images(folder: Path, dataset: str) -> list[Path]:
     """The images of a training folder, sorted by name.
 
-    Raises UserError when the folder is missing, unreadable or holds none, and for "DIV2K" names the training images that
-    are absent.
+    Raises UserError when the folder is missing, unreadable or holds none, and for "DIV2K" names the training images
+    that are absent.
     """
     if not folder.is_dir():
-        raise UserError(f"training images: expected a folder at {folder}, found {'a file' if folder.exists() else 'nothing'}")
+        found = "a file" if folder.exists() else "nothing"
+        raise UserError(f"training images: expected a folder at {folder}, found {found}")
     try:
         files = sorted(folder.iterdir())
     except OSError as error:
@@ -174,8 +175,8 @@ def _open(folder: Path, scale: int) -> Pairs:
 class PatchDataset(Dataset[tuple[Tensor, Tensor]]):
     """An endless list of training patches: item ``index`` is a pure function of (``seed``, ``index``).
 
-    Each item: (3, p / scale, p / scale) and (3, p, p), uint8 RGB, for p = ``hr_patch``. Raises UserError when ``hr_patch``
-    is no multiple of the scale or an unscaled image is smaller; a shrunk copy that is smaller is left out.
+    Each item: (3, p / scale, p / scale) and (3, p, p), uint8 RGB, for p = ``hr_patch``. Raises UserError when
+    ``hr_patch`` is no multiple of the scale or an unscaled image is smaller; a shrunk copy that is smaller is left out.
     """
 
     def __init__(self, pairs: Pairs, *, hr_patch: int, flips: bool, rotations: bool, seed: int) -> None:

@@ -1,0 +1,156 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from replication import checkpoint
+from replication.checkpoint import Progress
+from replication.errors import UserError
+
+RUN = {"model": "tiny", "recipe": {"steps": 4}}
+
+
+def network(layout: torch.memory_format = torch.contiguous_format) -> tuple[nn.Module, torch.optim.Adam]:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 3, 3, padding=1))
+    model = model.to(memory_format=layout)  # type: ignore[call-overload]  # gap in torch's stubs
+    return model, torch.optim.Adam(model.parameters(), 1e-2, fused=True)
+
+
+def train(model: nn.Module, optimizer: torch.optim.Adam, steps: range) -> None:
+    for step in steps:
+        x = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(step))
+        optimizer.zero_grad()
+        (model(x) - x).abs().mean().backward()
+        optimizer.step()
+
+
+def progress(step: int) -> Progress:
+    return Progress(step, step / 3, 20 + step / 7, [{"step": step, "loss": 0.1, "validation_psnr": None}])
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with the checkpoints after 2 and 4 steps."""
+    model, optimizer = network()
+    for step in (2, 4):
+        train(model, optimizer, range(step - 2, step))
+        checkpoint.write(checkpoint.path_for(tmp_path, step), model, optimizer, RUN, progress(step))
+    return tmp_path
+
+
+def flip(path: Path, position: int, bit: int = 0) -> None:
+    content = bytearray(path.read_bytes())
+    content[position] ^= 1 << bit
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_going_on_from_a_checkpoint_is_bit_identical(tmp_path: Path, layout: torch.memory_format) -> None:
+    model, optimizer = network(layout)
+    train(model, optimizer, range(3))
+    checkpoint.write(tmp_path / "c.safetensors", model, optimizer, RUN, progress(3))
+    train(model, optimizer, range(3, 6))
+
+    again, its_optimizer = network(layout)
+    found = checkpoint.read(tmp_path / "c.safetensors")
+    checkpoint.restore(found, again, its_optimizer)
+    assert (found.run, found.progress) == (RUN, progress(3))
+    train(again, its_optimizer, range(3, 6))
+
+    for one, two in zip(model.parameters(), again.parameters(), strict=True):
+        assert torch.equal(one, two)
+        assert one.stride() == two.stride()
+        for key, value in optimizer.state[one].items():
+            assert torch.equal(value, its_optimizer.state[two][key])
+            assert value.stride() == its_optimizer.state[two][key].stride()
+
+
+def test_a_checkpoint_before_the_first_step_has_no_optimizer_state(tmp_path: Path) -> None:
+    model, optimizer = network()
+    checkpoint.write(tmp_path / "c.safetensors", model, optimizer, RUN, progress(0))
+    checkpoint.restore(checkpoint.read(tmp_path / "c.safetensors"), model, optimizer)
+    assert not optimizer.state
+
+
+def test_the_newest_comes_first_and_the_one_before_the_decay_last(folder: Path) -> None:
+    (folder / checkpoint.BEFORE_DECAY).write_bytes(checkpoint.path_for(folder, 2).read_bytes())
+    assert [found.progress.step for found in checkpoint.saved(folder)] == [4, 2, 2]
+
+
+def test_an_empty_or_missing_folder_has_no_checkpoint(tmp_path: Path) -> None:
+    assert list(checkpoint.saved(tmp_path)) == []
+    assert list(checkpoint.saved(tmp_path / "none")) == []
+
+
+@pytest.mark.parametrize("damage", ["empty", "truncated", "first byte", "header", "tensor", "last byte"])
+def test_a_damaged_last_checkpoint_falls_back_to_the_one_before_with_a_warning(
+    folder: Path, capsys: pytest.CaptureFixture[str], damage: str
+) -> None:
+    last = checkpoint.path_for(folder, 4)
+    size = last.stat().st_size
+    if damage in ("empty", "truncated"):
+        last.write_bytes(last.read_bytes()[: 0 if damage == "empty" else size // 2])
+    else:
+        flip(last, {"first byte": 0, "header": 100, "tensor": size - 500, "last byte": size - 1}[damage])
+    assert next(checkpoint.saved(folder)).progress.step == 2
+    warning = capsys.readouterr().err
+    assert warning.startswith("warning: checkpoint ")
+    assert last.name in warning
+    assert warning.count("\n") == 1
+
+
+def test_one_flipped_bit_anywhere_is_found_or_harmless(folder: Path) -> None:
+    path = checkpoint.path_for(folder, 4)
+    whole, content = checkpoint.read(path), path.read_bytes()
+    random = np.random.default_rng(0)
+    found = 0
+    for _ in range(200):
+        path.write_bytes(content)
+        flip(path, int(random.integers(len(content))), int(random.integers(8)))
+        try:
+            spoilt = checkpoint.read(path)
+        except UserError:
+            found += 1
+            continue
+        # What remains: a key of the header that is not ours, or white space.
+        assert (spoilt.run, spoilt.progress) == (whole.run, whole.progress)
+        assert all(torch.equal(value, whole.state[name]) for name, value in spoilt.state.items())
+        assert spoilt.state.keys() == whole.state.keys()
+    assert found > 190
+
+
+def test_all_damaged_is_an_error_and_not_a_new_start(folder: Path) -> None:
+    for step in (2, 4):
+        flip(checkpoint.path_for(folder, step), -1)
+    with pytest.raises(UserError, match="every checkpoint is damaged"):
+        list(checkpoint.saved(folder))
+
+
+def test_old_later_and_unfinished_files_are_removed(tmp_path: Path) -> None:
+    for step in (2, 4, 6, 8, 100):
+        checkpoint.path_for(tmp_path, step).touch()
+    others = ("best.safetensors", checkpoint.BEFORE_DECAY, "log.csv")
+    for name in (*others, ".checkpoint-00000006.0a1b2c3d.safetensors", ".best.00000000.safetensors"):
+        (tmp_path / name).touch()
+    checkpoint.prune(tmp_path, 6)
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {*others, "checkpoint-00000004.safetensors", "checkpoint-00000006.safetensors"}
+
+
+def test_a_full_disk_is_one_clear_line_and_keeps_what_is_there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: Path, content: bytes) -> None:
+        with self.open("wb") as file:
+            file.write(content[:100])
+        raise OSError(28, "No space left on device")
+
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    model, optimizer = network()
+    monkeypatch.setattr(Path, "write_bytes", full)
+    for step in (4, 6):
+        with pytest.raises(UserError, match=rf"^cannot write .*{step}\.safetensors: No space left on device$"):
+            checkpoint.write(checkpoint.path_for(folder, step), model, optimizer, RUN, progress(step))
+    monkeypatch.undo()
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
