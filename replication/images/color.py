@@ -16,4 +16,5 @@ def rgb_to_luma(image: NDArray[np.generic]) -> NDArray[np.float64]:
     """
     if image.ndim != 3 or image.shape[2] != 3:
         raise UserError(f"rgb_to_luma: expected an (H, W, 3) array, got shape {image.shape}")
-    return image.astype(np.float64) @ np.array(LUMA_WEIGHTS) / 255 + 16
+    luma: NDArray[np.float64] = image.astype(np.float64) @ np.array(LUMA_WEIGHTS) / 255 + 16
+    return luma

@@ -6,6 +6,8 @@ transparency, CMYK, animations) is refused, because a silent conversion would ch
 """
 
 import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 
@@ -32,21 +34,32 @@ def read_image(path: Path) -> Image:
     camera's file is applied. Raises UserError naming the file when it is missing, empty, damaged or not an image, and
     when it has transparency, more than 8 bits per channel, several frames or another colour model.
     """
+    with opened(path) as picture:
+        found = _unsupported(picture)
+        if found is not None:
+            raise UserError(f"{path}: expected an 8-bit grey or RGB image, got {found}")
+        picture.load()
+        return _array(ImageOps.exif_transpose(picture), path)
+
+
+@contextmanager
+def opened(path: Path, formats: Sequence[str] = READABLE) -> Iterator[PIL.Image.Image]:
+    """Open an image file with Pillow, its pixels not yet decoded.
+
+    Whatever goes wrong with the file here or inside the ``with`` block becomes a UserError of one line that names it:
+    missing, empty, not an image, too large (Pillow's limit against decompression bombs), damaged or truncated.
+    """
     content = _content(path)
     try:
         with warnings.catch_warnings():
             # A warning is for images between one and two times the limit; above it, Pillow raises.
             warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)
-            with PIL.Image.open(BytesIO(content), formats=READABLE) as picture:
-                found = _unsupported(picture)
-                if found is not None:
-                    raise UserError(f"{path}: expected an 8-bit grey or RGB image, got {found}")
-                picture.load()
-                return _array(ImageOps.exif_transpose(picture), path)
-    except UserError:
+            with PIL.Image.open(BytesIO(content), formats=formats) as picture:
+                yield picture
+    except (UserError, MemoryError):
         raise
     except PIL.UnidentifiedImageError as error:
-        kinds = ", ".join(READABLE)
+        kinds = ", ".join(formats)
         raise UserError(f"{path}: expected an image ({kinds}), got a file that begins with {content[:12]!r}") from error
     except PIL.Image.DecompressionBombError as error:
         raise UserError(f"{path}: expected an image of reasonable size, got: {error}") from error

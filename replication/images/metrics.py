@@ -24,7 +24,8 @@ class Protocol:
 
     channel: "luma" (BT.601, 16..235) or "rgb" (PSNR over all samples; SSIM as the mean over R, G and B).
     shave: pixels left out along each border. rounded_luma: luma rounded to integers, as MATLAB does for uint8 images.
-    A greyscale image is compared as it is under either channel. Raises UserError for another channel or a negative shave.
+    A greyscale image is compared as it is under either channel.
+    Raises UserError for another channel or a negative shave.
     """
 
     channel: Literal["luma", "rgb"]
@@ -94,7 +95,7 @@ def ssim(sr: NDArray[np.uint8], hr: NDArray[np.uint8], protocol: Protocol) -> fl
     """
     restored, original = _pair(sr, hr, protocol, smallest=SSIM_WINDOW)
     return float(
-        structural_similarity(
+        structural_similarity(  # type: ignore[no-untyped-call]  # scikit-image has no types
             restored,
             original,
             gaussian_weights=True,

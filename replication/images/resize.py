@@ -44,9 +44,10 @@ def _resize_rows(image: Array, scale: float) -> Array:
     """Resize along axis 0. uint8 is rounded (half up) and clipped back to uint8, as MATLAB does after each pass."""
     samples, weights = _contributions(image.shape[0], scale)
     shape = (-1,) + (1,) * (image.ndim - 1)
+    values = image.astype(np.float64)
     total = np.zeros((len(samples), *image.shape[1:]))
     for column in range(samples.shape[1]):
-        total += weights[:, column].reshape(shape) * image[samples[:, column]]
+        total += weights[:, column].reshape(shape) * values[samples[:, column]]
     if image.dtype == np.uint8:
         return np.clip(np.floor(total + 0.5), 0, 255).astype(np.uint8)
     return total.astype(image.dtype)
@@ -57,7 +58,7 @@ def imresize(image: Array, scale: float) -> Array:
 
     ``image``: (H, W) or (H, W, C), uint8 or floating point (any range). Returns the same dtype with
     ceil(scale·H) x ceil(scale·W) pixels. Rows are resized first, then columns; uint8 is rounded after each pass.
-    Floating point is computed in float64 and not clipped. Raises UserError for another dtype, shape or scale.
+    Floating point is not clipped; each pass is computed in float64. Raises UserError for another dtype, shape or scale.
     """
     if image.ndim not in (2, 3) or 0 in image.shape:
         raise UserError(f"imresize: expected a non-empty (H, W) or (H, W, C) array, got shape {image.shape}")

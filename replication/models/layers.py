@@ -29,7 +29,8 @@ class SeparableConv2d(nn.Module):
         self.pointwise = nn.Conv2d(in_channels, out_channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.pointwise(self.depthwise(x))
+        output: Tensor = self.pointwise(self.depthwise(x))
+        return output
 
 
 def upsampler(channels: int, scale: int) -> nn.Sequential:

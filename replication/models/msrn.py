@@ -33,7 +33,8 @@ class MultiScaleBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         first = torch.cat([relu(self.conv_3_1(x)), relu(self.conv_5_1(x))], 1)  # 2·width channels
         second = torch.cat([relu(self.conv_3_2(first)), relu(self.conv_5_2(first))], 1)  # 4·width channels
-        return x + self.confusion(second)
+        output: Tensor = x + self.confusion(second)
+        return output
 
 
 class MSRN(nn.Module):
@@ -67,4 +68,5 @@ class MSRN(nn.Module):
         return torch.cat([*outputs[1:], head], 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.tail(self.features(x)) + self.mean
+        output: Tensor = self.tail(self.features(x)) + self.mean
+        return output

@@ -1,0 +1,104 @@
+"""How a command ends: exit status, message, no traceback."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+
+import pytest
+
+from replication.errors import Parser, UserError, run
+
+
+@pytest.mark.parametrize(("returned", "status"), [(None, 0), (0, 0), (1, 1), (3, 3)])
+def test_own_status(returned: int | None, status: int, capfd: pytest.CaptureFixture[str]) -> None:
+    def main(argv: Sequence[str] | None) -> int | None:
+        assert argv is None  # argparse then reads sys.argv
+        print("result")
+        return returned
+
+    with pytest.raises(SystemExit) as caught:
+        run(main)
+    assert caught.value.code == status
+    assert capfd.readouterr() == ("result\n", "")
+
+
+@pytest.mark.parametrize(
+    ("raised", "status", "message"),
+    [
+        (UserError("a.png: expected an image, got text"), 2, "error: a.png: expected an image, got text\n"),
+        (KeyboardInterrupt(), 130, "interrupted\n"),
+    ],
+)
+def test_told_in_one_line(raised: BaseException, status: int, message: str, capfd: pytest.CaptureFixture[str]) -> None:
+    def main(argv: Sequence[str] | None) -> int | None:
+        raise raised
+
+    with pytest.raises(SystemExit) as caught:
+        run(main)
+    assert caught.value.code == status
+    assert capfd.readouterr() == ("", message)
+
+
+@pytest.mark.parametrize("raised", [ValueError("a bug"), SystemExit(7)])
+def test_other_exceptions_pass(raised: BaseException) -> None:
+    """A bug must show its traceback, and argparse its own status."""
+
+    def main(argv: Sequence[str] | None) -> int | None:
+        raise raised
+
+    with pytest.raises(type(raised)) as caught:
+        run(main)
+    assert caught.value is raised
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a POSIX pipe")
+@pytest.mark.parametrize("lines", [1, 100_000])  # less and more than the output buffer holds
+def test_reader_has_gone(lines: int) -> None:
+    """``command | head -0``: status 0 and nothing on stderr, also when the output leaves only at the end."""
+    program = f"""
+from replication.errors import run
+def main(argv):
+    for line in range({lines}):
+        print("line", line)
+run(main)
+"""
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", program], stdout=writer, stderr=subprocess.PIPE, check=False, timeout=60
+        )
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_exit_status_of_a_process() -> None:
+    program = """
+from replication.errors import UserError, run
+def main(argv):
+    raise UserError("no such model")
+run(main)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", "error: no such model\n")
+
+
+def test_parser(capsys: pytest.CaptureFixture[str]) -> None:
+    """A mistake on the command line is one line and status 2; ``--help`` keeps the lines of its texts."""
+    parser = Parser(prog="python -m x", description="First line\n  second line.", epilog="examples:\n  python -m x\n")
+    parser.add_argument("--scale", type=int, choices=(2, 3))
+    with pytest.raises(SystemExit) as caught:
+        parser.parse_args(["--scale", "5"])
+    message = capsys.readouterr().err
+    assert caught.value.code == 2
+    assert message.startswith("error: argument --scale: invalid choice: 5")
+    assert message.endswith("(`python -m x --help` says what is expected)\n")
+    assert message.count("\n") == 1
+    with pytest.raises(SystemExit) as caught:
+        parser.parse_args(["--help"])
+    text = capsys.readouterr().out
+    assert caught.value.code == 0
+    assert "First line\n  second line." in text
+    assert "examples:\n  python -m x\n" in text

@@ -1,0 +1,201 @@
+"""What holds for every module: imports do nothing, arrows point one way, commands explain themselves."""
+
+import argparse
+import ast
+import importlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("replication", "analysis")
+
+
+def sources() -> dict[str, Path]:
+    """Module name -> source file, for every module of both packages."""
+    files = (path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py")))
+    return {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in files}
+
+
+def tree(module: str) -> ast.Module:
+    return ast.parse(sources()[module].read_text(encoding="utf-8"))
+
+
+def commands() -> list[str]:
+    """Modules that define ``main``."""
+    return [
+        module
+        for module in sources()
+        if any(isinstance(node, ast.FunctionDef) and node.name == "main" for node in tree(module).body)
+    ]
+
+
+def imported(module: str) -> set[str]:
+    """Every module name that ``module`` imports anywhere, relative imports made absolute."""
+    package = module if sources()[module].name == "__init__.py" else module.rpartition(".")[0]
+    found: set[str] = set()
+    for node in ast.walk(tree(module)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = ".".join(package.split(".")[: len(package.split(".")) - node.level + 1]) if node.level else ""
+            name = ".".join(filter(None, [base, node.module]))
+            found |= {name} | {f"{name}.{alias.name}" for alias in node.names}
+    return found
+
+
+def test_modules_are_found() -> None:
+    assert {"replication", "replication.models.msrn", "replication.data.__main__"} <= set(sources())
+    assert {"replication.evaluate", "replication.train", "analysis.cost_ratio", "analysis.table1"} <= set(commands())
+
+
+IMPORT_ALL = """
+import importlib, json, os, random, sys
+import matplotlib, numpy, torch
+
+def settings():
+    return {
+        "threads": [torch.get_num_threads(), torch.get_num_interop_threads()],
+        "type": str(torch.get_default_dtype()),
+        "device": str(torch.get_default_device()),
+        "grad": torch.is_grad_enabled(),
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+        "precision": torch.get_float32_matmul_precision(),
+        "backends": [torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic, torch.backends.mkldnn.enabled],
+        "sharing": torch.multiprocessing.get_sharing_strategy(),
+        "random": [hash(random.getstate()), hash(torch.random.get_rng_state().numpy().tobytes()),
+                   hash(numpy.random.get_state()[1].tobytes())],
+        "numpy": [repr(numpy.get_printoptions()), repr(numpy.geterr())],
+        "torch print": repr(vars(torch._tensor_str.PRINT_OPTS)),
+        "figures": {key: repr(matplotlib.rcParams._get(key)) for key in matplotlib.rcParams},
+        "folder": os.getcwd(),
+        "environment": dict(os.environ),
+        "path": sys.path[:],
+        "hooks": [repr(sys.excepthook), repr(sys.displayhook)],
+    }
+
+changed = {}
+before = settings()
+for module in json.loads(sys.argv[1]):
+    importlib.import_module(module)
+    after = settings()
+    different = [key for key in after if after[key] != before[key]]
+    if different:
+        changed[module] = different
+    before = after
+json.dump(changed, open(sys.argv[2], "w"))
+"""
+
+
+def test_importing_does_nothing(tmp_path: Path) -> None:
+    """No output, no files, no changed setting of the process."""
+    folder, home, report = tmp_path / "run", tmp_path / "home", tmp_path / "report.json"
+    folder.mkdir()
+    home.mkdir()
+    before = {path for package in PACKAGES for path in (ROOT / package).rglob("*") if "__pycache__" not in path.parts}
+    environment = os.environ | {
+        "PYTHONPATH": str(ROOT),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "HOME": str(home),
+        "MPLCONFIGDIR": str(tmp_path / "matplotlib"),  # matplotlib's own cache
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORT_ALL, json.dumps(list(sources())), str(report)],
+        cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert json.loads(report.read_text(encoding="utf-8")) == {}
+    assert list(folder.iterdir()) == []
+    assert list(home.iterdir()) == []
+    after = {path for package in PACKAGES for path in (ROOT / package).rglob("*") if "__pycache__" not in path.parts}
+    assert after == before
+
+
+@pytest.mark.parametrize("module", [name for name in sources() if name.startswith("replication")])
+def test_replication_does_not_know_analysis(module: str) -> None:
+    """Only the command that runs the whole job may."""
+    if module != "replication.__main__":
+        assert not [name for name in imported(module) if name.partition(".")[0] == "analysis"]
+
+
+@pytest.mark.parametrize("module", ["replication.errors", "replication.files", "analysis.cost_model"])
+def test_light_modules(module: str) -> None:
+    """The closed form checks nothing if it asks the networks or the counter; and without torch it answers at once."""
+    heavy = "{'torch', 'numpy', 'fvcore', 'replication.models'}"
+    program = f"import sys, {module}; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("module", commands())
+def test_help(module: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """``--help`` says what the command does, explains every option, and shows a command to copy."""
+    parsers: list[argparse.ArgumentParser] = []
+    format_help = argparse.ArgumentParser.format_help
+    monkeypatch.setattr(
+        argparse.ArgumentParser, "format_help", lambda parser: (parsers.append(parser), format_help(parser))[1]
+    )
+    with pytest.raises(SystemExit) as caught:
+        importlib.import_module(module).main(["--help"])
+    output = capsys.readouterr()
+    assert (caught.value.code, output.err) == (0, "")
+    (parser,) = parsers
+    command = f"python -m {module.removesuffix('.__main__')}"
+    assert output.out.startswith(f"usage: {command} ")
+    assert len((parser.description or "").split()) >= 8, "no description"
+    assert re.search(rf"^ *{re.escape(command)}\b", parser.epilog or "", re.MULTILINE), "no example command"
+    assert f"\n{(parser.epilog or '').rstrip()}\n" in output.out, "the examples are wrapped"
+    assert [action.dest for action in parser._actions if not action.help] == []
+
+
+@pytest.mark.parametrize("module", commands())
+def test_unknown_option(module: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        importlib.import_module(module).main(["--no-such-option"])
+    assert caught.value.code == 2
+    assert "error: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("module", commands())
+def test_ends_in_run(module: str) -> None:
+    last = ast.unparse(tree(module).body[-1])
+    assert last == "if __name__ == '__main__':\n    run(main)"
+
+
+@pytest.mark.parametrize("module", sources())
+def test_docstring_and_no_relative_imports(module: str) -> None:
+    assert ast.get_docstring(tree(module)), f"{module} does not say what it is for"
+    assert not [node for node in ast.walk(tree(module)) if isinstance(node, ast.ImportFrom) and node.level]
+
+
+def project_files() -> list[Path]:
+    """What git tracks or would add."""
+    if shutil.which("git") is None or not (ROOT / ".git").exists():
+        pytest.skip("needs a git clone")
+    listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    output = subprocess.run(listing, cwd=ROOT, capture_output=True, check=True).stdout
+    return [ROOT / name for name in output.decode().split("\0") if name and (ROOT / name).is_file()]
+
+
+MACHINE_PATH = re.compile(rb"""(?<![\w.~/-])(?:/(?:home|root|work|Users|mnt|media)/[\w.]|[A-Za-z]:\\Users\\)""")
+
+
+def test_machine_paths_are_recognised() -> None:
+    for home in ("home", "root", "work", "Users"):
+        assert MACHINE_PATH.search(f'"data": "/{home}/someone/x.png"'.encode())
+    for text in (b"https://example.org/home/page", b"data/work/x", b"24/7 and/or", b"~/work/x"):
+        assert not MACHINE_PATH.search(text)
+
+
+def test_no_machine_paths() -> None:
+    found = []
+    for path in project_files():
+        for match in MACHINE_PATH.finditer(path.read_bytes()):
+            found.append(f"{path.relative_to(ROOT)}: {match.group()!r}")
+    assert found == []
