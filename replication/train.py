@@ -279,7 +279,13 @@ class Trainer:
         checkpoint.write(path, self.model, self.optimizer, self.run_facts, self.progress)
 
     def _write_weights(self, path: Path) -> None:
-        facts = {**self.run_facts, "step": self.progress.step, "hours": self.progress.seconds / 3600}
+        share = self.progress.step / self.plan.steps
+        facts = {
+            **self.run_facts,
+            "step": self.progress.step,
+            "hours": self.progress.seconds / 3600,
+            "paper_fraction": self.run_facts["paper_fraction"] * share,
+        }
         weights.write(path, self.model, facts)
 
     def _finish(self) -> Path:

@@ -6,14 +6,37 @@ from pathlib import Path
 
 import pytest
 
-from analysis import assumptions, cost_ratio, figure1, table1
+from analysis import (
+    assumptions,
+    claims,
+    cost_ratio,
+    figure1,
+    figure1_macs,
+    identify,
+    lighten,
+    networks,
+    protocol,
+    table1,
+)
+from analysis.figures import equation5, figure2, figure3, macs_by_group, summary
 from replication import model_card, weights
 
 RESULTS = Path(__file__).parent.parent / "results"
 WRITERS: dict[str, Callable[[Path], list[Path]]] = {
     "assumptions": assumptions.write,
+    "claims": claims.write,
     "cost_ratio": cost_ratio.write,
+    "equation5": equation5.write,
     "figure1": figure1.write,
+    "figure1_macs": figure1_macs.write,
+    "figure2": figure2.write,
+    "figure3": figure3.write,
+    "identify": identify.write,
+    "lighten": lighten.write,
+    "macs_by_group": macs_by_group.write,
+    "networks": networks.write,
+    "protocol": protocol.write,
+    "summary": summary.write,
     "table1": table1.write,
 }
 TEXT = {".md", ".json", ".csv", ".tex", ".svg"}

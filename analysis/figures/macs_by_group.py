@@ -1,0 +1,84 @@
+"""Where the MACs are: each group of layers of MSRN and SMSRN at x4, by the closed-form cost model."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from analysis import cost_model, style
+from analysis.cost_model import Layer
+from analysis.cost_ratio import percent
+from analysis.figures import shared
+from replication.errors import run
+
+BAR = 0.38
+"""Thickness of a bar, where groups are 1 apart."""
+
+
+def macs(layers: Sequence[Layer]) -> dict[str, int]:
+    """MACs per LR pixel by group, in the order of the network."""
+    return {group: cost_model.total_macs(members) for group, members in cost_model.by_group(layers).items()}
+
+
+def count(value: int) -> str:
+    """A number of MACs in words as short as the bar labels need: 4.2 M, 37 k."""
+    return f"{value / 1e6:.2f} M" if value >= 1e5 else f"{value / 1e3:.1f} k"
+
+
+def share(part: float) -> str:
+    """A share in percent; one that would be rounded to nothing is named as small."""
+    return percent(part) if part >= 0.001 else "< 0.1 %"
+
+
+def draw(networks: dict[str, list[Layer]]) -> Figure:
+    """The figure for MSRN and SMSRN, given as layers. Call it, and save the figure, inside `style.settings`."""
+    figure = style.new_figure(height=3.3)
+    axes = figure.add_subplot()
+    groups: list[str] = []
+    for index, (model, layers) in enumerate(networks.items()):
+        values = macs(layers)
+        groups = list(values)
+        total = sum(values.values())
+        rows = [row + (index - 0.5) * BAR for row in range(len(values))]
+        bars = axes.barh(
+            rows,
+            [value / 1e6 for value in values.values()],
+            BAR,
+            color=shared.COLORS[model],
+            edgecolor=shared.EDGE,
+            linewidth=0.4,
+            label=f"{shared.NAMES[model]}: {count(total)}",
+        )
+        labels = [f"{count(value)}, {share(value / total)}" for value in values.values()]
+        axes.bar_label(bars, labels, padding=2, size=5.5)
+    axes.set_yticks(range(len(groups)), groups)
+    axes.tick_params(axis="y", length=0)
+    axes.invert_yaxis()
+    axes.set_xlabel(f"millions of MACs per LR pixel at x{shared.SCALE}; share of the network")
+    axes.margins(x=0.16)
+    axes.set_xlim(left=0)
+    axes.legend(loc="lower center", bbox_to_anchor=(0.4, 1), ncols=2, handlelength=1.2)
+    return figure
+
+
+def write(results: Path) -> list[Path]:
+    """Write macs_by_group.png, .svg and .pdf below ``<results>/figures``; return their paths."""
+    networks = {"msrn": cost_model.msrn(shared.SCALE), "smsrn": cost_model.smsrn(shared.SCALE)}
+    with style.settings():
+        return style.save(draw(networks), shared.target(results, "macs_by_group"))
+
+
+def main(argv: Sequence[str] | None = None) -> int | None:
+    """Draw the figure and name the files."""
+    shared.command(
+        "macs_by_group",
+        "Where the MACs are: bars for each group of layers, MSRN beside SMSRN, with its share of the\n"
+        "whole network. Computed from the closed-form cost model at x4.",
+        write,
+        argv,
+    )
+    return None
+
+
+if __name__ == "__main__":
+    run(main)
