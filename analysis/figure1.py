@@ -1,10 +1,10 @@
 """Figure 1: parameters (logarithmic) against PSNR on Set5 at x4, for the paper's networks, ours and published ones.
 
-PSNR is on luma everywhere. Published models are those up to 2020, the year before the paper, from sota_x4.csv. Bicubic
-interpolation has no parameters and no place on a logarithmic axis.
+PSNR is on luma everywhere. Published models are those up to 2020, the year before the paper, from sota_x4.csv; where
+`analysis.networks` can build the network, its parameters are counted. Bicubic interpolation has no parameters and no
+place on a logarithmic axis. `analysis.figure1_macs` draws the same models over their multiply-adds.
 """
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +12,9 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from analysis import paper, style
+from analysis import networks, paper, style
 from replication import records
-from replication.errors import run
+from replication.errors import Parser, run
 from replication.evaluate import recorded_row
 from replication.models import MODELS, build, count_parameters
 
@@ -31,20 +31,25 @@ SHORT = {
 
 @dataclass(frozen=True)
 class Point:
-    """One model: number of parameters, PSNR in dB on the luma of Set5."""
+    """One model: its cost (here the number of parameters), PSNR in dB on the luma of Set5, and whether a published
+    model's cost is counted on the network instead of copied.
+    """
 
     label: str
-    parameters: int
+    cost: float
     psnr: float
+    counted: bool = False
 
 
 def published_points() -> list[Point]:
-    """Published models up to 2020 that have parameters."""
-    return [
-        Point(SHORT.get(row.model, row.model), row.parameters, row.psnr["Set5"])
-        for row in paper.published()
-        if row.year and row.year <= LAST_YEAR and row.parameters
-    ]
+    """Published models up to 2020 that have parameters: counted where we have the network, else as published."""
+    points = []
+    for row in paper.published():
+        counted = row.model in networks.COUNTED
+        parameters = networks.counted(row.model).params if counted else row.parameters
+        if row.year and row.year <= LAST_YEAR and parameters:
+            points.append(Point(SHORT.get(row.model, row.model), parameters, row.psnr["Set5"], counted))
+    return points
 
 
 def paper_points() -> list[Point]:
@@ -82,37 +87,43 @@ class Look:
 # The important ones first: their labels get the places nearest to their points.
 PAPER = Look("the paper", "*", 60, style.PAPER, 6.5, "bold", 3.5)
 MEASURED = Look("measured here", "D", 20, style.MEASURED, 6.5, "bold", 3)
-PUBLISHED = Look(f"published up to {LAST_YEAR}", "o", 7, style.PUBLISHED, 5, "normal", 1.6)
+COUNTED = Look(f"published up to {LAST_YEAR}, cost counted", "o", 7, style.PUBLISHED, 5, "normal", 1.6)
+PUBLISHED = Look("same, cost as published", "x", 7, style.PUBLISHED, 5, "normal", 1.6)
 
 
-def draw(published: Sequence[Point], in_paper: Sequence[Point], measured: Sequence[Point]) -> tuple[Figure, list[Text]]:
-    """The figure and its labels. Call it, and save the figure, inside `style.settings`."""
+def draw(
+    published: Sequence[Point], in_paper: Sequence[Point], measured: Sequence[Point], cost: str = "parameters"
+) -> tuple[Figure, list[Text]]:
+    """The figure and its labels. Call it, and save the figure, inside `style.settings`; ``cost`` names the axis."""
+    counted = [one for one in published if one.counted]
+    copied = [one for one in published if not one.counted]
     figure = style.new_figure(height=4.6)
     axes = figure.add_subplot()
     axes.set_xscale("log")
-    axes.set_xlabel("parameters")
+    axes.set_xlabel(cost)
     axes.set_ylabel("PSNR on Set5, x4 (dB, luma)")
     axes.grid(linewidth=0.3, color="#dddddd")
     axes.set_axisbelow(True)
     labels: list[Text] = []
     radii: list[float] = []
-    for points, look in ((in_paper, PAPER), (measured, MEASURED), (published, PUBLISHED)):
+    for points, look in ((in_paper, PAPER), (measured, MEASURED), (counted, COUNTED), (copied, PUBLISHED)):
         axes.scatter(
-            [one.parameters for one in points],
+            [one.cost for one in points],
             [one.psnr for one in points],
             marker=look.marker,
             s=look.area,
             color=look.color,
+            linewidths=0.7,
             label=look.name if points else f"{look.name}: none",
             zorder=3,
         )
         for one in points:
-            text = axes.text(one.parameters, one.psnr, one.label, size=look.label_size, weight=look.weight)
+            text = axes.text(one.cost, one.psnr, one.label, size=look.label_size, weight=look.weight)
             text.set_color(look.color)
             labels.append(text)
             radii.append(look.radius)
     axes.margins(x=0.08, y=0.06)
-    axes.legend(loc="lower center", bbox_to_anchor=(0.45, 1), ncols=3, columnspacing=1, handletextpad=0.2)
+    axes.legend(loc="lower center", bbox_to_anchor=(0.45, 1), ncols=2, columnspacing=1, handletextpad=0.2)
     style.place_labels(axes, labels, radii)
     return figure, labels
 
@@ -126,9 +137,8 @@ def write(results: Path) -> list[Path]:
 
 def main(argv: Sequence[str] | None = None) -> int | None:
     """Draw the figure and name the files."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m analysis.figure1",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
         description=(
             "Figure 1: parameters against PSNR on Set5 at x4. Stars: the paper's two networks. Diamonds: this\n"
             "package's networks, from the recorded measurements. Dots: published models up to 2020."

@@ -57,10 +57,10 @@ def card(model: str, scale: int, known: Sequence[records.Record]) -> str:
         f"    {_longer(facts, path)}\n\n"
         "## Licence and limits\n\n"
         "MIT, as the package. The training images were published by Berkeley for research; they are no part of it.\n"
-        "Trained for bicubic downsampling only: real photographs, compressed ones above all, are blurred\n"
-        "and noisy in other ways, and their artefacts are enlarged with them. The budget is a small fraction of the\n"
-        "paper's, so these weights are for comparing the two networks under equal conditions and for use on a CPU,\n"
-        "not for the paper's absolute numbers. Details that the low-resolution image lost are guessed: not for evidence.\n"
+        "Trained for bicubic downsampling only: real photographs, compressed ones above all, are blurred and noisy in\n"
+        "other ways, and their artefacts are enlarged with them. The budget is a small fraction of the paper's: these\n"
+        "weights are for comparing the two networks under equal conditions and for use on a CPU, not for the paper's\n"
+        "absolute numbers. Details that the low-resolution image lost are guessed: not for evidence.\n"
     )
 
 
@@ -108,7 +108,11 @@ def write(results: Path, folder: Path = weights.FOLDER) -> list[Path]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Write the cards and say where."""
-    parser = Parser(prog="python -m replication.model_card", description=__doc__)
+    parser = Parser(
+        prog="python -m replication.model_card",
+        description=__doc__,
+        epilog="example:\n  python -m replication.model_card",
+    )
     parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s")
     paths = write(parser.parse_args(argv).results)
     if not paths:

@@ -3,6 +3,7 @@
 import csv
 import tomllib
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,8 @@ class Table1:
 class Published:
     """A published x4 result: learned parameters, and PSNR (dB) and SSIM on luma by benchmark (see SOURCES.md).
 
-    What its source does not report is None, or absent from ``psnr`` and ``ssim``.
+    ``gmacs``: multiply-adds for a 1280x720 output in G (1e9), with the digits that were printed. What its source does
+    not report is None, or absent from ``psnr`` and ``ssim``.
     """
 
     model: str
@@ -50,6 +52,7 @@ class Published:
     parameters: int | None
     psnr: dict[str, float]
     ssim: dict[str, float]
+    gmacs: Decimal | None
 
 
 def table1() -> Table1:
@@ -76,6 +79,7 @@ def _published(row: dict[str, str]) -> Published:
         parameters=int(row["params"]) if row["params"] else None,
         psnr=_reported(row, "psnr"),
         ssim=_reported(row, "ssim"),
+        gmacs=Decimal(row["multadds_g_720p"]) if row["multadds_g_720p"] else None,
     )
 
 

@@ -54,7 +54,7 @@ def opened(path: Path, formats: Sequence[str] = READABLE) -> Iterator[PIL.Image.
         with warnings.catch_warnings():
             # A warning is for images between one and two times the limit; above it, Pillow raises.
             warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)
-            with PIL.Image.open(BytesIO(content), formats=formats) as picture:
+            with PIL.Image.open(BytesIO(content), formats=tuple(formats)) as picture:
                 yield picture
     except (UserError, MemoryError):
         raise

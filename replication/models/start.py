@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from replication.models.layers import SeparableConv2d
-from replication.models.msrn import MSRN
+from replication.models.msrn import MSRN, MultiScaleBlock
 
 INPUT_GAIN = 4.0
 """Pictures have a standard deviation of about 0.25 around their mean; the head brings that to 1."""
@@ -31,17 +31,22 @@ def identity_start(model: MSRN, seed: int) -> None:
     _normal(model.head[0], INPUT_GAIN, generator)
     _carry(model.head[0], input_offset=0)
     for block in model.body:
+        assert isinstance(block, MultiScaleBlock)
         for layer in (block.conv_3_1, block.conv_5_1, block.conv_3_2, block.conv_5_2):
             _normal(layer, sqrt(2), generator)
         _normal(block.confusion, BRANCH_GAIN, generator)
     fuse, conv, upsampler, last = model.tail
-    for layer in (fuse, conv, *upsampler[::2]):
+    assert isinstance(fuse, nn.Conv2d)
+    assert isinstance(upsampler, nn.Sequential)
+    assert isinstance(last, nn.Conv2d)
+    raising = [layer for layer in upsampler if isinstance(layer, nn.Conv2d)]
+    for layer in (fuse, conv, *raising):
         _normal(layer, 1.0, generator)
     _normal(last, OUTPUT_GAIN, generator)
     _carry(fuse, input_offset=fuse.in_channels - fuse.out_channels)  # the head's output stands last (see MSRN.features)
     _carry(conv, input_offset=0)
-    for index in range(0, len(upsampler), 2):
-        _carry(upsampler[index], input_offset=0, copies=upsampler[index + 1].upscale_factor ** 2)
+    for layer in raising:
+        _carry(layer, input_offset=0, copies=layer.out_channels // layer.in_channels)
     _pass(last.weight)
 
 
