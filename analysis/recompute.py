@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -356,15 +356,9 @@ def recursive_networks(sources: Sources) -> Finding:
     return Finding(values, reason)
 
 
-@cache
-def lightened() -> tuple[lighten.Case, ...]:
-    """The published networks before and after the same transformation."""
-    return tuple(lighten.published())
-
-
 def other_networks(sources: Sources) -> Finding:
     """Whether other networks become lighter by the same transformation."""
-    cases = [case for case in lightened() if not case.title.startswith("MSRN")]
+    cases = [case for case in lighten.published() if not case.title.startswith("MSRN")]
     macs = [1 - case.after.macs / case.before.macs for case in cases]
     params = [1 - case.after.params / case.before.params for case in cases]
     lighter = all(value > 0 for value in (*macs, *params))

@@ -9,14 +9,14 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, median
 from typing import Any
 
 from tabulate import tabulate
 
 from analysis import paper
 from analysis.paper import BENCHMARKS, Score
-from replication import records
+from replication import records, weights
 from replication.data.benchmarks import EMBEDDED
 from replication.errors import Parser, run
 from replication.evaluate import BICUBIC, METHODS, NOT_TRAINED, Row, recorded_row
@@ -236,7 +236,35 @@ def weights_text(rows: Rows) -> list[str]:
             if differing
             else "- Both were trained alike: same recipe, steps, data and seed."
         )
+    items += jumps_text() if len(trainings) == 2 else []
     return items
+
+
+JUMP = 3
+"""An epoch whose mean loss is more than this many times the run's median has had a jump."""
+
+
+def jumps_text() -> list[str]:
+    """What the shipped training logs show of runs that were thrown off: it decides what a comparison means."""
+    told = []
+    for model in ("msrn", "smsrn"):
+        with open(weights.FOLDER / f"{model}_x4.csv", encoding="utf-8", newline="") as file:
+            log = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+        usual = median(row["loss"] for row in log)
+        for number, row in enumerate(log):
+            if number and row["loss"] > JUMP * usual:
+                best = max(earlier["validation_psnr"] for earlier in log[:number])
+                told.append(
+                    f"{NAMES[model]} in the epoch up to step {row['step']:.0f} (mean loss {row['loss']:.2f}, median "
+                    f"{usual:.3f}; validation {row['validation_psnr'] - best:+.2f} dB against its best before)"
+                )
+    if not told:
+        return []
+    return [
+        f"- **The loss jumped during training**: {'; '.join(told)}. Part of what was learned was lost each time: the "
+        "measured percentages compare these two short runs; they do not show what separability costs a network that is "
+        "trained to the end, and a value above 100 % does not mean that the lighter network is the better one."
+    ]
 
 
 def bicubic_share(rows: Rows) -> str:
@@ -372,7 +400,8 @@ def summary(results: Path) -> list[str]:
         lines.append(
             f"SMSRN keeps {ratio.psnr:.2f} % of MSRN's PSNR and {ratio.ssim:.2f} % of its SSIM "
             f"(paper: {in_paper['psnr']} % and {in_paper['ssim']} %), "
-            f"{ratio.lost_db:.2f} dB less; trained with {' and '.join(shares)} of the paper's budget"
+            f"{abs(ratio.lost_db):.2f} dB {'less' if ratio.lost_db > 0 else 'more'}; trained with "
+            f"{' and '.join(shares)} of the paper's budget"
         )
     for status in sorted({row.status for row in rows.values() if row.record is None}):
         missing = [f"{NAMES[model]} on {name}" for (name, model), row in rows.items() if row.status == status]

@@ -20,6 +20,8 @@ from analysis.cost_ratio import ratio
 if TYPE_CHECKING:
     from torch.nn import Module
 
+    from replication.models.msrn import MSRN
+
 SIZES = ((12, 10), (7, 9), (16, 16))
 """LR heights and widths for which fvcore counts: oblong, odd and square."""
 
@@ -27,6 +29,13 @@ UNCOUNTED = ("aten::add", "aten::pixel_shuffle", "aten::sub")
 """Operators of MSRN that fvcore has no rule for and reports: the skips and mean shift, and the pixel shuffle. They are
 0 MACs by our convention. (ReLU and concatenation are on fvcore's own list of free operators, so it never reports them.)
 """
+
+
+UNCOUNTED_FOLDED = ("aten::add_", "aten::pad", "aten::pixel_shuffle", "aten::sub")
+"""The same for a folded network, which adds in place and pads before it convolves."""
+
+EXACT_SIZES = ((1, 1), (1, 6), (7, 2), (8, 9))
+"""LR heights and widths on which a folded network must give the output of the unfolded one: also the smallest."""
 
 
 @dataclass(frozen=True)
@@ -95,9 +104,15 @@ def check_params(network: str, layers: Sequence[Layer], model: Module) -> list[C
     return [*checks, Check("parameters, total", network, cost_model.total_params(layers), total)]
 
 
-def check_macs(network: str, layers: Sequence[Layer], counted: Count, size: tuple[int, int]) -> list[Check]:
+def check_macs(
+    network: str,
+    layers: Sequence[Layer],
+    counted: Count,
+    size: tuple[int, int],
+    uncounted: Sequence[str] = UNCOUNTED,
+) -> list[Check]:
     """Closed form against fvcore for one input size: each layer, every module the closed form lacks, the total, and
-    the operators that fvcore left out."""
+    the operators that fvcore left out, which must be ``uncounted``."""
     height, width = size
     where = f"at {height}x{width}"
     closed = {layer.name: layer.macs_per_lr_pixel * height * width for layer in layers}
@@ -110,7 +125,7 @@ def check_macs(network: str, layers: Sequence[Layer], counted: Count, size: tupl
     return [
         *checks,
         Check("MACs, total", f"{network} {where}", total, counted.macs[""]),
-        Check("operators without MACs", f"{network} {where}", ", ".join(UNCOUNTED), ", ".join(counted.uncounted)),
+        Check("operators without MACs", f"{network} {where}", ", ".join(uncounted), ", ".join(counted.uncounted)),
     ]
 
 
@@ -130,7 +145,7 @@ def check_ratio(
     return checks
 
 
-def build(name: str, scale: int, width: int, blocks: int) -> Module:
+def build(name: str, scale: int, width: int, blocks: int) -> MSRN:
     """The real network with random weights: the package's own, or one of another width or number of blocks."""
     from replication import models
     from replication.models.msrn import MSRN
@@ -151,4 +166,47 @@ def verify(scale: int = 4, width: int = 64, blocks: int = 8, sizes: Sequence[tup
         checks += check_macs("msrn", standard, msrn_count, size)
         checks += check_macs("smsrn", separable, smsrn_count, size)
         checks += check_ratio(standard, separable, msrn_count, smsrn_count, size)
+    return checks
+
+
+def verify_folded(
+    scale: int = 4, width: int = 64, blocks: int = 8, sizes: Sequence[tuple[int, int]] = SIZES
+) -> list[Check]:
+    """Every check of the folded networks: as `verify`, what the border adds to each, and that the output is the same.
+
+    The layers are compared in the networks that are not exact along the border. With the border, its stored values are
+    compared, and its multiply-adds: those of the whole network less those of the network without it.
+    """
+    from replication.fold import fold
+
+    border = cost_model.best_tail(scale, width, blocks).border
+    checks = []
+    for name, closed in (("msrn", cost_model.folded_msrn), ("smsrn", cost_model.folded_smsrn)):
+        network, layers = f"folded {name}", closed(scale, width, blocks)
+        model = build(name, scale, width, blocks)
+        exact, plain = fold(model), fold(model, exact_border=False)
+        checks += check_params(network, layers, plain)
+        values = sum(value.numel() for key, value in exact.named_buffers() if ".border." in key)
+        checks.append(Check("border: stored values", network, border.values, values))
+        for size in sizes:
+            without, whole = count(plain, size), count(exact, size)
+            checks += check_macs(network, layers, without, size, UNCOUNTED_FOLDED)
+            where = f"{network} at {size[0]}x{size[1]}"
+            checks.append(Check("border: MACs", where, border.macs(*size), whole.macs[""] - without.macs[""]))
+        checks += check_output(network, model, exact)
+    return checks
+
+
+def check_output(network: str, model: Module, folded: Module) -> list[Check]:
+    """Whether ``folded`` gives the output of ``model``, both in single precision, on noise of each of `EXACT_SIZES`."""
+    import torch
+
+    random = torch.Generator().manual_seed(0)
+    checks = []
+    for height, width in EXACT_SIZES:
+        x = torch.rand(1, 3, height, width, generator=random)
+        with torch.no_grad():
+            difference = (folded(x) - model(x)).abs().max().item()
+        found = "below 1e-5" if difference < 1e-5 else f"{difference:.0e}"
+        checks.append(Check("largest difference of outputs", f"{network} at {height}x{width}", "below 1e-5", found))
     return checks

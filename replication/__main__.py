@@ -6,6 +6,7 @@ imports ``analysis``. To add a stage, write a function from `Job` to `Outcome` a
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from time import perf_counter
 
@@ -114,11 +115,43 @@ def table1(job: Job) -> Outcome:
     return outcome
 
 
-def figure1(job: Job) -> Outcome:
-    """Figure 1."""
-    from analysis import figure1 as figure
+def protocol(job: Job) -> Outcome:
+    """Which metric protocol explains the paper's numbers: measured where the images are and not recorded yet."""
+    from analysis import protocol as study
 
-    return Outcome(figure.write(job.results))
+    written, missing = study.update(job.results, job.data, None, force=False)
+    return Outcome([*written, *study.write(job.results)], missing)
+
+
+def lighten(job: Job) -> Outcome:
+    """The paper's conclusion on other networks, with the trained MSRN's rank-1 start measured where it can be."""
+    from analysis import lighten as study
+
+    return Outcome([*study.measure(job.results, job.data), *study.write(job.results)])
+
+
+def claims(job: Job) -> Outcome:
+    """Every number of the paper with a verdict."""
+    from analysis import claims as ledger
+
+    entries = ledger.ledger(job.results)
+    return Outcome(ledger.save(entries, job.results), [f"claims of the paper: {ledger.summary(entries)}"])
+
+
+def photographs(job: Job) -> Outcome:
+    """Figures 4-7, from the images that are on this machine."""
+    from analysis.figures import figures4to7
+
+    return Outcome(figures4to7.write(job.results, job.data))
+
+
+def artefact(module: str) -> Callable[[Job], Outcome]:
+    """A stage that only writes what ``analysis.<module>`` makes from formulas and records."""
+
+    def write(job: Job) -> Outcome:
+        return Outcome(import_module(f"analysis.{module}").write(job.results))
+
+    return write
 
 
 Stage = tuple[str, Callable[[Job], Outcome]]
@@ -127,7 +160,21 @@ STAGES: tuple[Stage, ...] = (
     ("embedded images, measured on this machine", embedded),
     ("benchmarks, measured where they are", benchmark_sets),
     ("Table 1", table1),
-    ("Figure 1", figure1),
+    ("Figure 1, parameters", artefact("figure1")),
+    ("Figure 1, MACs", artefact("figure1_macs")),
+    ("which networks have the paper's parameters", artefact("identify")),
+    ("which metric protocol fits the paper", protocol),
+    ("other networks, counted", artefact("networks")),
+    ("other networks, lightened", lighten),
+    ("folding", artefact("fold")),
+    ("what the paper leaves open", artefact("assumptions")),
+    ("every claim of the paper", claims),
+    ("Figure 2", artefact("figures.figure2")),
+    ("Figure 3", artefact("figures.figure3")),
+    ("Figures 4-7", photographs),
+    ("where the MACs are", artefact("figures.macs_by_group")),
+    ("equation 5 as curves", artefact("figures.equation5")),
+    ("summary picture", artefact("figures.summary")),
 )
 
 

@@ -404,7 +404,8 @@ def _parser() -> Parser:
       --data DIV2K/DIV2K_train_HR --validation DIV2K/DIV2K_valid_HR
 
 A run's folder holds the two newest checkpoints, the best and the final weights, log.csv and curve.png. With the
-schedule "decay" it also keeps the state before the rate falls, from which a longer run goes on.""",
+schedule "decay" it also keeps the state before the rate falls, from which a longer run (more --steps) goes on.
+torchrun takes --start as an option of its own: with it, set that value in a recipe file.""",
     )
     parser.add_argument("--recipe", default="cpu", help=f"{', '.join(recipe.names())}, or a TOML file (default: cpu)")
     parser.add_argument("--model", required=True, choices=list(MODELS), help="the network to train")

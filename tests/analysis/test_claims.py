@@ -35,9 +35,9 @@ def ledger() -> Iterator[dict[str, Entry]]:
     sources = NoRecords(Path("nowhere"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lighten, "SHOWN", ["VDSR", "IMDN", table1.PUBLISHED_MSRN])  # all of them take a while
-        recompute.lightened.cache_clear()
+        lighten.published.cache_clear()
         yield {identifier: claims.entry(claim, sources) for identifier, claim in CLAIMS.items()}
-    recompute.lightened.cache_clear()
+    lighten.published.cache_clear()
 
 
 def test_every_claim_has_its_code_and_its_words() -> None:

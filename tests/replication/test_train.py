@@ -29,8 +29,8 @@ from replication.train import Trainer, main
 CHANGES = {
     "dataset": "any", "holdout": 1, "hr_patch": 32, "batch_size": 2, "flips": "true", "rotations": "true",
     "scaling": "[1.0]", "steps": 6, "steps_per_epoch": 2, "learning_rate": 5e-4, "gradient_clip": 1.0,
-    "warmup_steps": 1, "schedule": "decay", "decay_fraction": 0.5, "start": "identity", "fold_upsampler": "true",
-    "channels_last": "true", "precision": "fp32",
+    "warmup_steps": 1, "schedule": "decay", "decay_fraction": 0.5, "fold_upsampler": "true", "channels_last": "true",
+    "precision": "fp32",
 }  # fmt: skip
 """A recipe of seconds."""
 
@@ -221,7 +221,7 @@ def test_the_shortcuts_compute_what_the_plain_loop_computes(images: Path, tmp_pa
     plain = losses.pop("plain")
     assert losses["layout"] == pytest.approx(plain, rel=1e-5)
     assert losses["folded"] == pytest.approx(plain, rel=5e-2)  # other values along the border of the tiny patches
-    assert losses["bf16"] == pytest.approx(plain, rel=2e-2)
+    assert losses["bf16"] == pytest.approx(losses["folded"], rel=2e-2)
     assert losses["bf16"] != losses["folded"]
 
 
@@ -474,7 +474,9 @@ def test_a_run_killed_while_it_writes_resumes_to_the_same_bits(images: Path, fin
 
 def environment() -> dict[str, str]:
     """For child processes: CPU only, one thread, this package."""
-    settings = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "ACCELERATE_USE_CPU": "true"}
+    settings = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    if torch.backends.mps.is_available():
+        settings["ACCELERATE_USE_CPU"] = "true"
     return {**os.environ, **settings, "PYTHONPATH": str(Path(train.__file__).parents[1])}
 
 
@@ -482,11 +484,8 @@ def environment() -> dict[str, str]:
 def test_two_processes_with_half_the_batch_give_the_weights_of_one(images: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--local-addr", "127.0.0.1"]
     command += ["--nproc-per-node", "2", "-m", "replication.train"]
-    # torchrun takes an option --start for one of its own: the value comes in a file.
-    (tmp_path / "start.toml").write_text((recipe.FOLDER / "cpu.toml").read_text(encoding="utf-8"), encoding="utf-8")
-    options = arguments(images, tmp_path / "two", "--recipe", str(tmp_path / "start.toml"), batch_size=4, steps=4)
     done = subprocess.run(
-        [*command, *options],
+        [*command, *arguments(images, tmp_path / "two", batch_size=4, steps=4)],
         env=environment(), capture_output=True, text=True, timeout=400,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -559,7 +558,9 @@ def test_a_disk_that_gets_full_is_one_clear_line_and_keeps_the_last_state(
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Path, "write_bytes", full)
-        with pytest.raises(UserError, match=r"^cannot write .*checkpoint-00000004\.safetensors: No space left on device$"):
+        with pytest.raises(
+            UserError, match=r"^cannot write .*checkpoint-00000004\.safetensors: No space left on device$"
+        ):
             main(arguments(images, tmp_path))
     assert newest(tmp_path).progress.step == 2
     main(arguments(images, tmp_path, "--resume"))
@@ -668,12 +669,15 @@ def test_the_progress_bar_shows_loss_rate_speed_and_time_left_and_quiet_hides_it
     main(arguments(images, tmp_path / "quiet", steps=2))
     quiet = capsys.readouterr()
     assert "step/s" not in quiet.err
+    assert "s/step" not in quiet.err
     assert "step 2: loss 0." in quiet.err
     assert f"weights: {tmp_path / 'quiet' / 'final.safetensors'}" in quiet.out
     loud = [option for option in arguments(images, tmp_path / "loud", steps=2) if option != "--quiet"]
     main(loud)
     shown = capsys.readouterr().err
-    assert all(part in shown for part in ("smsrn: 100%", "step/s", "loss 0.", "rate 2.5e-04", "patches/s", "<"))
+    assert "step/s" in shown or "s/step" in shown  # as fast or as slow as the machine is
+    for part in ("smsrn: 100%", "loss 0.", "rate 2.5e-04", "patches/s", "<"):
+        assert part in shown
 
 
 def test_loading_moves_samples_to_floats_between_0_and_1_in_the_layout_asked_for(images: Path) -> None:

@@ -1,0 +1,128 @@
+"""The closed form of folded networks, what each step saves, and the page that tells it."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+
+from analysis import cost_model, fold, verify
+from analysis.cost_model import total_macs, total_params
+from analysis.verify import Check
+from replication.fold import FoldedMSRN
+from replication.fold import fold as fold_network
+
+
+def failures(checks: list[Check]) -> list[str]:
+    return [check.kind for check in checks if not check.ok]
+
+
+@pytest.fixture
+def checks() -> list[Check]:
+    return [Check("kind", "name", 1, 1)]
+
+
+def test_each_step_at_x4() -> None:
+    steps = list(fold.steps(*fold.NETWORKS["SMSRN"], 4).values())
+    # The first three are known from building them: SMSRN, and with its upsampler and last layer as one 5x5.
+    assert [total_macs(layers) for layers in steps[:3]] == [1_349_851, 661_723, 661_723]
+    assert [total_params(layers) for layers in steps[:3]] == [888_929, 668_622, 668_622]
+    # W C takes 64 x 256 in place of 64 x 64 and 64 x 256; its bias joins the tail's.
+    assert total_macs(steps[3]) == 661_723 - 64 * 64
+    assert total_params(steps[3]) == 668_622 - 64 * 64 - 64
+    # Depth-wise channels: 3 in the head, 2·64 and 2·128 in each block.
+    assert total_macs(steps[4]) == total_macs(steps[3])
+    assert total_params(steps[4]) == total_params(steps[3]) - 3 - 8 * (2 * 64 + 2 * 128)
+
+
+@pytest.mark.parametrize("scale", cost_model.FACTORS)
+@pytest.mark.parametrize("network", fold.NETWORKS)
+def test_no_step_costs_anything(network: str, scale: int) -> None:
+    steps = list(fold.steps(*fold.NETWORKS[network], scale).values())
+    for total in (total_macs, total_params):
+        totals = [total(layers) for layers in steps]
+        assert totals == sorted(totals, reverse=True)
+        assert totals[-1] < totals[0]
+
+
+@pytest.mark.parametrize(
+    ("scale", "start", "kernel", "outputs", "inputs"),
+    [(2, "tail.1", 7, 3, 2), (3, "tail.2.0", 5, 1, 1), (4, "tail.2.0", 5, 3, 2), (8, "tail.2.0", 5, 7, 2)],
+)
+def test_the_cheapest_tail(scale: int, start: str, kernel: int, outputs: int, inputs: int) -> None:
+    tail = cost_model.best_tail(scale)
+    assert (tail.start, tail.layers[-1].kernel) == (start, kernel)
+    assert (tail.border.outputs, tail.border.inputs) == (outputs, inputs)
+    assert all(total_macs(tail.layers) <= total_macs(other.layers) for other in cost_model.folded_tails(scale))
+
+
+def test_border_by_hand() -> None:
+    border = cost_model.best_tail(4).border
+    # A side: 3 rows of 4 phases of 3 colours, from 2 rows and 5 columns of 64 channels. A corner: 3x3 from 2x2.
+    assert border.side_macs == (3 * 4 * 3) * (2 * 5 * 64)
+    assert border.corner_macs == (3 * 3 * 3) * (2 * 2 * 64)
+    assert border.values == 4 * (border.side_macs + 3 * 4 * 3 + border.corner_macs + 3 * 3 * 3)
+    assert border.macs(10, 20) == 60 * border.side_macs + 4 * border.corner_macs
+
+
+@pytest.mark.parametrize(("scale", "width", "blocks"), [(2, 64, 8), (3, 7, 2), (4, 64, 8), (8, 4, 1)])
+def test_closed_form_and_folded_networks_agree(scale: int, width: int, blocks: int) -> None:
+    checks = verify.verify_folded(scale, width, blocks, sizes=[(1, 1), (7, 5)])
+    assert failures(checks) == []
+    kinds = {check.kind for check in checks}
+    assert {"border: stored values", "border: MACs", "largest difference of outputs", "MACs, total"} <= kinds
+
+
+def test_a_wrong_closed_form_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = cost_model.best_tail(4, 8, 2)
+    wrong = dataclasses.replace(right.border, inputs=3)
+    monkeypatch.setattr(cost_model, "best_tail", lambda *_: dataclasses.replace(right, border=wrong))
+    found = failures(verify.verify_folded(4, 8, 2, sizes=[(3, 4)]))
+    assert found == ["border: stored values", "border: MACs"] * 2
+
+
+def test_a_changed_kernel_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*arguments: object, **options: object) -> FoldedMSRN:
+        folded = fold_network(*arguments, **options)  # type: ignore[arg-type]
+        next(folded.tail[-1].parameters())[0, 0, 2, 2] += 0.01
+        return folded
+
+    monkeypatch.setattr("replication.fold.fold", broken)
+    found = failures(verify.verify_folded(4, 8, 2, sizes=[(3, 4)]))
+    assert found == ["largest difference of outputs"] * 2 * len(verify.EXACT_SIZES)
+
+
+def test_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, checks: list[Check]) -> None:
+    monkeypatch.setattr(fold, "verify_folded", lambda scale: checks)
+    assert fold.main(["--results", str(tmp_path)]) == 0
+    text = (tmp_path / "fold.md").read_text(encoding="utf-8")
+    for part in (
+        "python -m analysis.fold",
+        "1,349,851",
+        "661,723",
+        "657,627",
+        "668,622",
+        "**150,528 (5x5)**",
+        "Verified",
+    ):
+        assert part in text
+    assert (tmp_path / "fold.md").read_bytes() == fold.markdown(checks * len(fold.SCALES)).encode()
+
+
+def test_a_failed_check_is_shown_and_status_1(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(fold, "verify_folded", lambda scale: [Check("some kind", "x", 1, 2)])
+    assert fold.main(["--results", str(tmp_path)]) == 1
+    assert "fold.md" in capsys.readouterr().err
+    text = (tmp_path / "fold.md").read_text(encoding="utf-8")
+    assert "NOT VERIFIED" in text
+    assert "some kind" in text
+
+
+def test_folding_needs_no_random_numbers_to_be_verified() -> None:
+    """The inputs of the output checks are always the same."""
+    state = torch.get_rng_state()
+    model = torch.nn.Identity()
+    verify.check_output("x", model, model)
+    assert torch.equal(torch.get_rng_state(), state)

@@ -1,0 +1,67 @@
+"""The README's findings are the results' numbers, and its links lead somewhere."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from analysis import claims, cost_model, identify, paper, recompute, table1
+from analysis.paper import BENCHMARKS
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+FINDINGS = " ".join(README.split("## Does the paper hold?")[1].split("![")[0].split())
+
+
+def networks() -> list[str]:
+    printed = paper.table1()
+    return [
+        f"{printed.msrn.parameters:,}",
+        f"{printed.smsrn.parameters:,} (14.63 %)",
+        f"{identify.paper_search().size:,} designs",
+    ]
+
+
+def cost() -> list[str]:
+    msrn, smsrn = cost_model.msrn(), cost_model.smsrn()
+    saving = 1 - cost_model.total_macs(smsrn) / cost_model.total_macs(msrn)
+    gmacs = [f"{cost_model.gmacs_720p(layers, 4):.1f}" for layers in (msrn, smsrn)]
+    return [f"{100 * saving:.1f} %", f"{gmacs[0]} to {gmacs[1]} G"]
+
+
+def decibels() -> list[str]:
+    msrn, smsrn = paper.table1().msrn.average.psnr, paper.table1().smsrn.average.psnr
+    more = 10 ** ((msrn - smsrn) / 10) - 1
+    bicubic = paper.published_row("Bicubic").psnr
+    kept = sum(bicubic[name] for name in BENCHMARKS) / len(BENCHMARKS) / msrn
+    return [f"{msrn - smsrn:.2f} dB", f"{100 * more:.0f} % more", f"{100 * kept:.0f} % of it"]
+
+
+def measurements() -> list[str]:
+    rows = table1.collect(ROOT / "results")
+    wanted = []
+    for model in ("bicubic", "smsrn", "msrn"):
+        mean = table1.measured(rows, model, "ssim_y").average
+        assert mean, f"{model} is not measured on all four sets"
+        wanted.append(f"{mean.psnr:.2f} dB")
+    msrn, smsrn = (table1.training_of(rows, model) or {} for model in ("msrn", "smsrn"))
+    assert [msrn[name] for name in recompute.CONDITIONS] == [smsrn[name] for name in recompute.CONDITIONS]
+    return [*wanted, f"{table1.training_share(msrn)} of the paper's"]
+
+
+def verdicts() -> list[str]:
+    entries = claims.ledger(ROOT / "results")
+    return [f"{len(entries)} claims"]
+
+
+@pytest.mark.parametrize("numbers", [networks, cost, decibels, measurements, verdicts])
+def test_findings_are_computed_ones(numbers: Callable[[], list[str]]) -> None:
+    for words in numbers():
+        assert words in FINDINGS, f"README.md, findings: expected {words!r}"
+
+
+def test_links_lead_to_files() -> None:
+    for link in re.findall(r"\]\(([^)#]+)\)", README):
+        if not link.startswith("http"):
+            assert (ROOT / link).exists(), link
