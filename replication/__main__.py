@@ -10,7 +10,9 @@ from importlib import import_module
 from pathlib import Path
 from time import perf_counter
 
+from replication.data.benchmarks import data_root
 from replication.errors import Parser, run
+from replication.records import check_writable
 
 TOLERANCE_PSNR, TOLERANCE_SSIM = 0.01, 0.0005
 """How far (dB, SSIM) a measurement may be from a record, and bicubic from the published values."""
@@ -220,6 +222,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--results", type=Path, metavar="DIR", default=Path("results"), help="results folder (default: %(default)s)"
     )
     arguments = parser.parse_args(argv)
+    data_root(arguments.data)  # what is wrong with a folder is said before the first stage, not after it
+    check_writable(arguments.results)
     return run_stages(Job(arguments.results, arguments.data))
 
 
