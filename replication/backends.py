@@ -1,0 +1,216 @@
+"""What runs a network: PyTorch, ONNX Runtime or OpenVINO, all behind one function from pixels to pixels.
+
+Nothing here needs PyTorch until the ``torch`` backend is asked for: an ONNX file and its runtime are enough.
+"""
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from replication.errors import UserError
+
+if TYPE_CHECKING:
+    from replication.models.msrn import MSRN
+
+Batch = NDArray[np.float32]
+
+DEFAULT_MODEL, DEFAULT_SCALE = "smsrn", 4
+
+BYTES_PER_PIXEL = {"torch": 5_000, "onnxruntime": 5_000, "openvino": 7_000}
+"""Memory at work per input pixel, an upper bound for the folded networks at every scale (`Network.bytes_per_pixel`).
+
+The last part of a block holds about 800 channels in single precision at once; the rest is the backends' own copies.
+"""
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network ready to run, whatever runs it.
+
+    ``run``: float32 RGB (1, 3, H, W) in 0..1 -> float32 (1, 3, scale·H, scale·W), not clipped. ``radius``: how many
+    pixels of the input around a pixel its results depend on. ``bytes_per_pixel``: memory at work per input pixel.
+    """
+
+    run: Callable[[Batch], Batch]
+    scale: int
+    radius: int
+    bytes_per_pixel: int
+
+
+def receptive_radius(model: "MSRN") -> int:
+    """Pixels of the input to each side of a pixel that the output there can depend on; 36 for MSRN and SMSRN x4.
+
+    Layers in sequence add their kernels' radii, branches side by side count by the larger, and behind a pixel shuffle
+    a radius counts by the finer pixels.
+    """
+    from torch import nn
+
+    def radius(module: nn.Module) -> int:
+        return sum(layer.kernel_size[0] // 2 for layer in module.modules() if isinstance(layer, nn.Conv2d))
+
+    reach = Fraction(radius(model.head))
+    for block in model.body:
+        reach += max(radius(block.conv_3_1), radius(block.conv_5_1))  # type: ignore[arg-type]
+        reach += max(radius(block.conv_3_2), radius(block.conv_5_2))  # type: ignore[arg-type]
+        reach += radius(block.confusion)  # type: ignore[arg-type]
+    finer = 1
+    for layer in model.tail.modules():
+        if isinstance(layer, nn.Conv2d):
+            reach += Fraction(layer.kernel_size[0] // 2, finer)
+        elif isinstance(layer, nn.PixelShuffle):
+            finer *= layer.upscale_factor
+    return ceil(reach)
+
+
+def torch_network(model: "MSRN") -> Network:
+    """``model`` as a `Network` that PyTorch runs, folded (`replication.fold`)."""
+    import torch
+
+    from replication.fold import fold
+
+    module = fold(model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # gap in torch's stubs
+
+    def run_torch(pixels: Batch) -> Batch:
+        with torch.inference_mode():
+            x = torch.from_numpy(pixels).contiguous(memory_format=torch.channels_last)
+            output: Batch = module(x).contiguous().numpy()
+            return output
+
+    return Network(run_torch, model.scale, receptive_radius(model), bytes_per_pixel=BYTES_PER_PIXEL["torch"])
+
+
+def _load_torch(model: str | None, scale: int | None, weights_file: Path | None, threads: int | None) -> Network:
+    import torch
+
+    from replication import weights
+    from replication.models import build
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    if weights_file is None:
+        return torch_network(build(model or DEFAULT_MODEL, scale=scale or DEFAULT_SCALE, pretrained=True))
+    if weights_file.suffix == ".onnx":
+        raise UserError(f"{weights_file}: the torch backend takes .safetensors; .onnx is for onnxruntime and openvino")
+    made_for = weights.read(weights_file).metadata
+    model = model or str(made_for.get("model"))
+    scale = scale or made_for.get("scale", DEFAULT_SCALE)
+    module = build(model, scale=scale)
+    weights.load_file(module, weights_file, model=model, scale=scale)
+    return torch_network(module)
+
+
+def _load_onnxruntime(model: str | None, scale: int | None, weights_file: Path | None, threads: int | None) -> Network:
+    onnxruntime = _extra("onnxruntime", "onnx")
+    options = onnxruntime.SessionOptions()
+    options.enable_mem_pattern = False  # it keeps a plan, and its memory, for each size of tile that it has seen
+    options.intra_op_num_threads = threads or 0  # 0: its own choice
+    path = _onnx_file("onnxruntime", weights_file)
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # its exception types are private
+        raise UserError(f"cannot read {path} as an ONNX network: {_first_line(error)}") from error
+    facts = session.get_modelmeta().custom_metadata_map
+    found_scale, radius = _checked_facts(facts, path, model, scale)
+    name = session.get_inputs()[0].name
+
+    def run_onnxruntime(pixels: Batch) -> Batch:
+        output: Batch = session.run(None, {name: pixels})[0]
+        return output
+
+    return Network(run_onnxruntime, found_scale, radius, bytes_per_pixel=BYTES_PER_PIXEL["onnxruntime"])
+
+
+def _load_openvino(model: str | None, scale: int | None, weights_file: Path | None, threads: int | None) -> Network:
+    openvino = _extra("openvino", "openvino")
+    settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32"}  # some processors would take bfloat16
+    if threads is not None:
+        settings["INFERENCE_NUM_THREADS"] = threads
+    core = openvino.Core()
+    path = _onnx_file("openvino", weights_file)
+    try:
+        network = core.read_model(str(path))
+    except Exception as error:  # a RuntimeError of several lines
+        raise UserError(f"cannot read {path} as an ONNX network: {_first_line(error)}") from error
+    stored = dict(network.get_rt_info().items()).get("framework", {})  # where ONNX metadata is kept
+    facts = {key: str(value.astype(str)) for key, value in stored.items()}
+    found_scale, radius = _checked_facts(facts, path, model, scale)
+    compiled = core.compile_model(network, "CPU", settings)
+
+    def run_openvino(pixels: Batch) -> Batch:
+        output: Batch = compiled(pixels)[0]
+        return output
+
+    return Network(run_openvino, found_scale, radius, bytes_per_pixel=BYTES_PER_PIXEL["openvino"])
+
+
+BACKENDS: dict[str, Callable[[str | None, int | None, Path | None, int | None], Network]] = {
+    "torch": _load_torch,
+    "onnxruntime": _load_onnxruntime,
+    "openvino": _load_openvino,
+}
+
+
+def load_network(
+    model: str | None = None,
+    *,
+    scale: int | None = None,
+    weights_file: Path | None = None,
+    backend: str = "torch",
+    threads: int | None = None,
+) -> Network:
+    """Make a network ready: ``model`` (smsrn unless given) for ``scale`` (4 unless given) with its shipped weights.
+
+    ``weights_file`` in place of those: .safetensors for the torch backend, .onnx (with the metadata model, scale and
+    radius) for the others, which then do not need PyTorch; it tells model and scale, and what is given besides must
+    agree.
+    ``threads``: processor threads, the backend's choice unless given. Raises UserError for an unknown backend, model or
+    scale, for one that is not trained, for weights that do not fit, and for a backend that is not installed.
+    """
+    if backend not in BACKENDS:
+        raise UserError(f"unknown backend {backend!r}: expected one of {', '.join(BACKENDS)}")
+    if threads is not None and threads < 1:
+        raise UserError(f"threads: expected at least 1, got {threads}")
+    return BACKENDS[backend](model, scale, weights_file, threads)
+
+
+def _extra(module: str, extra: str) -> Any:
+    """An optional package. Raises UserError that says how to install it."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        advice = f'install it with: python -m pip install ".[{extra}]"'
+        raise UserError(f"the {module} backend cannot be used ({error}); {advice}") from error
+
+
+def _onnx_file(backend: str, weights_file: Path | None) -> Path:
+    """The ONNX file to run. Raises UserError when none is given, it is none, or it is not there."""
+    if weights_file is None or weights_file.suffix != ".onnx":
+        raise UserError(f"the {backend} backend: expected an .onnx file as --weights, got {weights_file or 'none'}")
+    if not weights_file.is_file():
+        raise UserError(f"{weights_file}: expected an .onnx file, found none there")
+    return weights_file
+
+
+def _checked_facts(facts: Mapping[str, str], path: Path, model: str | None, scale: int | None) -> tuple[int, int]:
+    """Scale and radius from an ONNX file's metadata, after comparing it with what the user asked for."""
+    try:
+        made_for, found_scale, radius = facts["model"], int(facts["scale"]), int(facts["radius"])
+    except (KeyError, ValueError) as error:
+        raise UserError(
+            f"{path}: expected an ONNX file with the metadata model, scale and radius, got one without"
+        ) from error
+    if (model or made_for, scale or found_scale) != (made_for, found_scale):
+        wanted = f"{model or made_for} x{scale or found_scale}"
+        raise UserError(f"{path} holds {made_for} x{found_scale}, expected {wanted}")
+    return found_scale, radius
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,0 +1,293 @@
+"""Reading and writing the pictures that people bring: every mode, 8 and 16 bits, orientation, colour profile.
+
+`replication.images.io` refuses what cannot be measured without loss; here everything that has one sensible meaning is
+accepted, and what had to be changed is said in a note.
+
+Pixels are uint8 in 0..255 or uint16 in 0..65535: (H, W) grey, (H, W, 2) grey and alpha, (H, W, 3) RGB, (H, W, 4) RGB
+and alpha (straight, not premultiplied). An alpha channel that is opaque everywhere is dropped. The EXIF orientation is
+applied; other EXIF data is not kept. An embedded colour profile is kept beside the pixels, which stay in its colours;
+only CMYK is converted (to sRGB, through its profile if it has one).
+"""
+
+import struct
+import sys
+import zlib
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import tifffile
+from numpy.typing import NDArray
+from PIL import ImageCms, ImageOps
+
+from replication.errors import UserError
+from replication.files import atomic_path
+from replication.images.io import GREY_MODES, opened
+from replication.images.io import READABLE as READABLE_BENCHMARKS
+
+Pixels = NDArray[np.unsignedinteger[Any]]
+
+READABLE = (*READABLE_BENCHMARKS, "AVIF")
+SUFFIXES = frozenset(
+    f".{name}"
+    for name in "avif bmp gif jfif jpe jpeg jpg pbm pgm png pnm ppm tif tiff webp".split()  # noqa: SIM905
+)
+"""What is taken for a picture in a folder."""
+
+WRITABLE = {".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WebP"}
+LARGEST = {"JPEG": 65500, "WebP": 16383}
+"""Longest side in pixels that the encoders accept (libjpeg's ``JPEG_MAX_DIMENSION``, libwebp's limit)."""
+
+OTHER_BYTE_ORDER = {"L": "B", "B": "L", "N": "B" if sys.byteorder == "little" else "L"}
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A picture: pixels (see the module's text), embedded ICC profile or None, and what reading it changed."""
+
+    pixels: Pixels
+    icc_profile: bytes | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def has_alpha(self) -> bool:
+        return has_alpha(self.pixels)
+
+
+def has_alpha(pixels: NDArray[np.generic]) -> bool:
+    """Whether the last channel of (H, W) or (H, W, C) pixels is an alpha channel: C is 2 or 4."""
+    return pixels.ndim == 3 and pixels.shape[2] in (2, 4)
+
+
+def read_photo(path: Path) -> Photo:
+    """Read a picture. Of an animation, the first frame.
+
+    Raises UserError naming the file when it is missing, empty, damaged, truncated, not an image or beyond Pillow's
+    limit against decompression bombs, and for what has no single meaning as a picture (floating point, Lab colours).
+    """
+    with opened(path, READABLE) as picture:
+        notes = []
+        frames = getattr(picture, "n_frames", 1)
+        if frames > 1 and picture.format != "MPO":  # MPO: a camera's JPEG with a preview behind the photograph
+            notes.append(f"first of {frames} frames")
+        profile = picture.info.get("icc_profile") or None
+        raw_mode = _raw_mode(picture)
+        kind = _unsupported(picture, raw_mode)
+        if kind is not None:
+            raise UserError(f"{path}: expected a grey, RGB or CMYK picture of 8 or 16 bits per channel, got {kind}")
+        if ";16" in raw_mode and picture.mode in ("RGB", "RGBA"):
+            pixels = _color_16(path, picture, raw_mode)
+        elif picture.mode.startswith("I"):
+            pixels = _grey_16(picture)
+        elif picture.mode == "CMYK":
+            picture.load()
+            converted, how = _cmyk_to_srgb(ImageOps.exif_transpose(picture), profile)
+            profile = None  # it described CMYK
+            notes.append(how)
+            pixels = np.array(converted)
+        else:
+            picture.load()
+            turned = ImageOps.exif_transpose(picture)
+            mode = "L" if turned.mode in {*GREY_MODES, "La"} else "RGB"
+            if turned.has_transparency_data:
+                mode = {"L": "LA", "RGB": "RGBA"}[mode]
+            pixels = np.array(turned.convert(mode))
+    return Photo(_without_opaque_alpha(pixels), profile, tuple(notes))
+
+
+def _raw_mode(picture: PIL.Image.Image) -> str:
+    """How the file stores a pixel, in Pillow's words (``RGB;16B``): Pillow's own mode hides that it is 16 bits."""
+    arguments = [tile[3] for tile in getattr(picture, "tile", [])]
+    names = [one if isinstance(one, str) else one[0] for one in arguments if one]
+    return names[0] if names and isinstance(names[0], str) else ""
+
+
+def _unsupported(picture: PIL.Image.Image, raw_mode: str) -> str | None:
+    """What makes a picture unusable, in words, or None. Must be asked before its pixels are decoded."""
+    if picture.mode == "F":
+        return "floating point"
+    if picture.mode == "I" and picture.format != "PPM":  # a 16-bit PGM is read into 32 bits
+        return "32 or signed 16 bits per channel"
+    if ";12" in raw_mode:
+        return "12 bits per channel"
+    if raw_mode.startswith("RGBa;16"):
+        return "16 bits with premultiplied alpha"
+    if picture.format == "PPM" and picture.mode == "RGB" and _ppm_maximum(picture) > 255:
+        return "a 16-bit colour PPM (PNG or TIFF can be read)"
+    if picture.mode not in {*GREY_MODES, "La", "P", "PA", "RGB", "RGBA", "RGBX", "RGBa", "YCbCr", "CMYK"} and not (
+        picture.mode.startswith("I")
+    ):
+        return f"colour mode {picture.mode}"
+    return None
+
+
+def _ppm_maximum(picture: PIL.Image.Image) -> int:
+    """The largest value of a portable pixmap, as its decoder is told; 255 when it needs no telling."""
+    arguments = picture.tile[0][3] if isinstance(picture, PIL.ImageFile.ImageFile) and picture.tile else None
+    return next((one for one in arguments if isinstance(one, int)), 255) if isinstance(arguments, tuple) else 255
+
+
+def _color_16(path: Path, picture: PIL.Image.Image, raw_mode: str) -> NDArray[np.uint16]:
+    """16-bit RGB, RGBA, or grey with alpha.
+
+    Pillow has no such modes and keeps the first byte of each sample. Decoded again as if the bytes were in the other
+    order, the same file gives the second.
+    """
+    if raw_mode == "LA;16B":  # only in PNG; two samples of two bytes are read as four channels of one
+        both = _decoded_as(path, "RGBA").astype(np.uint16)
+        return both[..., 0::2] * 256 + both[..., 1::2]
+    picture.load()
+    high = np.array(ImageOps.exif_transpose(picture), dtype=np.uint16)
+    low = _decoded_as(path, raw_mode[:-1] + OTHER_BYTE_ORDER[raw_mode[-1]])
+    pixels = high * 256 + low
+    key = picture.info.get("transparency")
+    if picture.mode == "RGB" and isinstance(key, tuple):
+        pixels = np.dstack([pixels, _alpha_of_key(pixels == np.array(key, np.uint16))])
+    return pixels
+
+
+def _decoded_as(path: Path, raw_mode: str) -> NDArray[np.uint8]:
+    """The pixels of a file, read as if each were stored as ``raw_mode``; orientation applied."""
+    with opened(path, READABLE) as picture:
+        assert isinstance(picture, PIL.ImageFile.ImageFile)
+        picture.tile = [
+            tile._replace(args=raw_mode if isinstance(tile.args, str) else (raw_mode, *(tile.args or ())[1:]))
+            for tile in picture.tile
+        ]
+        picture.load()
+        return np.array(ImageOps.exif_transpose(picture))
+
+
+def _grey_16(picture: PIL.Image.Image) -> NDArray[np.uint16]:
+    """16-bit grey, with alpha when one value is marked as transparent."""
+    picture.load()
+    pixels = np.array(ImageOps.exif_transpose(picture)).astype(np.uint16)
+    if picture.format == "TIFF" and getattr(picture, "tag_v2", {}).get(262) == 0:  # white is zero: Pillow leaves it so
+        pixels = 65535 - pixels
+    key = picture.info.get("transparency")
+    if isinstance(key, int):
+        pixels = np.dstack([pixels, _alpha_of_key((pixels == key)[..., None])])
+    return pixels
+
+
+def _alpha_of_key(equal: NDArray[np.bool_]) -> NDArray[np.uint16]:
+    """Alpha (H, W) of a picture in which one colour is transparent: ``equal`` tells where each channel has it."""
+    return np.where(equal.all(axis=2), 0, 65535).astype(np.uint16)
+
+
+def _cmyk_to_srgb(picture: PIL.Image.Image, profile: bytes | None) -> tuple[PIL.Image.Image, str]:
+    """The picture in sRGB, and how it came there: through its profile, or by Pillow's plain formula without one."""
+    if profile is not None:
+        try:
+            source = ImageCms.ImageCmsProfile(BytesIO(profile))
+            srgb = ImageCms.createProfile("sRGB")
+            converted = ImageCms.profileToProfile(
+                picture,
+                source,
+                srgb,
+                renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
+                outputMode="RGB",
+                flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+            )
+            if converted is not None:
+                return converted, "CMYK converted to sRGB through its colour profile"
+        except (ImageCms.PyCMSError, OSError):  # a damaged profile, or one that is not for CMYK
+            return picture.convert("RGB"), "CMYK converted to RGB without its colour profile, which cannot be used"
+    return picture.convert("RGB"), "CMYK converted to RGB; it has no colour profile"
+
+
+def _without_opaque_alpha(pixels: Pixels) -> Pixels:
+    if not has_alpha(pixels) or pixels[..., -1].min() < np.iinfo(pixels.dtype).max:
+        return pixels
+    return np.ascontiguousarray(pixels[..., 0] if pixels.shape[2] == 2 else pixels[..., :3])
+
+
+def kind_of(path: Path) -> str:
+    """The format that ``path``'s suffix stands for. Raises UserError for one that cannot be written."""
+    kind = WRITABLE.get(path.suffix.lower())
+    if kind is None:
+        raise UserError(f"cannot write {path}: expected a name that ends in {', '.join(WRITABLE)}")
+    return kind
+
+
+def check_writable(path: Path, photo: Photo, *, scale: int = 1) -> None:
+    """Raise UserError when ``photo``, ``scale`` times larger, does not fit the format of ``path``'s suffix.
+
+    JPEG has no alpha, JPEG and WebP have 8 bits and a largest size. Nothing is dropped silently to make it fit.
+    """
+    kind = kind_of(path)
+    if kind == "JPEG" and photo.has_alpha:
+        raise UserError(f"cannot write {path}: JPEG has no transparency and the picture has; use .png, .webp or .tif")
+    if kind in LARGEST and photo.pixels.dtype == np.uint16:
+        raise UserError(f"cannot write {path}: {kind} has 8 bits per channel and the picture 16; use .png or .tif")
+    height, width = (scale * size for size in photo.pixels.shape[:2])
+    if max(height, width) > LARGEST.get(kind, max(height, width)):
+        raise UserError(
+            f"cannot write {path}: {kind} takes sides of up to {LARGEST[kind]} pixels, not {width}x{height}"
+        )
+
+
+def write_photo(path: Path, photo: Photo) -> None:
+    """Write a picture in the format of ``path``'s suffix, with its colour profile, atomically.
+
+    PNG and TIFF are lossless (TIFF with deflate compression); JPEG and WebP are written at quality 95, JPEG without
+    chroma subsampling. Raises UserError as `check_writable` does, and when the file cannot be written.
+    """
+    check_writable(path, photo)
+    kind, pixels, profile = kind_of(path), np.ascontiguousarray(photo.pixels), photo.icc_profile
+    with atomic_path(path) as temporary:
+        if kind == "TIFF":
+            _write_tiff(temporary, pixels, profile)
+        elif pixels.dtype == np.uint16:
+            _write_png_16(temporary, pixels, profile)
+        elif kind == "PNG":
+            PIL.Image.fromarray(pixels).save(temporary, kind, icc_profile=profile)
+        else:
+            PIL.Image.fromarray(pixels).save(temporary, kind, quality=95, icc_profile=profile, subsampling=0)
+
+
+def _write_tiff(path: Path, pixels: Pixels, profile: bytes | None) -> None:
+    color = pixels.ndim == 3 and pixels.shape[2] >= 3
+    tifffile.imwrite(
+        path,
+        pixels,
+        photometric="rgb" if color else "minisblack",
+        planarconfig="contig" if pixels.ndim == 3 else None,
+        extrasamples=["unassalpha"] if has_alpha(pixels) else None,
+        iccprofile=profile,
+        compression="zlib",
+        metadata=None,
+        software=False,
+    )
+
+
+def _write_png_16(path: Path, pixels: Pixels, profile: bytes | None) -> None:
+    """PNG of 16 bits per channel, which Pillow cannot write in colour (W3C PNG specification, third edition).
+
+    Every row is stored as the difference to the row above (filter 2).
+    """
+    height, width = pixels.shape[:2]
+    channels = pixels.shape[2] if pixels.ndim == 3 else 1
+    color_type = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
+    with path.open("wb") as file:
+
+        def chunk(name: bytes, content: bytes) -> None:
+            file.write(struct.pack(">I", len(content)) + name + content)
+            file.write(struct.pack(">I", zlib.crc32(name + content)))
+
+        file.write(b"\x89PNG\r\n\x1a\n")
+        chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, color_type, 0, 0, 0))
+        if profile is not None:
+            chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(profile))
+        compressor, above = zlib.compressobj(), np.zeros(width * channels * 2, np.uint8)
+        for row in pixels:
+            samples = np.frombuffer(row.astype(">u2").tobytes(), np.uint8)
+            packed = compressor.compress(b"\2" + (samples - above).tobytes())
+            above = samples
+            if packed:
+                chunk(b"IDAT", packed)
+        chunk(b"IDAT", compressor.flush())
+        chunk(b"IEND", b"")

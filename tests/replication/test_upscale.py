@@ -1,0 +1,511 @@
+"""Upscaling: tiles without seams, bounded memory, every kind of picture, batches, and backends without PyTorch."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from replication import backends, upscale, weights
+from replication.backends import Batch, Network, load_network, receptive_radius, torch_network
+from replication.errors import UserError
+from replication.images.photo import Photo, read_photo, write_photo
+from replication.images.resize import imresize
+from replication.models import MODELS, build
+from replication.models.msrn import MSRN
+
+ROOT = Path(__file__).resolve().parents[2]
+RANDOM = np.random.default_rng(0)
+RGBA = RANDOM.integers(1, 256, (13, 17, 4), dtype=np.uint8)  # no alpha of 0: what it hides is replaced
+KINDS = {"grey": 0, "grey and alpha": [0, 3], "rgb": [0, 1, 2], "rgb and alpha": [0, 1, 2, 3]}
+
+
+def small(name: str, scale: int) -> MSRN:
+    torch.manual_seed(0)
+    return MSRN(MODELS[name], scale=scale, width=4, blocks=2)
+
+
+def nearest(pixels: Batch) -> Batch:
+    return pixels.repeat(2, axis=2).repeat(2, axis=3)
+
+
+NEAREST = Network(nearest, scale=2, radius=1, bytes_per_pixel=100)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Networks this small are slower with more."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+# Overlap and tiles
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4, 8])
+@pytest.mark.parametrize("name", MODELS)
+def test_radius_is_how_far_a_pixel_reaches(name: str, scale: int) -> None:
+    """With positive weights and nothing else nothing cancels: the result is not zero exactly where a pixel reaches."""
+    model = small(name, scale).double()
+    model.mean.zero_()
+    for key, value in model.state_dict().items():
+        value.copy_(value.abs() if key.endswith("weight") else torch.zeros_like(value))
+    radius = receptive_radius(model)
+    centre, size = radius + 2, 2 * radius + 5
+    x = torch.zeros(1, 3, size, size, dtype=torch.float64)
+    x[:, :, centre, centre] = 1
+    with torch.inference_mode():
+        touched = model(x)[0].any(0)
+    for axis in (0, 1):
+        reached = touched.any(axis).nonzero().flatten() // scale - centre
+        assert (int(reached.min()), int(reached.max())) == (-radius, radius)
+
+
+@pytest.mark.parametrize(("scale", "radius"), [(2, 36), (3, 36), (4, 36), (8, 36)])
+@pytest.mark.parametrize("name", MODELS)
+def test_radius_of_the_real_networks(name: str, scale: int, radius: int) -> None:
+    """Head 1, eight blocks of 2 + 2, tail 1, and the upsampler between 1 and 2."""
+    with torch.device("meta"):
+        assert receptive_radius(build(name, scale=scale)) == radius
+
+
+@given(st.integers(1, 2000), st.integers(0, 40), st.integers(1, 300))
+def test_windows_cover_without_gaps(size: int, radius: int, interior: int) -> None:
+    tile = 2 * radius + interior
+    tiles = upscale.windows(size, tile, radius)
+    assert [one.first for one in tiles] == [0, *(one.last for one in tiles[:-1])]
+    assert tiles[-1].last == size
+    (length,) = {one.stop - one.start for one in tiles}
+    if len(tiles) > 1:
+        assert len(tiles) * (length - 2 * radius) < size - 2 * radius + len(tiles), "longer than needed"
+    for one in tiles:
+        assert 0 <= one.start <= one.first < one.last <= one.stop <= size
+        assert one.stop - one.start <= tile
+        assert one.start == 0 or one.first - one.start >= radius
+        assert one.stop == size or one.stop - one.last >= radius
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_tiled_equals_whole(kind: str) -> None:
+    """16 bits show a difference of a 65535th."""
+    network = torch_network(small("smsrn", 4))
+    smallest = 2 * network.radius + 1
+    image = RANDOM.integers(0, 65536, (smallest + 6, smallest + 3, 4), dtype=np.uint16)[..., KINDS[kind]]
+    whole = upscale.upscale(image, network)
+    for tile in (smallest, smallest + 9):
+        tiled = upscale.upscale(image, network, tile=tile)
+        assert tiled.shape == (4 * image.shape[0], 4 * image.shape[1], *image.shape[2:])
+        assert np.abs(tiled.astype(int) - whole).max() <= 1
+    seams = upscale.upscale(image, replace(network, radius=3), tile=smallest)  # what too small an overlap would do
+    assert np.abs(seams.astype(int) - whole).max() > 1
+
+
+def test_whole_is_what_the_network_gives() -> None:
+    model = small("smsrn", 2)
+    image = RGBA[..., :3]
+    with torch.inference_mode():
+        expected = model(torch.tensor(image).permute(2, 0, 1)[None] / 255)[0].permute(1, 2, 0) * 255
+    found = upscale.upscale(image, torch_network(model))
+    assert np.abs(found - expected.clamp(0, 255).numpy()).max() <= 0.501
+
+
+@pytest.mark.parametrize("size", [(300, 500), (500, 300), (40, 5000), (5000, 40), (1, 1)])
+def test_auto_tile_keeps_to_the_memory(monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]) -> None:
+    monkeypatch.setattr(upscale, "TILE_MEMORY", 1_000_000)
+    seen: list[int] = []
+    network = replace(NEAREST, run=lambda pixels: (seen.append(pixels.shape[2] * pixels.shape[3]), nearest(pixels))[1])
+    image = RANDOM.integers(0, 256, size, dtype=np.uint8)
+    np.testing.assert_array_equal(upscale.upscale(image, network), image.repeat(2, 0).repeat(2, 1))
+    assert max(seen) * network.bytes_per_pixel <= 1_000_000
+    assert len(seen) <= 2 * -(-image.size * network.bytes_per_pixel // 1_000_000) - 1, "needlessly small tiles"
+
+
+MEMORY = """
+from pathlib import Path
+import numpy as np
+from replication.backends import torch_network
+from replication.models import build
+
+def memory(name):  # bytes; VmRSS: resident now, VmHWM: the most so far, of this program alone
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(1024 * int(line.split()[1]) for line in lines if line.startswith(name))
+
+network = torch_network(build("smsrn"))
+network.run(np.zeros((1, 3, 24, 24), np.float32))
+before = memory("VmRSS")
+network.run(np.zeros((1, 3, 120, 120), np.float32))
+print((memory("VmHWM") - before) / 120**2, network.bytes_per_pixel)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from Linux's /proc")
+def test_memory_per_pixel() -> None:
+    done = subprocess.run([sys.executable, "-c", MEMORY], cwd=ROOT, capture_output=True, text=True, check=True)
+    measured, stated = map(float, done.stdout.split())
+    assert measured <= stated
+    assert measured >= stated / 4, "far from what is stated: tiles are needlessly small, or nothing was measured"
+
+
+@pytest.mark.parametrize("tile", [-1, 0, 72])
+def test_tile_smaller_than_the_overlap(tile: int) -> None:
+    with pytest.raises(UserError, match=r"tile: expected at least 73 pixels"):
+        upscale.upscale(RGBA, replace(NEAREST, radius=36), tile=tile)
+
+
+# Kinds of pictures
+
+
+def test_grey_is_the_mean_of_three_channels() -> None:
+    seen: list[Batch] = []
+
+    def run(pixels: Batch) -> Batch:
+        seen.append(pixels)
+        return nearest(pixels) + np.array([0.0, 0.1, 0.2], np.float32).reshape(1, 3, 1, 1)
+
+    found = upscale.upscale(np.array([[100, 250]], np.uint8), replace(NEAREST, run=run))
+    assert found.tolist() == [[126, 126, 255, 255]] * 2  # 0.1 · 255 = 25.5: 125.5 to even; 275.5 is clipped
+    assert all((one == one[:, :1]).all() for one in seen)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("kind", KINDS)
+def test_colors_by_the_network_and_alpha_by_bicubic(kind: str, dtype: type[np.uint8]) -> None:
+    highest = np.iinfo(dtype).max
+    image = RGBA[..., KINDS[kind]].astype(dtype) * dtype(highest // 255)
+    found = upscale.upscale(image, NEAREST)
+    assert found.dtype == dtype
+    expected = image.repeat(2, 0).repeat(2, 1)
+    if "alpha" in kind:
+        np.testing.assert_array_equal(found[..., :-1], expected[..., :-1])
+        bicubic = np.clip(imresize(image[..., -1].astype(float), 2), 0, highest)
+        assert np.abs(found[..., -1] - bicubic).max() <= 0.51
+    else:
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_no_dark_fringe_around_what_is_transparent() -> None:
+    """A white disc; what is outside it is transparent black. Any network that looks around itself shows black."""
+    y, x = np.mgrid[-20:20, -20:20]
+    image = np.zeros((40, 40, 4), np.uint8)
+    image[x**2 + y**2 < 200] = 255
+
+    def bicubic(pixels: Batch) -> Batch:
+        return imresize(pixels[0].transpose(1, 2, 0), 2).transpose(2, 0, 1)[None].astype(np.float32)
+
+    network = replace(NEAREST, run=bicubic, radius=2)
+    found = upscale.upscale(image, network, tile=16)
+    assert found[found[..., 3] > 0][:, :3].min() == 255
+    assert upscale.upscale(image[..., :3], network).min() == 0, "this network would have shown a fringe"
+    for alpha in (0, 255):  # nothing shows, or everything: as it is
+        image[..., 3] = alpha
+        np.testing.assert_array_equal(
+            upscale.upscale(image, network)[..., :3], upscale.upscale(image[..., :3], network)
+        )
+
+
+def test_the_picture_given_is_not_changed() -> None:
+    image = RGBA.copy()
+    image[:5, :, 3] = 0
+    before = image.copy()
+    image.flags.writeable = False
+    upscale.upscale(image, NEAREST)
+    np.testing.assert_array_equal(image, before)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [RGBA / 255, RGBA.astype(np.int32), RGBA[:0], RGBA[None], RGBA.repeat(2, 2), RGBA[..., :1], RGBA[0, 0]],
+    ids=["float", "int32", "empty", "batch", "8 channels", "1 channel", "1-d"],
+)
+def test_other_arrays_are_refused(image: np.ndarray) -> None:
+    with pytest.raises(UserError, match=r"^upscale: expected"):
+        upscale.upscale(image, NEAREST)
+
+
+# Backends
+
+
+def test_weights_file_tells_model_and_scale(tmp_path: Path) -> None:
+    path = tmp_path / "own.safetensors"
+    weights.write(path, build("smsrn", scale=2), {"model": "smsrn", "scale": 2})
+    network = load_network(weights_file=path)
+    assert network.run(np.zeros((1, 3, 4, 5), np.float32)).shape == (1, 3, 8, 10)
+    for options in ({"scale": 4}, {"model": "msrn"}):
+        with pytest.raises(UserError, match=r"own\.safetensors holds smsrn x2, expected"):
+            load_network(weights_file=path, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"backend": "tensorrt"}, "unknown backend 'tensorrt': expected one of torch, onnxruntime, openvino"),
+        ({"model": "esrgan"}, "unknown model 'esrgan'"),
+        ({"scale": 5}, "unknown scale 5"),
+        ({"scale": 8}, "smsrn x8 is not trained"),
+        ({"threads": 0}, "threads: expected at least 1, got 0"),
+        ({"weights_file": Path("none.safetensors")}, r"none\.safetensors"),
+        ({"weights_file": Path("none.onnx")}, r"none\.onnx: the torch backend takes \.safetensors"),
+    ],
+)
+def test_networks_that_cannot_be_loaded(monkeypatch: pytest.MonkeyPatch, options: dict, words: str) -> None:
+    monkeypatch.setattr(weights, "shipped", lambda model, scale: None)
+    with pytest.raises(UserError, match=words) as caught:
+        load_network(**options)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("module", "extra"), [("onnxruntime", "onnx"), ("openvino", "openvino")])
+def test_a_missing_backend_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch, module: str, extra: str) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(UserError, match=rf'the {module} backend cannot be used .*pip install "\.\[{extra}\]"'):
+        load_network(backend=module)
+
+
+@pytest.mark.parametrize(
+    ("facts", "options", "words"),
+    [
+        ({}, {}, "without"),
+        ({"model": "smsrn", "scale": "two", "radius": "36"}, {}, "without"),
+        ({"model": "smsrn", "scale": "2", "radius": "36"}, {"scale": 4}, "holds smsrn x2, expected smsrn x4"),
+        ({"model": "smsrn", "scale": "2", "radius": "36"}, {"model": "msrn"}, "holds smsrn x2, expected msrn x2"),
+    ],
+)
+def test_facts_of_an_onnx_file(facts: dict, options: dict, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        backends._checked_facts(facts, Path("n.onnx"), options.get("model"), options.get("scale"))
+
+
+def write_onnx(path: Path) -> None:
+    """Nearest-neighbour x2 as ONNX, with the facts that an exported network carries."""
+    onnx = pytest.importorskip("onnx", reason="needs the onnx extra")
+    helper, kind = onnx.helper, onnx.TensorProto.FLOAT
+    factors = helper.make_tensor("factors", kind, [4], [1.0, 1.0, 2.0, 2.0])
+    node = helper.make_node("Resize", ["x", "", "factors"], ["y"], mode="nearest")
+    shapes = [
+        helper.make_tensor_value_info("x", kind, [1, 3, "h", "w"]),
+        helper.make_tensor_value_info("y", kind, None),
+    ]
+    graph = helper.make_graph([node], "nearest", shapes[:1], shapes[1:], [factors])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    helper.set_model_props(model, {"model": "smsrn", "scale": "2", "radius": "3"})
+    onnx.save(model, path)
+
+
+@pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
+def test_onnx_file_in_its_runtimes(tmp_path: Path, backend: str) -> None:
+    pytest.importorskip(backend, reason="needs the extra of that backend")
+    write_onnx(tmp_path / "n.onnx")
+    network = load_network(backend=backend, weights_file=tmp_path / "n.onnx", threads=1)
+    assert (network.scale, network.radius) == (2, 3)
+    image = RGBA[..., :3]
+    for tile in (None, 11):
+        np.testing.assert_array_equal(upscale.upscale(image, network, tile=tile), image.repeat(2, 0).repeat(2, 1))
+    (tmp_path / "bad.onnx").write_bytes(b"not a network")
+    for name, words in (("bad.onnx", "cannot read"), ("no.onnx", "found none"), ("a.safetensors", r"takes an \.onnx")):
+        with pytest.raises(UserError, match=words) as caught:
+            load_network(backend=backend, weights_file=tmp_path / name)
+        assert "\n" not in str(caught.value)
+
+
+RUNTIME_STAND_IN = """
+from types import SimpleNamespace as Some
+
+class SessionOptions:
+    pass
+
+class InferenceSession:
+    def __init__(self, path, options, providers):
+        self.facts = {"model": "smsrn", "scale": "2", "radius": "3"}
+    def get_modelmeta(self):
+        return Some(custom_metadata_map=self.facts)
+    def get_inputs(self):
+        return [Some(name="x")]
+    def run(self, names, inputs):
+        return [inputs["x"].repeat(2, 2).repeat(2, 3)]
+"""
+WITHOUT_TORCH = (
+    "import sys; sys.modules['torch'] = None; from replication.upscale import main; sys.exit(main(sys.argv[1:]))"
+)
+
+
+def test_onnx_needs_no_torch(tmp_path: Path) -> None:
+    """With PyTorch blocked, an ONNX file is run; the runtime is the real one if it is here, else a stand-in."""
+    environment = dict(os.environ)
+    try:
+        import onnx  # noqa: F401
+        import onnxruntime  # type: ignore[import-not-found]  # noqa: F401
+
+        write_onnx(tmp_path / "n.onnx")
+    except ImportError:
+        (tmp_path / "onnxruntime.py").write_text(RUNTIME_STAND_IN)
+        (tmp_path / "n.onnx").write_bytes(b"")
+        environment["PYTHONPATH"] = str(tmp_path)
+    write_photo(tmp_path / "a.png", Photo(RGBA))
+    arguments = [str(tmp_path / "a.png"), "--backend", "onnxruntime", "--weights", str(tmp_path / "n.onnx")]
+    command = [sys.executable, "-c", WITHOUT_TORCH, *arguments]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    np.testing.assert_array_equal(
+        read_photo(tmp_path / "a_x2.png").pixels[..., :3], RGBA.repeat(2, 0).repeat(2, 1)[..., :3]
+    )
+
+
+# The command
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> Callable[[Network], None]:
+    """The command's network: nearest neighbour, or the one that the test sets."""
+
+    def use(network: Network) -> None:
+        monkeypatch.setattr(upscale, "load_network", lambda *args, **options: network)
+
+    use(NEAREST)
+    return use
+
+
+def fill(folder: Path, *names: str) -> list[str]:
+    folder.mkdir(exist_ok=True)
+    for name in names:
+        write_photo(folder / name, Photo(RGBA[..., :3]))
+    return [str(folder / name) for name in names]
+
+
+def listing(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+@pytest.mark.usefixtures("fake")
+def test_names_of_results(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = fill(tmp_path, "a.jpg", "b.c.png")
+    assert upscale.main([first]) is None
+    assert upscale.main([first, "-o", str(tmp_path / "large.tif")]) is None
+    assert upscale.main([second, "-o", str(tmp_path / "new")]) is None
+    assert upscale.main([first, second, "-o", str(tmp_path / "both")]) is None
+    assert "2 of 2 pictures upscaled" in capsys.readouterr().out
+    expected = ["a.jpg", "a_x2.png", "b.c.png", "both", "both/a_x2.png", "both/b.c_x2.png", "large.tif", "new"]
+    assert listing(tmp_path) == [*expected, "new/b.c_x2.png"]
+    np.testing.assert_array_equal(
+        read_photo(tmp_path / "new/b.c_x2.png").pixels, RGBA[..., :3].repeat(2, 0).repeat(2, 1)
+    )
+
+
+@pytest.mark.usefixtures("fake")
+def test_folder_leaves_out_results_and_other_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fill(tmp_path, "a.png", "b.TIF", "old_x2.png")
+    (tmp_path / "notes.txt").write_text("no picture")
+    for expected in ("2 of 2 pictures upscaled\n", "0 of 2 pictures upscaled; 2 had a result already"):
+        assert upscale.main([str(tmp_path)]) is None
+        output = capsys.readouterr().out
+        assert expected in output
+        assert "left out 1 file not named as a picture" in output
+        assert "named as a result (_x2)" in output
+    assert listing(tmp_path) == ["a.png", "a_x2.png", "b.TIF", "b_x2.png", "notes.txt", "old_x2.png"]
+
+
+@pytest.mark.usefixtures("fake")
+def test_a_batch_goes_on_after_a_bad_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    good = fill(tmp_path, "a.png", "z.png")
+    (tmp_path / "empty.png").write_bytes(b"")
+    (tmp_path / "half.jpg").write_bytes(b"\xff\xd8\xff\xe0 cut")
+    assert upscale.main([str(tmp_path)]) == 1
+    output = capsys.readouterr()
+    assert "2 of 4 pictures upscaled; 2 failed, see above" in output.out
+    errors = [line for line in output.err.splitlines() if line.startswith("error: ")]
+    assert [name in line for name, line in zip(("empty.png", "half.jpg"), errors, strict=True)] == [True, True]
+    assert {"a_x2.png", "z_x2.png"} <= set(listing(tmp_path))
+    assert not {"empty_x2.png", "half_x2.png"} & set(listing(tmp_path))
+    assert upscale.main([good[0], str(tmp_path / "missing.png"), "--force"]) == 1
+    with pytest.raises(UserError, match=r"empty\.png: expected an image, got an empty file"):
+        upscale.main([str(tmp_path / "empty.png")])
+
+
+@pytest.mark.usefixtures("fake")
+def test_nothing_is_overwritten_without_force(tmp_path: Path) -> None:
+    (source,) = fill(tmp_path, "a.png")
+    (tmp_path / "a_x2.png").write_bytes(b"dear to me")
+    with pytest.raises(UserError, match=r"a_x2\.png exists already: --force replaces it"):
+        upscale.main([source])
+    assert (tmp_path / "a_x2.png").read_bytes() == b"dear to me"
+    assert upscale.main([source, "--force"]) is None
+    assert read_photo(tmp_path / "a_x2.png").pixels.shape == (26, 34, 3)
+
+
+@pytest.mark.parametrize("where", ["network", "encoder"])
+def test_interruption_leaves_nothing_half_written(
+    tmp_path: Path, fake: Callable[[Network], None], monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    (source,) = fill(tmp_path, "a.png")
+    (tmp_path / "a_x2.png").write_bytes(b"dear to me")
+    before = listing(tmp_path)
+
+    def interrupt(*args: object, **options: object) -> Batch:
+        raise KeyboardInterrupt
+
+    def begin_and_interrupt(picture: PIL.Image.Image, path: Path, *args: object, **options: object) -> None:
+        Path(path).write_bytes(b"half a pic")
+        raise KeyboardInterrupt
+
+    if where == "network":
+        fake(replace(NEAREST, run=interrupt))
+    else:
+        monkeypatch.setattr(PIL.Image.Image, "save", begin_and_interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        upscale.main([source, "--force"])
+    assert listing(tmp_path) == before
+    assert (tmp_path / "a_x2.png").read_bytes() == b"dear to me"
+
+
+def test_what_cannot_be_written_is_known_before_the_network_runs(
+    tmp_path: Path, fake: Callable[[Network], None]
+) -> None:
+    def never(pixels: Batch) -> Batch:
+        raise AssertionError("the network ran")
+
+    fake(replace(NEAREST, run=never))
+    write_photo(tmp_path / "a.png", Photo(RGBA))
+    for name, words in (("b.jpg", "no transparency"), ("b.xyz", r"ends in \.png")):
+        with pytest.raises(UserError, match=words):
+            upscale.main([str(tmp_path / "a.png"), "-o", str(tmp_path / name)])
+
+
+@pytest.mark.usefixtures("fake")
+def test_arguments_that_contradict_each_other(tmp_path: Path) -> None:
+    png, jpg = fill(tmp_path, "a.png", "a.jpg")
+    (tmp_path / "none").mkdir()
+    for arguments, words in (
+        ([png, jpg], r"a\.png and .*a\.jpg would both become .*a_x2\.png"),
+        ([png, jpg, "-o", str(tmp_path / "b.png")], "expected a folder for several pictures"),
+        ([str(tmp_path / "none")], "expected a folder with pictures, found none among 0 files"),
+        ([png, "--tile", "2"], "tile: expected at least 3 pixels"),
+    ):
+        with pytest.raises(UserError, match=words):
+            upscale.main(arguments)
+    assert listing(tmp_path) == ["a.jpg", "a.png", "none"]
+
+
+def test_memory_that_does_not_suffice_is_one_line(tmp_path: Path, fake: Callable[[Network], None]) -> None:
+    def exhausted(pixels: Batch) -> Batch:
+        raise MemoryError
+
+    fake(replace(NEAREST, run=exhausted))
+    with pytest.raises(UserError, match=r"a\.png: 17x13 pixels at x2 do not fit into memory"):
+        upscale.main(fill(tmp_path, "a.png"))
+
+
+@pytest.mark.usefixtures("fake")
+def test_notes_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    frames = [PIL.Image.fromarray(np.full((4, 5), value, np.uint8)) for value in (10, 200)]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    upscale.main([str(tmp_path / "a.gif")])
+    assert capsys.readouterr().out.endswith("a_x2.png (first of 2 frames)\n")
