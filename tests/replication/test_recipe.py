@@ -144,7 +144,10 @@ def test_a_longer_run_is_the_same_until_the_rate_falls(cpu: Recipe) -> None:
     assert recipe.same_but_length(longer, short, 51)  # step 50 is the first of the fall and still has the full rate
     assert not recipe.same_but_length(longer, short, 52)
     assert not recipe.same_but_length(replace(longer, batch_size=4), short, 50)
-    assert not recipe.same_but_length(short, longer, 101), "the other has gone further than this one ever will"
+    for schedule in ("constant", "decay"):
+        endless = replace(cpu, schedule=schedule, steps=200, decay_fraction=0.0)
+        assert recipe.same_but_length(replace(endless, steps=300), endless, 150)
+        assert not recipe.same_but_length(replace(endless, steps=100), endless, 150), "has gone further than it should"
 
 
 def test_the_budget_counts_pixels_of_all_steps(cpu: Recipe) -> None:

@@ -262,7 +262,7 @@ def test_validation_is_the_mean_luma_psnr_of_the_rounded_output() -> None:
 
         def __init__(self) -> None:
             super().__init__()
-            self.gain = nn.Parameter(torch.ones(1))
+            self.gain = nn.Parameter(torch.tensor(1.013))
 
         def forward(self, x: Tensor) -> Tensor:
             return x.repeat_interleave(4, 2).repeat_interleave(4, 3) * self.gain
@@ -270,9 +270,19 @@ def test_validation_is_the_mean_luma_psnr_of_the_rounded_output() -> None:
     originals = [noise(40, 40, 1), noise(32, 48, 2)]
     expected = []
     for original in originals:
-        low = train.imresize(original, 1 / 4).astype(np.uint8)
+        low = np.rint(train.imresize(original, 1 / 4) * 1.013).clip(0, 255).astype(np.uint8)
         expected.append(psnr(low.repeat(4, 0).repeat(4, 1), original, table_protocols(4)["luma"]))
-    assert train.validate(Nearest(), originals) == pytest.approx(np.mean(expected), abs=1e-9)  # type: ignore[arg-type]
+    assert train.validate(Nearest(), originals) == pytest.approx(np.mean(expected), abs=1e-6)  # type: ignore[arg-type]
+
+
+def test_the_best_weights_are_those_with_the_highest_validation(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = iter([20.0, 22.0, 21.0])
+    monkeypatch.setattr(train, "validate", lambda *arguments: next(scores))
+    main(arguments(images, tmp_path))
+    assert weights.read(tmp_path / "best.safetensors").metadata["step"] == 4
+    assert newest(tmp_path).progress.best_psnr == 22.0
 
 
 # -- going on ----------------------------------------------------------------------------------------------------------
@@ -676,7 +686,7 @@ def test_the_progress_bar_shows_loss_rate_speed_and_time_left_and_quiet_hides_it
     main(loud)
     shown = capsys.readouterr().err
     assert "step/s" in shown or "s/step" in shown  # as fast or as slow as the machine is
-    for part in ("smsrn: 100%", "loss 0.", "rate 2.5e-04", "patches/s", "<"):
+    for part in ("smsrn: 100%", "loss 0.", "e-04, ", "patches/s", "<"):
         assert part in shown
 
 
