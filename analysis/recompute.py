@@ -497,7 +497,7 @@ def measured_kept(sources: Sources, metric: str) -> str:
     differing = [name for name in CONDITIONS if trainings[0].get(name) != trainings[1].get(name)]
     alike = f"not under equal conditions ({', '.join(differing)} differ)" if differing else "under equal conditions"
     kept_here = ratio.psnr if metric == "psnr" else ratio.ssim
-    lost = f", {ratio.lost_db:.2f} dB less" if metric == "psnr" else ""
+    lost = f", {abs(ratio.lost_db):.2f} dB {'less' if ratio.lost_db > 0 else 'more'}" if metric == "psnr" else ""
     return (
         f"Measured here {alike}, with {table1.training_share(trainings[1])} of the paper's training: {kept_here:.2f} %"
         f"{lost}."
