@@ -84,8 +84,11 @@ def sides_meet(chain: Chain) -> bool:
     return border_depths(inner)[0] > shuffle(inner)
 
 
-Side = Literal["first", "last"] | None
-"""Which end of an axis is near: the image's first pixel, its last one, or (None) neither."""
+End = Literal["first", "last"]
+"""End of an axis: at the image's first pixel, or at its last one."""
+
+Side = End | None
+"""Which end of an axis is near, or None."""
 
 
 @dataclass(frozen=True)
@@ -230,9 +233,12 @@ def cheapest_start(chain: Chain) -> int:
     return min(costs, key=lambda start: costs[start])
 
 
+ENDS: tuple[End, End] = ("first", "last")
+
 SIDES: tuple[tuple[Side, Side], ...] = (
-    *((None, "first"), (None, "last"), ("first", None), ("last", None)),
-    *(("first", "first"), ("first", "last"), ("last", "first"), ("last", "last")),
+    *((None, end) for end in ENDS),
+    *((end, None) for end in ENDS),
+    *((one, other) for one in ENDS for other in ENDS),
 )
 """The four sides and four corners of an image, by rows' and columns' end."""
 
@@ -269,20 +275,41 @@ class Border(nn.Module):
         return torch.stack(weights).sum(0), torch.stack(biases).sum(0)
 
     def forward(self, padded: Tensor, image: Tensor) -> Tensor:
-        """Add the corrections to ``image`` in place. ``padded`` is the chain's input, padded by the folded radius."""
+        """``image`` with the corrections added. ``padded`` is the chain's input, padded by the folded radius."""
+        values = {sides: self._values(padded, sides) for sides in SIDES}
+        for end in ENDS:
+            image = _added(image, values[None, end], 3, end)
+        for end in ENDS:
+            strip = values[end, None]
+            for corner in ENDS:
+                strip = _added(strip, values[end, corner], 3, corner)
+            image = _added(image, strip, 2, end)
+        return image
+
+    def _values(self, padded: Tensor, sides: tuple[Side, Side]) -> Tensor:
+        """The correction of ``sides``: as high and wide as the output, or as its outermost rows or columns."""
         first, last = self.radius, self.radius + self.inputs
         strip = {None: slice(None), "first": slice(first, last), "last": slice(-last, -first)}
-        place = {None: slice(None), "first": slice(0, self.outputs), "last": slice(-self.outputs, None)}
-        # Of an image with fewer pixels than corrections (x2 of a single pixel), only the outermost exist.
-        height, width = image.shape[2:]
-        rows_there = {None: slice(None), "first": slice(0, height), "last": slice(-height, None)}
-        columns_there = {None: slice(None), "first": slice(0, width), "last": slice(-width, None)}
-        for rows, columns in SIDES:
-            weight, bias = (self.get_buffer(f"{_name((rows, columns))}_{kind}") for kind in ("weight", "bias"))
-            values = conv2d(padded[:, :, strip[rows], strip[columns]], weight, bias)
-            values = _spread(values, self.outputs if rows else self.scale, self.outputs if columns else self.scale)
-            image[:, :, place[rows], place[columns]] += values[:, :, rows_there[rows], columns_there[columns]]
-        return image
+        weight, bias = (self.get_buffer(f"{_name(sides)}_{kind}") for kind in ("weight", "bias"))
+        values = conv2d(padded[:, :, strip[sides[0]], strip[sides[1]]], weight, bias)
+        return _spread(values, *(self.outputs if side else self.scale for side in sides))
+
+
+def _added(image: Tensor, values: Tensor, axis: int, end: End) -> Tensor:
+    """``image`` with ``values`` added to its first or last rows (axis 2) or columns (axis 3).
+
+    Where the image has fewer of them (x2 of a single pixel), the outermost values count; slices do this without asking
+    for a size, so that the network exports with any. Concatenated rather than added in place, because ONNX has no views
+    to write to.
+    """
+    count, size = values.shape[axis], image.shape[axis]
+
+    def part(maps: Tensor, start: int | None, stop: int | None) -> Tensor:
+        return maps[:, :, start:stop] if axis == 2 else maps[:, :, :, start:stop]
+
+    if end == "first":
+        return torch.cat([part(image, 0, count) + part(values, 0, size), part(image, count, None)], axis)
+    return torch.cat([part(image, 0, -count), part(image, -count, None) + part(values, -size, None)], axis)
 
 
 def _name(sides: tuple[Side, Side]) -> str:

