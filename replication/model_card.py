@@ -43,7 +43,7 @@ def card(model: str, scale: int, known: Sequence[records.Record]) -> str:
         ("start, seed", f"{start}; seed {facts['seed']}"),
         ("machine", f"{facts['machine']}; {facts['hours']:.1f} hours by the clock, not alone on it"),
         ("packages", ", ".join(f"{name} {value}" for name, value in facts["versions"].items() if name != "date")),
-        ("finished", facts["versions"]["date"] + " (UTC, day of the start)"),
+        ("started", facts["versions"]["date"] + " (UTC)"),
         ("precision", _precision(rounding)),
         ("made by", f"`{facts['command']}`"),
     ]

@@ -14,8 +14,6 @@ from replication.fold import (
     Linear,
     cheapest_start,
     fold,
-    folded_upsampler,
-    forward_folded,
     layers_of,
     sides_meet,
 )
@@ -214,42 +212,3 @@ def test_it_exports_with_any_height_and_width(case: tuple[str, int, int, int], l
     exported = torch.export.export(folded, (noise(6, 7),), dynamic_shapes=(sizes,)).module()
     for size in [(least, least), (least, 5), (9, 4)]:
         assert difference(model, exported, noise(*size)).max() < 1e-12, size
-
-
-# ---------------------------------------------------------------- the folded upsampler in training
-
-
-@pytest.mark.parametrize("scale", SCALES)
-@pytest.mark.parametrize("name", MODELS)
-def test_training_forward_equals_the_layers_away_from_the_border(name: str, scale: int) -> None:
-    model = network(name, scale)
-    x = noise(7, 6, batch=2)
-    plain, folded = model(x), forward_folded(model, x)
-    assert plain.shape == folded.shape == (2, 3, 7 * scale, 6 * scale)
-    found = (plain - folded).detach().abs()
-    border = BORDER[scale]
-    assert inside(found, border).max() < 1e-12
-    assert inside(found, border - 1).max() > 1e-6, "the border is as wide as documented"
-
-
-@pytest.mark.parametrize("scale", SCALES)
-def test_gradients_of_the_folded_network_reach_every_parameter_unchanged(scale: int) -> None:
-    model = network("smsrn", scale)
-    x = noise(6, 6)
-    weight = torch.randn(1, 3, 6 * scale, 6 * scale, dtype=torch.float64)
-    gradients = []
-    for output in (model(x), forward_folded(model, x)):
-        model.zero_grad()
-        inside(output * weight, BORDER[scale]).sum().backward()
-        gradients.append({key: value.grad.clone() for key, value in model.named_parameters() if value.grad is not None})
-    plain, folded = gradients
-    assert plain.keys() == folded.keys() == dict(model.named_parameters()).keys()
-    for key in plain:
-        torch.testing.assert_close(folded[key], plain[key], rtol=1e-10, atol=1e-10, msg=key)
-
-
-@pytest.mark.parametrize(("scale", "outputs", "size"), [(2, 12, 5), (3, 27, 5), (4, 48, 5), (8, 192, 5)])
-def test_the_folded_kernel_is_small(scale: int, outputs: int, size: int) -> None:
-    weight, bias = folded_upsampler(network("msrn", scale))
-    assert weight.shape == (outputs, 6, size, size)
-    assert bias.shape == (outputs,)

@@ -51,7 +51,9 @@ def test_gradients_of_the_folded_network_reach_every_parameter_unchanged(scale: 
         torch.testing.assert_close(folded[key], plain[key], rtol=1e-10, atol=1e-10, msg=key)
 
 
-@pytest.mark.parametrize(("scale", "shape"), [(2, (12, 6, 5, 5)), (3, (27, 6, 5, 5)), (4, (48, 6, 5, 5))])
+@pytest.mark.parametrize(
+    ("scale", "shape"), [(2, (12, 6, 5, 5)), (3, (27, 6, 5, 5)), (4, (48, 6, 5, 5)), (8, (192, 6, 5, 5))]
+)
 def test_the_folded_kernel_is_small(scale: int, shape: tuple[int, ...]) -> None:
     weight, bias = folded_upsampler(network("msrn", scale))
     assert weight.shape == shape
