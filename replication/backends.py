@@ -69,6 +69,35 @@ def receptive_radius(model: "MSRN") -> int:
     return ceil(reach)
 
 
+@dataclass(frozen=True)
+class Trained:
+    """A network with trained weights: its module, its name, and the SHA-256 of the weights file."""
+
+    module: "MSRN"
+    model: str
+    digest: str
+
+
+def trained(model: str | None, scale: int | None, weights_file: Path | None) -> Trained:
+    """Build a network with the weights of a .safetensors file, which tells model and scale, or with the shipped ones.
+
+    ``model`` and ``scale`` as in `load_network`, which see for the errors. Needs PyTorch.
+    """
+    from replication import weights
+    from replication.models import build
+
+    if weights_file is None:
+        model, scale = model or DEFAULT_MODEL, scale or DEFAULT_SCALE
+        module = build(model, scale=scale, pretrained=True)
+        return Trained(module, model, weights.shipped_digests()[f"{model}_x{scale}.safetensors"])
+    made_for = weights.read(weights_file).metadata
+    model = model or str(made_for.get("model"))
+    scale = scale or made_for.get("scale", DEFAULT_SCALE)
+    module = build(model, scale=scale)
+    weights.load_file(module, weights_file, model=model, scale=scale)
+    return Trained(module, model, weights.digest(weights_file))
+
+
 def torch_network(model: "MSRN") -> Network:
     """``model`` as a `Network` that PyTorch runs, folded (`replication.fold`)."""
     import torch
@@ -87,37 +116,32 @@ def torch_network(model: "MSRN") -> Network:
 
 
 def _load_torch(model: str | None, scale: int | None, weights_file: Path | None, threads: int | None) -> Network:
+    if weights_file is not None and weights_file.suffix == ".onnx":
+        raise UserError(f"{weights_file}: the torch backend takes .safetensors; .onnx is for onnxruntime and openvino")
     import torch
-
-    from replication import weights
-    from replication.models import build
 
     if threads is not None:
         torch.set_num_threads(threads)
-    if weights_file is None:
-        return torch_network(build(model or DEFAULT_MODEL, scale=scale or DEFAULT_SCALE, pretrained=True))
-    if weights_file.suffix == ".onnx":
-        raise UserError(f"{weights_file}: the torch backend takes .safetensors; .onnx is for onnxruntime and openvino")
-    made_for = weights.read(weights_file).metadata
-    model = model or str(made_for.get("model"))
-    scale = scale or made_for.get("scale", DEFAULT_SCALE)
-    module = build(model, scale=scale)
-    weights.load_file(module, weights_file, model=model, scale=scale)
-    return torch_network(module)
+    return torch_network(trained(model, scale, weights_file).module)
 
 
-def _load_onnxruntime(model: str | None, scale: int | None, weights_file: Path | None, threads: int | None) -> Network:
-    onnxruntime = _extra("onnxruntime", "onnx")
+def onnxruntime_network(
+    content: bytes, source: str, *, model: str | None = None, scale: int | None = None, threads: int | None = None
+) -> Network:
+    """An ONNX file's ``content`` as a `Network` that ONNX Runtime runs.
+
+    ``source``: its name, for errors. ``model`` and ``scale``: what it is expected to hold. Raises UserError for another
+    one, for what is no ONNX file, and for one without the metadata model, scale and radius.
+    """
+    onnxruntime = extra("onnxruntime", "onnx")
     options = onnxruntime.SessionOptions()
     options.enable_mem_pattern = False  # it keeps a plan, and its memory, for each size of tile that it has seen
     options.intra_op_num_threads = threads or 0  # 0: its own choice
-    path = _onnx_file("onnxruntime", weights_file)
     try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its exception types are private
-        raise UserError(f"cannot read {path} as an ONNX network: {_first_line(error)}") from error
-    facts = session.get_modelmeta().custom_metadata_map
-    found_scale, radius = _checked_facts(facts, path, model, scale)
+        raise UserError(f"cannot read {source} as an ONNX network: {_first_line(error)}") from error
+    found_scale, radius = _checked_facts(session.get_modelmeta().custom_metadata_map, source, model, scale)
     name = session.get_inputs()[0].name
 
     def run_onnxruntime(pixels: Batch) -> Batch:
@@ -127,20 +151,22 @@ def _load_onnxruntime(model: str | None, scale: int | None, weights_file: Path |
     return Network(run_onnxruntime, found_scale, radius, bytes_per_pixel=BYTES_PER_PIXEL["onnxruntime"])
 
 
-def _load_openvino(model: str | None, scale: int | None, weights_file: Path | None, threads: int | None) -> Network:
-    openvino = _extra("openvino", "openvino")
+def openvino_network(
+    content: bytes, source: str, *, model: str | None = None, scale: int | None = None, threads: int | None = None
+) -> Network:
+    """An ONNX file's ``content`` as a `Network` that OpenVINO runs; see `onnxruntime_network`."""
+    openvino = extra("openvino", "openvino")
     settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32"}  # some processors would take bfloat16
     if threads is not None:
         settings["INFERENCE_NUM_THREADS"] = threads
     core = openvino.Core()
-    path = _onnx_file("openvino", weights_file)
     try:
-        network = core.read_model(str(path))
+        network = core.read_model(content)
     except Exception as error:  # a RuntimeError of several lines
-        raise UserError(f"cannot read {path} as an ONNX network: {_first_line(error)}") from error
+        raise UserError(f"cannot read {source} as an ONNX network: {_first_line(error)}") from error
     stored = dict(network.get_rt_info().items()).get("framework", {})  # where ONNX metadata is kept
     facts = {key: str(value.astype(str)) for key, value in stored.items()}
-    found_scale, radius = _checked_facts(facts, path, model, scale)
+    found_scale, radius = _checked_facts(facts, source, model, scale)
     compiled = core.compile_model(network, "CPU", settings)
 
     def run_openvino(pixels: Batch) -> Batch:
@@ -150,11 +176,10 @@ def _load_openvino(model: str | None, scale: int | None, weights_file: Path | No
     return Network(run_openvino, found_scale, radius, bytes_per_pixel=BYTES_PER_PIXEL["openvino"])
 
 
-BACKENDS: dict[str, Callable[[str | None, int | None, Path | None, int | None], Network]] = {
-    "torch": _load_torch,
-    "onnxruntime": _load_onnxruntime,
-    "openvino": _load_openvino,
-}
+ONNX_RUNTIMES = {"onnxruntime": onnxruntime_network, "openvino": openvino_network}
+"""Functions from an ONNX file's content to a network."""
+
+BACKENDS = ("torch", *ONNX_RUNTIMES)
 
 
 def load_network(
@@ -167,9 +192,9 @@ def load_network(
 ) -> Network:
     """Make a network ready: ``model`` (smsrn unless given) for ``scale`` (4 unless given) with its shipped weights.
 
-    ``weights_file`` in place of those: .safetensors for the torch backend, .onnx (with the metadata model, scale and
-    radius) for the others, which then do not need PyTorch; it tells model and scale, and what is given besides must
-    agree.
+    ``weights_file`` in place of those: .safetensors, or for the backends onnxruntime and openvino also .onnx (with the
+    metadata model, scale and radius), for which PyTorch is not needed; it tells model and scale, and what is given
+    besides must agree. Without an .onnx file these backends export the network for the occasion (some seconds).
     ``threads``: processor threads, the backend's choice unless given. Raises UserError for an unknown backend, model or
     scale, for one that is not trained, for weights that do not fit, and for a backend that is not installed.
     """
@@ -177,38 +202,57 @@ def load_network(
         raise UserError(f"unknown backend {backend!r}: expected one of {', '.join(BACKENDS)}")
     if threads is not None and threads < 1:
         raise UserError(f"threads: expected at least 1, got {threads}")
-    return BACKENDS[backend](model, scale, weights_file, threads)
+    if backend == "torch":
+        return _load_torch(model, scale, weights_file, threads)
+    extra(backend, {"onnxruntime": "onnx"}.get(backend, backend))  # before the work of an export
+    if weights_file is not None and weights_file.suffix == ".onnx":
+        content, source = _content(weights_file), str(weights_file)
+    else:
+        content, source = _exported(backend, model, scale, weights_file), "the exported network"
+    return ONNX_RUNTIMES[backend](content, source, model=model, scale=scale, threads=threads)
 
 
-def _extra(module: str, extra: str) -> Any:
-    """An optional package. Raises UserError that says how to install it."""
+def extra(module: str, name: str) -> Any:
+    """An optional package, of the extra ``name``. Raises UserError that says how to install it."""
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        advice = f'install it with: python -m pip install ".[{extra}]"'
-        raise UserError(f"the {module} backend cannot be used ({error}); {advice}") from error
+        advice = f'install it with: python -m pip install ".[{name}]"'
+        raise UserError(f"{module} cannot be used ({error}); {advice}") from error
 
 
-def _onnx_file(backend: str, weights_file: Path | None) -> Path:
-    """The ONNX file to run. Raises UserError when none is given, it is none, or it is not there."""
-    if weights_file is None or weights_file.suffix != ".onnx":
-        raise UserError(f"the {backend} backend: expected an .onnx file as --weights, got {weights_file or 'none'}")
-    if not weights_file.is_file():
-        raise UserError(f"{weights_file}: expected an .onnx file, found none there")
-    return weights_file
+def _exported(backend: str, model: str | None, scale: int | None, weights_file: Path | None) -> bytes:
+    """A trained network as ONNX, made for the occasion."""
+    try:
+        import torch  # noqa: F401
+    except ImportError as error:
+        raise UserError(
+            f"the {backend} backend: expected an .onnx file as --weights, got {weights_file or 'none'}; "
+            "without PyTorch none can be made"
+        ) from error
+    from replication.export import onnx_bytes
+
+    return onnx_bytes(trained(model, scale, weights_file))
 
 
-def _checked_facts(facts: Mapping[str, str], path: Path, model: str | None, scale: int | None) -> tuple[int, int]:
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _checked_facts(facts: Mapping[str, str], source: str, model: str | None, scale: int | None) -> tuple[int, int]:
     """Scale and radius from an ONNX file's metadata, after comparing it with what the user asked for."""
     try:
         made_for, found_scale, radius = facts["model"], int(facts["scale"]), int(facts["radius"])
     except (KeyError, ValueError) as error:
         raise UserError(
-            f"{path}: expected an ONNX file with the metadata model, scale and radius, got one without"
+            f"{source}: expected an ONNX file with the metadata model, scale and radius, got one without"
         ) from error
     if (model or made_for, scale or found_scale) != (made_for, found_scale):
         wanted = f"{model or made_for} x{scale or found_scale}"
-        raise UserError(f"{path} holds {made_for} x{found_scale}, expected {wanted}")
+        raise UserError(f"{source} holds {made_for} x{found_scale}, expected {wanted}")
     return found_scale, radius
 
 

@@ -44,17 +44,12 @@ def half_precision_change(model: MSRN, data: Path | None) -> tuple[str, float]:
 
     Measured on Set5 where it is, else on the embedded photographs; the arithmetic is single precision either way.
     """
-    name = "Set5"
-    benchmark = benchmarks.find(name, benchmarks.data_root(data), scale=model.scale)
-    if benchmark is None:
-        name = benchmarks.EMBEDDED
-        benchmark = benchmarks.find(name)
-    assert benchmark  # the embedded set is always there
+    benchmark = benchmarks.at_hand("Set5", benchmarks.data_root(data), scale=model.scale)
     images = evaluate.prepare(benchmark, model.scale).images
     rounded = copy.deepcopy(model)
     rounded.load_state_dict({key: value.half().float() for key, value in model.state_dict().items()})
     before, after = (_mean_psnr(network, model.scale, images) for network in (model, rounded))
-    return name, after - before
+    return benchmark.name, after - before
 
 
 def _mean_psnr(network: nn.Module, scale: int, images: dict[str, evaluate.Image]) -> float:

@@ -242,6 +242,7 @@ def parser() -> Parser:
             "  python -m replication.upscale photo.jpg                      makes photo_x4.png beside it\n"
             "  python -m replication.upscale photo.jpg -o large.tif\n"
             "  python -m replication.upscale holiday/ -o holiday_large/     every picture in the folder\n"
+            "  python -m replication.upscale photo.jpg --backend onnxruntime     exports the network for the occasion\n"
             "  python -m replication.upscale photo.jpg --backend onnxruntime --weights smsrn_x4.onnx\n"
         ),
     )
@@ -254,7 +255,10 @@ def parser() -> Parser:
         "--scale", type=int, metavar="N", help=f"2, 3, 4 or 8 (default: {DEFAULT_SCALE}, or what FILE holds)"
     )
     result.add_argument(
-        "--weights", type=Path, metavar="FILE", help=".safetensors (torch) or .onnx (the others); default: shipped ones"
+        "--weights",
+        type=Path,
+        metavar="FILE",
+        help=".safetensors, or .onnx for the other backends (see replication.export); default: the shipped ones",
     )
     result.add_argument("--backend", choices=list(BACKENDS), default="torch", help="default: %(default)s")
     result.add_argument(

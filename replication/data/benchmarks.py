@@ -152,6 +152,13 @@ def find(name: str, root: Path | None = None, *, scale: int = 4) -> Benchmark | 
     return None
 
 
+def at_hand(name: str, root: Path | None = None, *, scale: int = 4) -> Benchmark:
+    """The benchmark ``name`` where it is (see `find`), else the embedded photographs, which always are."""
+    benchmark = find(name, root, scale=scale) or find(EMBEDDED)
+    assert benchmark
+    return benchmark
+
+
 def verify(benchmark: Benchmark) -> list[str]:
     """Load every image, with a progress bar; one line for each that is unreadable or not the published one."""
     problems = []

@@ -1,0 +1,286 @@
+"""Write a network as ONNX, for runtimes that need no PyTorch: ONNX Runtime, OpenVINO, and those of phones.
+
+One input, ``image``: float32 RGB (1, 3, H, W) in 0..1, any H and W. One output, ``upscaled``: float32
+(1, 3, scale·H, scale·W), not clipped. The network is folded (`replication.fold`) unless asked otherwise. A file of half
+precision computes in float16 between the two, which stay float32, so that the same code runs both files. The metadata
+tell what the file holds; `replication.backends` reads model, scale and radius from them.
+
+No file is written that was not checked: by the ONNX checker, and against PyTorch in each runtime that is installed.
+"""
+
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.export import Dim
+
+from replication import __version__, evaluate
+from replication.backends import (
+    DEFAULT_MODEL,
+    DEFAULT_SCALE,
+    ONNX_RUNTIMES,
+    Network,
+    Trained,
+    extra,
+    onnxruntime_network,
+    receptive_radius,
+    trained,
+)
+from replication.data import benchmarks
+from replication.errors import Parser, UserError, run
+from replication.files import write_bytes
+from replication.fold import fold
+from replication.images.metrics import psnr, table_protocols
+from replication.images.resize import imresize
+from replication.upscale import upscale
+
+OPSET = 20
+INPUT, OUTPUT = "image", "upscaled"
+SIZES = ((24, 40), (37, 19), (1, 1))
+"""Heights and widths that a file is checked on: even, odd, and the smallest picture, which is all border."""
+TOLERANCE = {"single": 1e-5, "half": 1 / 255}
+"""Largest difference from PyTorch in single precision, of values in 0..1, by the file's precision."""
+
+
+class HalfPrecision(nn.Module):
+    """``network`` in float16 between float32 pixels: (B, 3, H, W) -> (B, 3, scale·H, scale·W)."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network.half()
+
+    def forward(self, image: Tensor) -> Tensor:
+        output: Tensor = self.network(image.half())
+        return output.float()
+
+
+def onnx_bytes(source: Trained, *, folded: bool = True, half: bool = False) -> bytes:
+    """``source`` as an ONNX file, with its metadata; the same bytes for the same network and versions.
+
+    Raises UserError when onnx or onnxscript is not installed.
+    """
+    onnx = extra("onnx", "onnx")
+    extra("onnxscript", "onnx")
+    network = inference_network(source, folded=folded)
+    program = _exported(HalfPrecision(network) if half else network)
+    model = program.model_proto
+    _forget_origin(model)
+    onnx.helper.set_model_props(model, facts(source, folded=folded, half=half))
+    content: bytes = model.SerializeToString(deterministic=True)
+    return content
+
+
+def inference_network(source: Trained, *, folded: bool) -> nn.Module:
+    """A network of its own, which may be changed without changing ``source``."""
+    if folded:
+        return fold(source.module)
+    return deepcopy(source.module).eval().requires_grad_(False)
+
+
+def facts(source: Trained, *, folded: bool, half: bool) -> dict[str, str]:
+    """The metadata of the ONNX file."""
+    return {
+        "model": source.model,
+        "scale": str(source.module.scale),
+        "radius": str(receptive_radius(source.module)),
+        "weights_sha256": source.digest,
+        "folded": str(folded).lower(),
+        "precision": precision(half),
+        "value_range": "image: float32 RGB in 0..1, (1, 3, H, W); upscaled: the same, not clipped",
+        "made_by": f"smsrn-replication {__version__}",
+    }
+
+
+def precision(half: bool) -> str:
+    """The word for it in the metadata."""
+    return "half" if half else "single"
+
+
+def _exported(network: nn.Module) -> Any:
+    """PyTorch's ONNX program, with free height and width."""
+    size = {2: Dim("height", min=1), 3: Dim("width", min=1)}
+    example = torch.zeros(1, 3, 16, 24)  # unequal and above 1, or the exporter would tie the two or fix one
+    with _quiet():
+        return torch.onnx.export(
+            network.eval(),
+            (example,),
+            dynamo=True,
+            dynamic_shapes=(size,),
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            opset_version=OPSET,
+            verbose=False,
+        )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the exporter's remarks on packages that are not needed here and on its own deprecated calls."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def _forget_origin(model: Any) -> None:
+    """Remove what the exporter notes of source lines and folders: it is nobody's business and changes the bytes."""
+    model.graph.ClearField("doc_string")
+    for part in (*model.graph.node, *model.graph.value_info, *model.graph.initializer, model.graph):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+    for part in (*model.graph.input, *model.graph.output):
+        part.ClearField("metadata_props")
+
+
+@dataclass(frozen=True)
+class Check:
+    """The largest difference of a runtime's output from PyTorch's, over `SIZES`."""
+
+    runtime: str
+    difference: float
+
+
+def check(content: bytes, source: Trained, *, half: bool) -> list[Check]:
+    """Check an ONNX file: its form, and its output in each runtime that is installed, against ``source`` in PyTorch.
+
+    Raises UserError when the file is not valid, an output differs by more than `TOLERANCE`, or no runtime is there.
+    """
+    onnx = extra("onnx", "onnx")
+    try:
+        onnx.checker.check_model(onnx.load_from_string(content), full_check=True)
+    except onnx.checker.ValidationError as error:
+        raise UserError(f"the exported network is not valid ONNX: {error}") from error
+    runtimes = dict(_installed_runtimes(content))
+    if not runtimes:
+        extra("onnxruntime", "onnx")
+    checks = [Check(name, _largest_difference(network, source.module)) for name, network in runtimes.items()]
+    allowed = TOLERANCE[precision(half)]
+    for one in checks:
+        if not one.difference <= allowed:
+            raise UserError(
+                f"the exported network differs from PyTorch in {one.runtime}: expected {allowed:.1g} at most, "
+                f"got {one.difference:.2g}"
+            )
+    return checks
+
+
+def _installed_runtimes(content: bytes) -> Iterator[tuple[str, Network]]:
+    for name, load in ONNX_RUNTIMES.items():
+        try:
+            extra(name, name)  # the message is not shown
+        except UserError:
+            continue
+        yield name, load(content, "the exported network")
+
+
+def _largest_difference(network: Network, module: nn.Module) -> float:
+    generator = torch.Generator().manual_seed(0)
+    differences = []
+    for height, width in SIZES:
+        image = torch.rand(1, 3, height, width, generator=generator)
+        with torch.inference_mode():
+            expected = module(image).numpy()
+        output = network.run(image.numpy())
+        if output.shape != expected.shape:
+            raise UserError(f"the exported network gives {output.shape} for {height}x{width}, not {expected.shape}")
+        differences.append(float(np.abs(output - expected).max()))
+    return max(differences)
+
+
+def psnr_change(single: Network, half: Network, data: Path | None = None) -> tuple[str, float]:
+    """How half precision moves the mean luma PSNR: (set measured, change in dB).
+
+    Measured on Set5 where it is, else on the photographs inside scikit-image.
+    """
+    benchmark = benchmarks.at_hand("Set5", benchmarks.data_root(data), scale=single.scale)
+    images = evaluate.prepare(benchmark, single.scale).images.values()
+    return benchmark.name, fmean(_psnr(half, hr) - _psnr(single, hr) for hr in images)
+
+
+def _psnr(network: Network, hr: evaluate.Image) -> float:
+    lr = imresize(hr, 1 / network.scale).astype(np.uint8)
+    return psnr(upscale(lr, network), hr, table_protocols(network.scale)["luma"])
+
+
+def parser() -> Parser:
+    """The command line."""
+    result = Parser(
+        prog="python -m replication.export",
+        description=(
+            "Write a trained network as ONNX, with free height and width, folded to half of the multiply-adds. The\n"
+            "file is checked before it gets its name: by the ONNX checker, and against PyTorch in ONNX Runtime (and\n"
+            "in OpenVINO where that is installed) on three sizes. It needs no PyTorch to run."
+        ),
+        epilog=(
+            "examples:\n"
+            "  python -m replication.export                          makes smsrn_x4.onnx here\n"
+            "  python -m replication.export --half                   half the size; says how much PSNR that costs\n"
+            "  python -m replication.export --model msrn -o big.onnx\n"
+            "  python -m replication.upscale photo.jpg --backend onnxruntime --weights smsrn_x4.onnx\n"
+        ),
+    )
+    result.add_argument("--model", metavar="NAME", help=f"smsrn or msrn (default: {DEFAULT_MODEL}, or what FILE holds)")
+    result.add_argument(
+        "--scale", type=int, metavar="N", help=f"2, 3, 4 or 8 (default: {DEFAULT_SCALE}, or what FILE holds)"
+    )
+    result.add_argument("--weights", type=Path, metavar="FILE", help=".safetensors (default: the shipped ones)")
+    result.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="default: <model>_x<scale>.onnx, or <model>_x<scale>_half.onnx",
+    )
+    result.add_argument("--half", action="store_true", help="compute in float16: for phones and graphics processors")
+    result.add_argument("--unfolded", action="store_true", help="the network as the paper has it, layer by layer")
+    result.add_argument(
+        "--data", type=Path, metavar="DIR",
+        help="where Set5 is looked for to measure --half (default: $REPLICATION_DATA or data/; else photographs that "
+             "come along)",
+    )  # fmt: skip
+    result.add_argument("--force", action="store_true", help="replace a file that exists")
+    return result
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line; see `parser`."""
+    arguments = parser().parse_args(argv)
+    source = trained(arguments.model, arguments.scale, arguments.weights)
+    ending = "_half" if arguments.half else ""
+    target = arguments.output or Path(f"{source.model}_x{source.module.scale}{ending}.onnx")
+    if target.suffix != ".onnx":
+        raise UserError(f"--output: expected a name that ends in .onnx, got {target}")
+    if target.exists() and not arguments.force:
+        raise UserError(f"{target} exists already: --force replaces it")
+    content = onnx_bytes(source, folded=not arguments.unfolded, half=arguments.half)
+    checks = check(content, source, half=arguments.half)
+    write_bytes(target, content)
+    words = ", ".join(f"{one.difference:.1g} in {one.runtime}" for one in checks)
+    print(f"{target}: {len(content) / 1e6:.2f} MB; largest difference from PyTorch (values in 0..1): {words}")
+    if arguments.half:
+        print(half_report(content, onnx_bytes(source, folded=not arguments.unfolded), arguments.data))
+
+
+def half_report(half: bytes, single: bytes, data: Path | None) -> str:
+    """What half precision costs, measured, in one line."""
+    networks = [onnxruntime_network(content, "the exported network") for content in (single, half)]
+    measured, change = psnr_change(networks[0], networks[1], data)
+    return f"half precision changes the mean luma PSNR on {measured} by {change:+.4f} dB (in ONNX Runtime)"
+
+
+if __name__ == "__main__":
+    run(main)
