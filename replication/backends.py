@@ -98,17 +98,20 @@ def trained(model: str | None, scale: int | None, weights_file: Path | None) -> 
     return Trained(module, model, weights.digest(weights_file))
 
 
-def torch_network(model: "MSRN") -> Network:
-    """``model`` as a `Network` that PyTorch runs, folded (`replication.fold`)."""
+def torch_network(model: "MSRN", *, folded: bool = True, channels_last: bool = True, compiled: bool = False) -> Network:
+    """``model`` as a `Network` that PyTorch runs, folded (`replication.fold`) unless asked otherwise."""
     import torch
 
     from replication.fold import fold
 
-    module = fold(model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # gap in torch's stubs
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    module = (fold(model) if folded else model.eval()).to(memory_format=layout)  # type: ignore[call-overload]  # a gap
+    if compiled:
+        module = torch.compile(module)
 
     def run_torch(pixels: Batch) -> Batch:
         with torch.inference_mode():
-            x = torch.from_numpy(pixels).contiguous(memory_format=torch.channels_last)
+            x = torch.from_numpy(pixels).contiguous(memory_format=layout)
             output: Batch = module(x).contiguous().numpy()
             return output
 

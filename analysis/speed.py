@@ -1,0 +1,345 @@
+"""Time and memory of the networks when they run: tables and a picture of what `replication.benchmark` recorded."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from analysis import cost_model, style
+from analysis.cost_ratio import table, wrap
+from analysis.figures import shared
+from replication.benchmark import FORMATS, RECORD
+from replication.errors import Parser, UserError, run
+from replication.files import write_text
+
+Record = dict[str, Any]
+Key = tuple[str, bool]
+"""Network, and whether it is folded."""
+
+LABELS: dict[Key, str] = {
+    ("msrn", False): "MSRN",
+    ("msrn", True): "MSRN, folded",
+    ("smsrn", False): "SMSRN",
+    ("smsrn", True): "SMSRN, folded",
+}
+BACKEND_NAMES = {"torch": "PyTorch", "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO"}
+REFERENCE: Key = ("msrn", False)
+"""What ratios refer to, in PyTorch."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One measured situation: number of threads and size of the LR input."""
+
+    threads: int
+    height: int
+    width: int
+
+    def __str__(self) -> str:
+        threads = f"{self.threads} thread{'s' if self.threads > 1 else ''}"
+        scale = shared.SCALE
+        return f"{self.width}x{self.height} to {self.width * scale}x{self.height * scale}, {threads}"
+
+
+def read(results: Path) -> Record:
+    """The record. Raises UserError when it is missing or damaged."""
+    path = results / RECORD
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}; `python -m replication.benchmark` makes it") from error
+    except ValueError as error:
+        raise UserError(f"{path} is damaged: {error}") from error
+    expected = {"environment", "rounds", "memory", "times", "layers", "half_precision"}
+    if not isinstance(content, dict) or set(content) != expected:
+        raise UserError(f"{path} is damaged: expected the keys {', '.join(sorted(expected))}")
+    return content
+
+
+# ---------------------------------------------------------------- numbers
+
+
+def cases(record: Record) -> list[Case]:
+    """Every situation that was measured, in the order of the record."""
+    return list(dict.fromkeys(Case(row["threads"], row["height"], row["width"]) for row in record["times"]))
+
+
+def medians(record: Record, case: Case) -> dict[tuple[str, bool, str, str], float]:
+    """Median seconds by network, folded, backend and how."""
+    return {
+        (row["network"], row["folded"], row["backend"], row["how"]): median(row["seconds"])
+        for row in record["times"]
+        if Case(row["threads"], row["height"], row["width"]) == case
+    }
+
+
+def best(record: Record, case: Case) -> dict[tuple[Key, str], float]:
+    """Median seconds by network and backend; of PyTorch's memory formats the faster one. Trials do not count."""
+    found: dict[tuple[Key, str], float] = {}
+    for (network, folded, backend, how), seconds in medians(record, case).items():
+        if backend in BACKEND_NAMES and how in ("", *FORMATS):
+            key = ((network, folded), backend)
+            found[key] = min(seconds, found.get(key, seconds))
+    return found
+
+
+def backends(record: Record) -> list[str]:
+    """The backends that were measured."""
+    return [name for name in BACKEND_NAMES if any(row["backend"] == name for row in record["times"])]
+
+
+def limit(key: Key, case: Case) -> float:
+    """MACs of MSRN as a multiple of a network's, the border's corrections included: what its time could be at best."""
+    return _macs(REFERENCE, case) / _macs(key, case)
+
+
+def _macs(key: Key, case: Case) -> int:
+    name, folded = key
+    made = {
+        ("msrn", False): cost_model.msrn, ("msrn", True): cost_model.folded_msrn,
+        ("smsrn", False): cost_model.smsrn, ("smsrn", True): cost_model.folded_smsrn,
+    }[name, folded]  # fmt: skip
+    inner = cost_model.total_macs(made(shared.SCALE)) * case.height * case.width
+    return inner + (cost_model.best_tail(shared.SCALE).border.macs(case.height, case.width) if folded else 0)
+
+
+def spread(record: Record) -> float:
+    """The farthest that a single run was from its variant's median, as a share of the median."""
+    return max(
+        float(max(abs(value - median(row["seconds"])) for value in row["seconds"]) / median(row["seconds"]))
+        for row in record["times"]
+    )
+
+
+# ---------------------------------------------------------------- text
+
+
+def case_table(record: Record, case: Case) -> str:
+    """Milliseconds and how many times as fast as MSRN in PyTorch, for each network and backend."""
+    found = best(record, case)
+    reference = found[REFERENCE, "torch"]
+    rows = []
+    for key, label in LABELS.items():
+        cells = [_cell(found.get((key, name)), reference) for name in backends(record)]
+        rows.append([label, *cells, f"{limit(key, case):.1f}x"])
+    bicubic = medians(record, case)["bicubic", False, "Pillow", ""]
+    blank = [""] * len(backends(record))
+    rows.append([f"bicubic (Pillow): {1000 * bicubic:.1f} ms", *blank, ""])
+    return table(rows, ["", *(BACKEND_NAMES[name] for name in backends(record)), "MAC ratio"], "github")
+
+
+def _cell(seconds: float | None, reference: float) -> str:
+    return "" if seconds is None else f"{1000 * seconds:.0f} ms, {reference / seconds:.2f}x"
+
+
+def summary(record: Record) -> str:
+    """What the tables say, in words, for the first situation."""
+    case = cases(record)[0]
+    found = best(record, case)
+    reference = found[REFERENCE, "torch"]
+    plain, folded = ("smsrn", False), ("smsrn", True)
+    fastest = min(backends(record), key=lambda name: found[folded, name])
+    gains = ", ".join(
+        f"{found[plain, name] / found[folded, name]:.2f} in {BACKEND_NAMES[name]}" for name in backends(record)
+    )
+    alone, both = reference / found[plain, "torch"], reference / found[folded, fastest]
+    return wrap(
+        f"For {case}: separable layers alone make MSRN {alone:.2f} times as fast in PyTorch, where the multiply-adds "
+        f"would allow {limit(plain, case):.1f}. Folded, SMSRN in {BACKEND_NAMES[fastest]} takes "
+        f"{1000 * found[folded, fastest]:.0f} ms: {both:.1f} times as fast as MSRN in PyTorch (multiply-adds: "
+        f"{limit(folded, case):.1f}), and {found[REFERENCE, fastest] / found[folded, fastest]:.1f} times as fast as "
+        f"MSRN in the same backend. Folding alone, with the same output, makes SMSRN faster by a factor of {gains} "
+        f"(multiply-adds: {limit(folded, case) / limit(plain, case):.2f})."
+    )
+
+
+def memory_table(record: Record) -> str:
+    """Peak resident memory in MB, the whole process and beyond the loaded network."""
+    found = {((row["network"], row["folded"]), row["backend"]): row for row in record["memory"]}
+    rows = []
+    for key, label in LABELS.items():
+        cells = []
+        for name in backends(record):
+            row = found.get((key, name))
+            cells.append(f"{row['peak'] / 1e6:.0f}, {(row['peak'] - row['loaded']) / 1e6:.0f}" if row else "")
+        rows.append([label, *cells])
+    return table(rows, ["MB: peak, of it while running", *(BACKEND_NAMES[name] for name in backends(record))], "github")
+
+
+def kind(layer: Mapping[str, Any]) -> str:
+    """What a layer is called in the account of layers."""
+    size = f"{layer['kernel']}x{layer['kernel']}"
+    return f"depth-wise {size}" if layer["groups"] > 1 else size
+
+
+def layer_macs(layer: Mapping[str, Any]) -> int:
+    """Multiply-adds of a convolution with these sizes (equations 1-3 of the paper, times the output's positions)."""
+    weights: int = layer["kernel"] ** 2 * layer["in_channels"] * layer["out_channels"] // layer["groups"]
+    return weights * int(layer["height"]) * int(layer["width"])
+
+
+def layer_table(account: Mapping[str, Any]) -> str:
+    """One row per kind of layer: share of MACs and of time, and what was achieved."""
+    kinds: dict[str, list[Mapping[str, Any]]] = {}
+    for layer in account["layers"]:
+        kinds.setdefault(kind(layer), []).append(layer)
+    all_macs = sum(layer_macs(layer) for layer in account["layers"])
+    rows = []
+    for name, members in kinds.items():
+        macs, seconds = sum(map(layer_macs, members)), sum(layer["seconds"] for layer in members)
+        moved = sum(layer["bytes"] for layer in members)
+        rows.append([
+            name, len(members), f"{macs / 1e9:.2f}", f"{macs / all_macs:.1%}", f"{1000 * seconds:.0f}",
+            f"{seconds / account['total']:.1%}", f"{macs / seconds / 1e9:.1f}", f"{macs / moved:.1f}",
+        ])  # fmt: skip
+    rest = account["total"] - sum(layer["seconds"] for layer in account["layers"])
+    rows.append(["everything else", "", "", "", f"{1000 * rest:.0f}", f"{rest / account['total']:.1%}", "", ""])
+    heads = ["", "layers", "G MACs", "of MACs", "ms", "of time", "G MACs per second", "MACs per byte"]
+    return table(rows, heads, "github")
+
+
+def trials_table(record: Record) -> str:
+    """What was tried with the folded SMSRN beside what counts, in the first situation."""
+    found = medians(record, cases(record)[0])
+    rows = []
+    for name in backends(record):
+        usual = best(record, cases(record)[0])[("smsrn", True), name]
+        for (network, folded, backend, how), seconds in found.items():
+            if (network, folded, backend) == ("smsrn", True, name) and seconds != usual:
+                rows.append([f"{BACKEND_NAMES[name]}, {how}", f"{1000 * seconds:.0f} ms", f"{seconds / usual:.2f}"])
+    return table(rows, ["folded SMSRN", "time", "of the time in the table"], "github")
+
+
+def half_table(record: Record) -> str:
+    """Size and PSNR of half-precision files."""
+    rows = [
+        [LABELS[row["network"], True], f"{row['single'] / 1e6:.2f}", f"{row['half'] / 1e6:.2f}", row["set"],
+         f"{row['change_db']:+.4f} dB"]
+        for row in record["half_precision"]
+    ]  # fmt: skip
+    return table(rows, ["ONNX file", "MB", "MB in half precision", "measured on", "mean luma PSNR"], "github")
+
+
+def as_markdown(record: Record) -> str:
+    """The whole page."""
+    where = record["environment"]
+    versions = ", ".join(f"{BACKEND_NAMES[name]} {where[name]}" for name in backends(record))
+    first = cases(record)[0]
+    parts = [
+        "# How fast, and how large, the networks are when they run",
+        wrap(
+            f"Measured by `python -m replication.benchmark` on {where['date']}: {where['machine']}; {versions}. One "
+            f"run; each number is the median of {record['rounds']} runs in shuffled order (the farthest single run was "
+            f"{spread(record):.0%} off its median). Times mean little on another machine; ratios carry over better. "
+            "`python -m analysis.speed` makes this page of the record."
+        ),
+        "![Times as fast as MSRN in PyTorch](figures/speed.png)",
+        summary(record),
+        "## Time",
+        wrap(
+            "In each cell the time for one picture, and how many times as fast it is as MSRN in PyTorch in the same "
+            "table. The last column is the ratio of multiply-adds: what arithmetic alone would give. PyTorch in the "
+            "memory format that is faster for the network. Folded: same output, border included (see fold.md)."
+        ),
+    ]
+    for case in cases(record):
+        parts += [f"### {case}", case_table(record, case)]
+    parts += [
+        "## Memory",
+        wrap(
+            f"Resident memory of a process that loads one network and runs it on one picture of {first.width}x"
+            f"{first.height}, one thread: its peak, libraries included, and what of it came after loading."
+        ),
+        memory_table(record) if record["memory"] else "Not measured: this system does not tell it.",
+        "## Where the time goes",
+        wrap(
+            f"PyTorch, channels_last, one thread, {first.width}x{first.height}. A depth-wise layer makes few "
+            "multiply-adds for every byte that it reads and writes (last column: each value counted once, 4 bytes), so "
+            "it waits for memory where a standard convolution computes. That is why fewer multiply-adds do not make a "
+            "network faster in proportion. Everything else: activations, additions, concatenation, pixel shuffles, "
+            "and the corrections along the border of a folded network."
+        ),
+    ]
+    for account in record["layers"]:
+        label = LABELS[account["network"], account["folded"]]
+        parts += [f"### {label}: {1000 * account['total']:.0f} ms", layer_table(account)]
+    parts += [
+        "## What else was tried",
+        wrap(
+            f"The same network and output, {first}. PyTorch's other memory format; `torch.compile`; and the picture in "
+            "tiles that overlap by the receptive field, small enough for the processor's cache."
+        ),
+        trials_table(record),
+        "## Half precision",
+        wrap("`python -m replication.export --half`, folded, run by ONNX Runtime on this processor."),
+        half_table(record),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+# ---------------------------------------------------------------- picture
+
+
+def draw(record: Record) -> Figure:
+    """Bars: times as fast as MSRN in PyTorch, for the first situation, with the limit of the multiply-adds."""
+    case = cases(record)[0]
+    found = best(record, case)
+    reference = found[REFERENCE, "torch"]
+    names = backends(record)
+    figure = style.new_figure(height=2.6)
+    axes = figure.add_subplot()
+    thickness = 0.8 / len(names)
+    shades = ("#3c444b", "#98a2ab", style.MEASURED)
+    for index, name in enumerate(names):
+        rows = [row + (index - (len(names) - 1) / 2) * thickness for row in range(len(LABELS))]
+        values = [reference / found[key, name] for key in LABELS]
+        bars = axes.barh(rows, values, thickness, color=shades[index], label=BACKEND_NAMES[name])
+        axes.bar_label(bars, [f"{value:.1f}" for value in values], padding=2, size=5.5)
+    for row, key in enumerate(LABELS):
+        axes.plot([limit(key, case)] * 2, [row - 0.45, row + 0.45], color=style.PAPER, linewidth=0.8, linestyle=":",
+                  label="limit by multiply-adds" if row == 0 else None)  # fmt: skip
+    axes.set_yticks(range(len(LABELS)), list(LABELS.values()))
+    axes.tick_params(axis="y", length=0)
+    axes.invert_yaxis()
+    axes.set_xlim(left=0)
+    axes.margins(x=0.1)
+    axes.set_xlabel(f"times as fast as MSRN in PyTorch; {case}")
+    axes.legend(loc="lower center", bbox_to_anchor=(0.4, 1), ncols=2, handlelength=1.2)
+    return figure
+
+
+# ---------------------------------------------------------------- command
+
+
+def write(results: Path) -> list[Path]:
+    """Write speed.md, and its picture below figures/; return the paths. Raises UserError as `read` does."""
+    record = read(results)
+    page = results / "speed.md"
+    write_text(page, as_markdown(record))
+    with style.settings():
+        return [page, *style.save(draw(record), shared.target(results, "speed"))]
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Write the page and name the files."""
+    parser = Parser(
+        prog="python -m analysis.speed",
+        description=(
+            "Tables and a picture of time and memory, from what `python -m replication.benchmark` recorded.\n"
+            "Measures nothing itself."
+        ),
+        epilog="examples:\n  python -m analysis.speed\n  python -m analysis.speed --results /tmp/results\n",
+    )
+    parser.add_argument(
+        "--results", type=Path, metavar="DIR", default=Path("results"), help="results folder (default: %(default)s)"
+    )
+    for path in write(parser.parse_args(argv).results):
+        print(f"wrote {path}")
+
+
+if __name__ == "__main__":
+    run(main)

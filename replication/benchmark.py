@@ -1,0 +1,367 @@
+"""How long each network takes in each backend, and how much memory: measured in one run, and recorded.
+
+Every round runs each variant once, in shuffled order, so that whatever else the machine does falls on all of them
+alike. Memory is measured in a process of its own for each variant, which loads nothing but what that variant needs.
+`analysis.speed` makes the tables and the picture of the record.
+"""
+
+import argparse
+import json
+import os
+import random
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from replication import records
+from replication.backends import BACKENDS, ONNX_RUNTIMES, Batch, Network, extra, load_network, torch_network, trained
+from replication.errors import Parser, UserError, run
+from replication.files import write_text
+from replication.images.photo import Pixels
+from replication.upscale import upscale
+
+SCALE = 4
+SIZES = {"1280x720 output": (180, 320), "256x256 input": (256, 256)}
+"""Height and width of the LR input."""
+NETWORKS = (("msrn", False), ("msrn", True), ("smsrn", False), ("smsrn", True))
+"""Name, and whether it is folded (`replication.fold`)."""
+FORMATS = ("channels_last", "contiguous")
+"""PyTorch's memory formats; the faster one of each network counts."""
+TILE = 128
+"""Side of the tiles that are tried in place of the whole picture."""
+ROUNDS = 3
+RECORD = Path("records") / "speed" / "speed.json"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What is measured: ``network`` (or "bicubic"), in ``backend``, and ``how`` where there is a choice."""
+
+    network: str
+    folded: bool
+    backend: str
+    how: str = ""
+
+
+BICUBIC = Variant("bicubic", False, "Pillow")
+Step = Callable[[Batch], object]
+Files = Mapping[tuple[str, bool], Path]
+
+
+# ---------------------------------------------------------------- what is run
+
+
+def export_all(folder: Path) -> dict[tuple[str, bool], Path]:
+    """Every network of `NETWORKS` as an ONNX file in ``folder``."""
+    from replication.export import onnx_bytes
+
+    files = {}
+    for name, folded in NETWORKS:
+        files[name, folded] = folder / f"{name}{'_folded' if folded else ''}.onnx"
+        files[name, folded].write_bytes(onnx_bytes(trained(name, SCALE, None), folded=folded))
+    return files
+
+
+def step(variant: Variant, files: Files, threads: int) -> Step:
+    """A function that upscales one picture, float32 RGB (1, 3, H, W) in 0..1."""
+    if variant == BICUBIC:
+        return _bicubic
+    network = load(variant, files, threads)
+    if variant.how.startswith("tiles"):
+        return lambda pixels: upscale(_as_image(pixels), network, tile=TILE)
+    return network.run
+
+
+def load(variant: Variant, files: Files, threads: int) -> Network:
+    """The network of a variant, ready to run."""
+    if variant.backend != "torch":
+        file = files[variant.network, variant.folded]
+        return load_network(backend=variant.backend, weights_file=file, threads=threads)
+    import torch
+
+    torch.set_num_threads(threads)
+    module = trained(variant.network, SCALE, None).module
+    return torch_network(
+        module, folded=variant.folded, channels_last=variant.how != "contiguous", compiled=variant.how == "compiled"
+    )
+
+
+def _as_image(pixels: Batch) -> Pixels:
+    image: Pixels = np.rint(pixels[0].transpose(1, 2, 0) * 255).astype(np.uint8)
+    return image
+
+
+def _bicubic(pixels: Batch) -> object:
+    """Pillow's bicubic interpolation of the 8-bit picture."""
+    image = Image.fromarray(_as_image(pixels))
+    return image.resize((image.width * SCALE, image.height * SCALE), Image.Resampling.BICUBIC)
+
+
+# ---------------------------------------------------------------- time
+
+
+def measure(steps: Mapping[Variant, Step], pixels: Batch, rounds: int, label: str) -> dict[Variant, list[float]]:
+    """Seconds of each step in each round, after one round that only warms up."""
+    seconds: dict[Variant, list[float]] = {variant: [] for variant in steps}
+    order = list(steps)
+    shuffled = random.Random(0)
+    with tqdm(total=(rounds + 1) * len(order), desc=label, unit="run") as bar:
+        for number in range(rounds + 1):
+            shuffled.shuffle(order)
+            for variant in order:
+                begin = perf_counter()
+                steps[variant](pixels)
+                if number:
+                    seconds[variant].append(perf_counter() - begin)
+                bar.update()
+    return seconds
+
+
+def variants(backends: Sequence[str], formats: Mapping[tuple[str, bool], Sequence[str]]) -> list[Variant]:
+    """Every network in every backend, in PyTorch in each of its ``formats``, and bicubic interpolation."""
+    found = [BICUBIC]
+    for network in NETWORKS:
+        for backend in backends:
+            found += [Variant(*network, backend, how) for how in (formats[network] if backend == "torch" else [""])]
+    return found
+
+
+def trials(backends: Sequence[str]) -> list[Variant]:
+    """What else was tried to make the folded SMSRN faster."""
+    tried = [Variant("smsrn", True, backend, f"tiles of {TILE}") for backend in backends]
+    return [Variant("smsrn", True, "torch", "compiled"), *tried]
+
+
+def times(backends: Sequence[str], files: Files, threads: Sequence[int], rounds: int) -> list[dict[str, Any]]:
+    """The seconds of every variant for each number of threads and each size.
+
+    The first of these situations has the trials, too, and both memory formats; the others each network's faster one.
+    """
+    rows: list[dict[str, Any]] = []
+    formats: dict[tuple[str, bool], Sequence[str]] = dict.fromkeys(NETWORKS, FORMATS)
+    for count in threads:
+        for size, (height, width) in SIZES.items():
+            first = not rows
+            chosen = variants(backends, formats) + (trials(backends) if first else [])
+            steps = {variant: step(variant, files, count) for variant in chosen}
+            seconds = measure(steps, picture(height, width), rounds, f"{size}, {count} thread(s)")
+            rows += [
+                {**asdict(variant), "threads": count, "height": height, "width": width, "seconds": values}
+                for variant, values in seconds.items()
+            ]
+            if first:
+                formats = {network: [faster_format(network, seconds)] for network in NETWORKS}
+    return rows
+
+
+def faster_format(network: tuple[str, bool], seconds: Mapping[Variant, Sequence[float]]) -> str:
+    """PyTorch's memory format in which ``network`` took less time."""
+    return min(FORMATS, key=lambda how: median(seconds[Variant(*network, "torch", how)]))
+
+
+def picture(height: int, width: int) -> Batch:
+    """Random pixels in 0..1: (1, 3, height, width). No network's time depends on them."""
+    return np.random.default_rng(0).random((1, 3, height, width), dtype=np.float32)
+
+
+# ---------------------------------------------------------------- memory
+
+
+def resident() -> tuple[int, int] | None:
+    """Resident memory of this process in bytes, now and at its peak; None where the system does not tell (not Linux).
+
+    From /proc, because the peak that getrusage tells begins with that of the process which started this one.
+    """
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    kilobytes = {line.split(":")[0]: int(line.split()[1]) for line in lines if line.startswith(("VmRSS", "VmHWM"))}
+    return 1024 * kilobytes["VmRSS"], 1024 * kilobytes["VmHWM"]
+
+
+def peak_memory(variant: Variant, files: Files, threads: int, size: tuple[int, int]) -> tuple[int, int] | None:
+    """Resident bytes once the network is loaded, and at the peak of running it twice. For a process of its own."""
+    network = load(variant, files, threads)
+    loaded = resident()
+    pixels = picture(*size)
+    for _ in range(2):
+        network.run(pixels)
+    after = resident()
+    return None if loaded is None or after is None else (loaded[0], after[1])
+
+
+def memory(backends: Sequence[str], files: Files) -> list[dict[str, Any]]:
+    """Peak memory of each network in each backend, one thread, for the first size."""
+    rows = []
+    size = next(iter(SIZES.values()))
+    chosen = [one for one in variants(backends, dict.fromkeys(NETWORKS, FORMATS[:1])) if one != BICUBIC]
+    for variant in tqdm(chosen, desc="memory", unit="process"):
+        with get_context("spawn").Pool(1) as pool:
+            found = pool.apply(peak_memory, (variant, dict(files), 1, size))
+        if found is not None:
+            rows.append({**asdict(variant), "height": size[0], "width": size[1], "loaded": found[0], "peak": found[1]})
+    return rows
+
+
+# ---------------------------------------------------------------- layer by layer
+
+
+def layers(name: str, folded: bool, size: tuple[int, int], rounds: int) -> dict[str, Any]:
+    """Where the time of a network goes in PyTorch (channels_last, one thread): median seconds of each convolution.
+
+    Sizes are told per layer: kernel, channels, groups, output height and width, and the bytes of input, weight and
+    output. What the convolutions leave of ``total`` is activations, additions, concatenation, shuffles and the border.
+    """
+    import torch
+    from torch import nn
+
+    from replication.fold import fold
+
+    torch.set_num_threads(1)
+    source = trained(name, SCALE, None).module.eval()
+    module = (fold(source) if folded else source).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    seconds: dict[str, list[float]] = {}
+    shapes: dict[str, dict[str, int]] = {}
+    begin: dict[str, float] = {}
+
+    def watch(path: str, layer: nn.Conv2d) -> None:
+        def before(_: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+            begin[path] = perf_counter()
+
+        def after(_: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
+            seconds.setdefault(path, []).append(perf_counter() - begin[path])
+            shapes[path] = {
+                "kernel": layer.kernel_size[0], "in_channels": layer.in_channels, "out_channels": layer.out_channels,
+                "groups": layer.groups, "height": output.shape[2], "width": output.shape[3],
+                "bytes": 4 * (inputs[0].numel() + layer.weight.numel() + output.numel()),
+            }  # fmt: skip
+
+        layer.register_forward_pre_hook(before)
+        layer.register_forward_hook(after)
+
+    for path, layer in module.named_modules():
+        if isinstance(layer, nn.Conv2d):
+            watch(path, layer)
+    pixels = torch.from_numpy(picture(*size)).contiguous(memory_format=torch.channels_last)
+    totals = []
+    with torch.inference_mode():
+        for _ in tqdm(range(rounds + 1), desc=f"layers of {name}{', folded' if folded else ''}", unit="run"):
+            start = perf_counter()
+            module(pixels)
+            totals.append(perf_counter() - start)
+    rows = [{"name": path, **shapes[path], "seconds": median(values[1:])} for path, values in seconds.items()]
+    return {"network": name, "folded": folded, "total": median(totals[1:]), "layers": rows}
+
+
+# ---------------------------------------------------------------- half precision
+
+
+def half_precision(data: Path | None) -> list[dict[str, Any]]:
+    """What a half-precision ONNX file of each folded network saves in bytes and costs in PSNR, in ONNX Runtime."""
+    from replication.backends import onnxruntime_network
+    from replication.export import onnx_bytes, psnr_change
+
+    rows = []
+    for name in dict.fromkeys(name for name, _ in NETWORKS):
+        files = [onnx_bytes(trained(name, SCALE, None), half=half) for half in (False, True)]
+        single, half = (onnxruntime_network(content, name) for content in files)
+        benchmark, change = psnr_change(single, half, data)
+        rows.append(
+            {"network": name, "single": len(files[0]), "half": len(files[1]), "set": benchmark, "change_db": change}
+        )
+    return rows
+
+
+# ---------------------------------------------------------------- command
+
+
+def installed() -> list[str]:
+    """PyTorch, and the backends for ONNX that are installed. Raises UserError without ONNX Runtime or the exporter."""
+    for name in ("onnx", "onnxscript", "onnxruntime"):
+        extra(name, "onnx")
+    found = []
+    for name in BACKENDS:
+        try:
+            if name in ONNX_RUNTIMES:
+                extra(name, name)
+            found.append(name)
+        except UserError as error:
+            print(f"left out: {error}")
+    return found
+
+
+def parser() -> Parser:
+    """The command line."""
+    result = Parser(
+        prog="python -m replication.benchmark",
+        description=(
+            "Measure time and memory of MSRN and SMSRN, unfolded and folded, in every backend that is installed\n"
+            "(pip install \".[onnx,openvino]\" for all). Leave the machine alone meanwhile: 15 minutes on two cores.\n"
+            f"Writes {RECORD} into the results folder; `python -m analysis.speed` makes the tables of it."
+        ),
+        epilog=(
+            "examples:\n"
+            "  python -m replication.benchmark\n"
+            "  python -m replication.benchmark --rounds 1 --threads 1 --results /tmp/results     a quick look\n"
+        ),
+    )  # fmt: skip
+    result.add_argument("--rounds", type=_positive, default=ROUNDS, help="runs of each variant (default: %(default)s)")
+    result.add_argument(
+        "--threads", type=_positive, nargs="+", default=[1, 2], metavar="N", help="processor threads (default: 1 2)"
+    )
+    result.add_argument("--data", type=Path, metavar="DIR", help="where Set5 is looked for (for half precision)")
+    result.add_argument(
+        "--results", type=Path, metavar="DIR", default=Path("results"), help="results folder (default: %(default)s)"
+    )
+    return result
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
+    return int(text)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Measure and record; see `parser`."""
+    arguments = parser().parse_args(argv)
+    cores = os.cpu_count() or 1
+    if max(arguments.threads) > cores:
+        raise UserError(f"--threads: expected at most {cores}, the cores of this machine, got {max(arguments.threads)}")
+    records.check_writable(arguments.results)
+    backends = installed()
+    size = next(iter(SIZES.values()))
+    with tempfile.TemporaryDirectory() as folder:
+        files = export_all(Path(folder))
+        content = {
+            "environment": environment(backends),
+            "rounds": arguments.rounds,
+            "memory": memory(backends, files),
+            "times": times(backends, files, list(dict.fromkeys(arguments.threads)), arguments.rounds),
+            "layers": [layers(name, folded, size, arguments.rounds) for name, folded in NETWORKS],
+            "half_precision": half_precision(arguments.data),
+        }
+    path = arguments.results / RECORD
+    write_text(path, json.dumps(content, indent=1) + "\n")
+    print(f"wrote {path}; next: python -m analysis.speed")
+
+
+def environment(backends: Sequence[str]) -> dict[str, str]:
+    """Machine, date and versions, the backends' included."""
+    from importlib.metadata import version
+
+    return {**records.environment(), **{name: version(name) for name in backends}}
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,119 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analysis import cost_model, speed, style
+from analysis.figures import shared
+from replication.benchmark import NETWORKS, RECORD
+from replication.errors import UserError
+
+
+def row(network: str, folded: bool, backend: str, how: str, threads: int, *seconds: float) -> dict[str, Any]:
+    return {
+        "network": network, "folded": folded, "backend": backend, "how": how, "threads": threads, "height": 180,
+        "width": 320, "seconds": list(seconds),
+    }  # fmt: skip
+
+
+LAYERS = [
+    {"name": "a", "kernel": 3, "in_channels": 4, "out_channels": 4, "groups": 4, "height": 10, "width": 10,
+     "bytes": 3600, "seconds": 0.5},
+    {"name": "b", "kernel": 1, "in_channels": 4, "out_channels": 8, "groups": 1, "height": 10, "width": 10,
+     "bytes": 6400, "seconds": 1.0},
+]  # fmt: skip
+
+
+@pytest.fixture
+def record() -> speed.Record:
+    times = []
+    for threads in (1, 2):
+        for index, (name, folded) in enumerate(NETWORKS):
+            times += [
+                row(name, folded, "torch", "channels_last", threads, 8 / 2**index / threads),
+                row(name, folded, "torch", "contiguous", threads, 9.0, 9.0),
+                row(name, folded, "onnxruntime", "", threads, 0.5 / 2**index, 0.25 / 2**index, 9.0),
+            ]
+        times.append(row("bicubic", False, "Pillow", "", threads, 0.001))
+    times.append(row("smsrn", True, "torch", "compiled", 1, 0.5))
+    return {
+        "environment": {"date": "2026-01-02", "machine": "a machine", "torch": "2.0", "onnxruntime": "1.0"},
+        "rounds": 3,
+        "memory": [{"network": "msrn", "folded": False, "backend": "torch", "loaded": 10**8, "peak": 3 * 10**8}],
+        "times": times,
+        "layers": [{"network": "smsrn", "folded": False, "total": 2.0, "layers": LAYERS}],
+        "half_precision": [
+            {"network": "smsrn", "single": 3_000_000, "half": 1_600_000, "set": "Set5", "change_db": -0.0123}
+        ],
+    }
+
+
+def test_ratios_are_to_msrn_in_pytorch_of_the_same_situation(record: speed.Record) -> None:
+    one, two = speed.cases(record)
+    lines = speed.case_table(record, one).splitlines()
+    assert [cell.strip() for cell in lines[2].split("|")[1:4]] == ["MSRN", "8000 ms, 1.00x", "500 ms, 16.00x"]
+    assert "1000 ms, 8.00x" in lines[5]
+    assert "4000 ms, 1.00x" in speed.case_table(record, two)
+
+
+def test_limit_is_the_ratio_of_multiply_adds_with_the_border(record: speed.Record) -> None:
+    case = speed.cases(record)[0]
+    assert speed.limit(("msrn", False), case) == 1
+    assert speed.limit(("smsrn", False), case) == pytest.approx(6_542_016 / 1_349_851)
+    border = cost_model.best_tail(4).border.macs(180, 320)
+    expected = 6_542_016 * 180 * 320 / (657_627 * 180 * 320 + border)
+    assert speed.limit(("smsrn", True), case) == pytest.approx(expected)
+
+
+def test_summary_says_the_measured_factors(record: speed.Record) -> None:
+    text = " ".join(speed.summary(record).split())
+    assert "make MSRN 4.00 times as fast in PyTorch" in text
+    assert "SMSRN in ONNX Runtime takes 62 ms: 128.0 times as fast as MSRN in PyTorch" in text
+    assert "8.0 times as fast as MSRN in the same backend" in text
+    assert "2.00 in PyTorch, 2.00 in ONNX Runtime" in text
+
+
+def test_layers_by_kind(record: speed.Record) -> None:
+    _, _, first, second, rest = speed.layer_table(record["layers"][0]).splitlines()
+    assert [cell.strip() for cell in first.split("|")[1:-1]] == [
+        "depth-wise 3x3", "1", "0.00", "52.9%", "500", "25.0%", "0.0", "1.0",
+    ]  # fmt: skip
+    assert "47.1%" in second
+    assert "25.0%" in rest  # 2 s less 1.5 s
+    assert speed.layer_macs(LAYERS[0]) == 9 * 4 * 100
+    assert speed.layer_macs(LAYERS[1]) == 4 * 8 * 100
+
+
+def test_other_tables(record: speed.Record) -> None:
+    assert "300, 200" in speed.memory_table(record)
+    assert "PyTorch, compiled" in speed.trials_table(record)
+    assert "0.50" in speed.trials_table(record)  # of 1 s
+    assert "-0.0123 dB" in speed.half_table(record)
+    record["memory"] = []
+    assert "Not measured" in speed.as_markdown(record)
+
+
+def test_picture_and_page(record: speed.Record, tmp_path: Path) -> None:
+    path = tmp_path / RECORD
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(record), encoding="utf-8")
+    written = speed.write(tmp_path)
+    before = [one.read_bytes() for one in written]
+    assert [one.read_bytes() for one in speed.write(tmp_path)] == before
+    with style.settings():
+        shown = shared.words(speed.draw(record))
+    assert {"MSRN", "SMSRN, folded", "PyTorch", "128.0", "limit by multiply-adds"} <= set(shown)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"), [(None, "replication.benchmark` makes it"), ("{", "is damaged"), ("{}", "expected the keys")]
+)
+def test_a_record_that_cannot_be_used(tmp_path: Path, content: str | None, words: str) -> None:
+    path = tmp_path / RECORD
+    path.parent.mkdir(parents=True)
+    if content is not None:
+        path.write_text(content, encoding="utf-8")
+    with pytest.raises(UserError, match=words) as caught:
+        speed.read(tmp_path)
+    assert str(path) in str(caught.value)
