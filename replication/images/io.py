@@ -113,9 +113,11 @@ def _unsupported(picture: PIL.Image.Image) -> str | None:
     frames = getattr(picture, "n_frames", 1)
     if frames > 1 and picture.format != "MPO":  # MPO: a camera's JPEG with a preview behind the photograph
         return f"{frames} frames"
-    # Pillow decodes 16-bit RGB to 8 bits silently: only the raw mode of the not yet decoded tiles tells.
-    raw_modes = str([tile[3] for tile in getattr(picture, "tile", [])])
-    if picture.mode.startswith(("I", "F")) or ";16" in raw_modes:
+    # Pillow decodes 16-bit RGB to 8 bits silently: only how the not yet decoded tiles are stored tells (of PPM the
+    # largest value).
+    stored = [tile[3] for tile in getattr(picture, "tile", [])]
+    deep_ppm = picture.format == "PPM" and any(isinstance(one, tuple) and one[-1] > 255 for one in stored)
+    if picture.mode.startswith(("I", "F")) or ";16" in str(stored) or deep_ppm:
         return "more than 8 bits per channel"
     if picture.mode not in GREY_MODES | COLOR_MODES:
         return f"colour mode {picture.mode}"

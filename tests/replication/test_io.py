@@ -95,6 +95,7 @@ def bad_files(folder: Path) -> dict[str, tuple[Path, str]]:
         "flipped.png": (whole[:60] + bytes([whole[60] ^ 255]) + whole[61:], "damaged or truncated"),
         "half.jpg": ((folder / "whole.jpg").read_bytes()[:2000], "damaged or truncated"),
         "rgb16.png": (png(2, 1, 16, 2, b"\0" + bytes(12)), "more than 8 bits"),
+        "rgb16.ppm": (b"P6 2 1 65535\n" + bytes(12), "more than 8 bits"),
         "bomb.png": (png(50000, 50000, 8, 2, b""), "reasonable size"),
     }
     for name, (content, _) in contents.items():
@@ -111,6 +112,11 @@ def bad_files(folder: Path) -> dict[str, tuple[Path, str]]:
     (folder / "folder.png").mkdir()
     bad["folder.png"] = (folder / "folder.png", "got a folder")
     return bad
+
+
+def test_a_colour_ppm_of_8_bits(tmp_path: Path) -> None:
+    (tmp_path / "a.ppm").write_bytes(b"P6 3 2 255\n" + bytes(range(18)))
+    np.testing.assert_array_equal(read_image(tmp_path / "a.ppm"), np.arange(18, dtype=np.uint8).reshape(2, 3, 3))
 
 
 def test_every_bad_file_is_one_clear_line_naming_it(tmp_path: Path) -> None:
