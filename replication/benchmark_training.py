@@ -14,6 +14,7 @@ from time import perf_counter
 
 import torch
 from torch import Tensor, nn
+from torch.profiler import ProfilerActivity, profile
 from tqdm import tqdm
 
 from replication import recipe, records
@@ -104,8 +105,24 @@ def steps_to_measure(plan: Recipe, dataset: patches.PatchDataset, rounds: int) -
     return steps
 
 
-def report(seconds: Mapping[tuple[str, str], float], plan: Recipe, rounds: int) -> str:
-    """The measurement as Markdown."""
+def time_by_operator(step: Step, largest: int = 8) -> dict[str, float]:
+    """Shares of a step's time by PyTorch operator, forward and backward apart, for those that take most."""
+    with profile(activities=[ProfilerActivity.CPU]) as profiler:
+        for _ in range(3):
+            step()
+    seconds = {event.key: event.self_cpu_time_total for event in profiler.key_averages()}
+    most = sorted(seconds, key=lambda name: seconds[name], reverse=True)[:largest]
+    return {name: seconds[name] / sum(seconds.values()) for name in most}
+
+
+def report(
+    seconds: Mapping[tuple[str, str], float], operators: Mapping[str, Mapping[str, float]], plan: Recipe, rounds: int,
+    data: str,
+) -> str:  # fmt: skip
+    """The measurement as Markdown.
+
+    ``operators``: shares of the last variant's time (`time_by_operator`) by network. ``data``: the images' name.
+    """
     size = plan.hr_patch // SCALE
     environment = records.environment()
     lines = [
@@ -113,7 +130,8 @@ def report(seconds: Mapping[tuple[str, str], float], plan: Recipe, rounds: int) 
         "",
         f"{environment['machine']}; {torch.get_num_threads()} thread(s); PyTorch {environment['torch']}. "
         f"{plan.batch_size} patches of {size}x{size} LR pixels, x{SCALE}. Medians of {rounds} steps, measured in one "
-        "run in shuffled order. Each row has one shortcut more than the row above.",
+        "run in shuffled order. Each row has one shortcut more than the row above. Made by "
+        f"`python -m replication.benchmark_training`; images: {data}.",
         "",
         "| network | step | ms | times as fast as plain |",
         "|---|---|---:|---:|",
@@ -124,6 +142,15 @@ def report(seconds: Mapping[tuple[str, str], float], plan: Recipe, rounds: int) 
     for model in MODELS:
         overhead = seconds[model, LOADED] / seconds[model, VARIANTS[-1].name] - 1
         lines.append(f"Loading makes a step of {model} {overhead:+.1%} longer than on fixed tensors.")
+    for model, shares in operators.items():
+        lines += [
+            "",
+            f"## Where the time of the fastest step of {model} goes",
+            "",
+            "| operator | share |",
+            "|---|---:|",
+        ]
+        lines += [f"| `{name}` | {share:.1%} |" for name, share in shares.items()]
     return "\n".join(lines) + "\n"
 
 
@@ -153,13 +180,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     embedded = benchmarks.find(benchmarks.EMBEDDED)
     assert embedded  # always there
     paths = patches.list_images(arguments.data, "any") if arguments.data else [image.path for image in embedded.images]
+    data = f"{len(paths)} of {arguments.data.name if arguments.data else 'scikit-image'}"
     with tempfile.TemporaryDirectory() as cache:
         pairs = patches.prepare(paths, SCALE, plan.scaling, Path(cache), show_progress=True)
         dataset = patches.PatchDataset(
             pairs, hr_patch=plan.hr_patch, flips=plan.flips, rotations=plan.rotations, seed=0
         )
-        seconds = measure(steps_to_measure(plan, dataset, arguments.rounds), arguments.rounds)
-    text = report(seconds, plan, arguments.rounds)
+        steps = steps_to_measure(plan, dataset, arguments.rounds)
+        seconds = measure(steps, arguments.rounds)
+        operators = {model: time_by_operator(steps[model, VARIANTS[-1].name]) for model in MODELS}
+    text = report(seconds, operators, plan, arguments.rounds, data)
     print(text, end="")
     if arguments.write:
         write_text(arguments.results / REPORT, text)

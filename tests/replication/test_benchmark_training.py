@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from replication import benchmark_training, recipe
-from replication.benchmark_training import LOADED, VARIANTS, Variant, main, make_step, measure, report
+from replication.benchmark_training import LOADED, VARIANTS, Variant, main, make_step, measure, report, time_by_operator
 from replication.errors import UserError
 from replication.models import MODELS
 from replication.models.msrn import MSRN
@@ -58,10 +58,21 @@ def test_the_report_says_how_many_times_as_fast_each_step_is_and_what_loading_co
     names = [variant.name for variant in VARIANTS]
     seconds = {(model, name): 1 / (index + 1) for model in MODELS for index, name in enumerate(names)}
     seconds |= {(model, LOADED): seconds[model, names[-1]] * 1.04 for model in MODELS}
-    text = report(seconds, recipe.load("cpu"), rounds=3)
+    text = report(seconds, {"msrn": {"aten::convolution": 0.625}}, recipe.load("cpu"), 3, "5 of a set")
     assert "| msrn | plain PyTorch loop | 1000 | 1.00 |" in text
     assert "| smsrn | + bf16 | 200 | 5.00 |" in text
     assert "Loading makes a step of msrn +4.0% longer than on fixed tensors." in text
+    assert "images: 5 of a set." in text
+    assert "fastest step of msrn goes" in text
+    assert "| `aten::convolution` | 62.5% |" in text
+
+
+def test_operators_by_their_share_of_the_time() -> None:
+    small, large = torch.ones(8, 8), torch.ones(400, 400)
+    shares = time_by_operator(lambda: [small.add(1), large @ large], largest=2)
+    assert next(iter(shares)) == "aten::mm"
+    assert shares["aten::mm"] > 0.5
+    assert len(shares) == 2
 
 
 def test_the_command_writes_only_when_it_is_told_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
