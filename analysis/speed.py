@@ -12,9 +12,12 @@ from matplotlib.figure import Figure
 from analysis import cost_model, style
 from analysis.cost_ratio import table, wrap
 from analysis.figures import shared
-from replication.benchmark import FORMATS, RECORD
+from replication.backends import receptive_radius
+from replication.benchmark import FORMATS, RECORD, TILE
 from replication.errors import Parser, UserError, run
 from replication.files import write_text
+from replication.models import build
+from replication.upscale import windows
 
 Record = dict[str, Any]
 Key = tuple[str, bool]
@@ -54,7 +57,7 @@ def read(results: Path) -> Record:
         raise UserError(f"cannot read {path}: {error.strerror}; `python -m replication.benchmark` makes it") from error
     except ValueError as error:
         raise UserError(f"{path} is damaged: {error}") from error
-    expected = {"environment", "rounds", "memory", "times", "layers", "half_precision"}
+    expected = {"environment", "rounds", "memory", "times", "layers", "copy_bytes_per_second", "half_precision"}
     if not isinstance(content, dict) or set(content) != expected:
         raise UserError(f"{path} is damaged: expected the keys {', '.join(sorted(expected))}")
     return content
@@ -92,8 +95,11 @@ def backends(record: Record) -> list[str]:
     return [name for name in BACKEND_NAMES if any(row["backend"] == name for row in record["times"])]
 
 
-def limit(key: Key, case: Case) -> float:
-    """MACs of MSRN as a multiple of a network's, the border's corrections included: what its time could be at best."""
+def mac_ratio(key: Key, case: Case) -> float:
+    """MACs of MSRN as a multiple of a network's, the border's corrections included.
+
+    How many times as fast as MSRN it would be if every multiply-add took the same time.
+    """
     return _macs(REFERENCE, case) / _macs(key, case)
 
 
@@ -125,7 +131,7 @@ def case_table(record: Record, case: Case) -> str:
     rows = []
     for key, label in LABELS.items():
         cells = [_cell(found.get((key, name)), reference) for name in backends(record)]
-        rows.append([label, *cells, f"{limit(key, case):.1f}x"])
+        rows.append([label, *cells, f"{mac_ratio(key, case):.1f}x"])
     bicubic = medians(record, case)["bicubic", False, "Pillow", ""]
     blank = [""] * len(backends(record))
     rows.append([f"bicubic (Pillow): {1000 * bicubic:.1f} ms", *blank, ""])
@@ -147,13 +153,16 @@ def summary(record: Record) -> str:
         f"{found[plain, name] / found[folded, name]:.2f} in {BACKEND_NAMES[name]}" for name in backends(record)
     )
     alone, both = reference / found[plain, "torch"], reference / found[folded, fastest]
+    repeated = next(one["total"] for one in record["layers"] if (one["network"], one["folded"]) == REFERENCE)
     return wrap(
         f"For {case}: separable layers alone make MSRN {alone:.2f} times as fast in PyTorch, where the multiply-adds "
-        f"would allow {limit(plain, case):.1f}. Folded, SMSRN in {BACKEND_NAMES[fastest]} takes "
+        f"would allow {mac_ratio(plain, case):.1f}. Folded, SMSRN in {BACKEND_NAMES[fastest]} takes "
         f"{1000 * found[folded, fastest]:.0f} ms: {both:.1f} times as fast as MSRN in PyTorch (multiply-adds: "
-        f"{limit(folded, case):.1f}), and {found[REFERENCE, fastest] / found[folded, fastest]:.1f} times as fast as "
-        f"MSRN in the same backend. Folding alone, with the same output, makes SMSRN faster by a factor of {gains} "
-        f"(multiply-adds: {limit(folded, case) / limit(plain, case):.2f})."
+        f"{mac_ratio(folded, case):.1f}), and {found[REFERENCE, fastest] / found[folded, fastest]:.1f} times as fast "
+        f"as MSRN in the same backend. (PyTorch is faster when nothing else runs in between: MSRN then takes "
+        f"{1000 * repeated:.0f} ms, see the account of layers, of which this is "
+        f"{repeated / found[folded, fastest]:.1f} times as fast.) Folding alone, with the same output, makes SMSRN "
+        f"faster by a factor of {gains} (multiply-adds: {mac_ratio(folded, case) / mac_ratio(plain, case):.2f})."
     )
 
 
@@ -184,21 +193,19 @@ def layer_macs(layer: Mapping[str, Any]) -> int:
 
 def layer_table(account: Mapping[str, Any]) -> str:
     """One row per kind of layer: share of MACs and of time, and what was achieved."""
-    kinds: dict[str, list[Mapping[str, Any]]] = {}
-    for layer in account["layers"]:
-        kinds.setdefault(kind(layer), []).append(layer)
-    all_macs = sum(layer_macs(layer) for layer in account["layers"])
+    all_macs = _all_macs(account)
     rows = []
-    for name, members in kinds.items():
+    for name, members in _kinds(account).items():
         macs, seconds = sum(map(layer_macs, members)), sum(layer["seconds"] for layer in members)
         moved = sum(layer["bytes"] for layer in members)
         rows.append([
             name, len(members), f"{macs / 1e9:.2f}", f"{macs / all_macs:.1%}", f"{1000 * seconds:.0f}",
             f"{seconds / account['total']:.1%}", f"{macs / seconds / 1e9:.1f}", f"{macs / moved:.1f}",
+            f"{moved / seconds / 1e9:.1f}",
         ])  # fmt: skip
     rest = account["total"] - sum(layer["seconds"] for layer in account["layers"])
-    rows.append(["everything else", "", "", "", f"{1000 * rest:.0f}", f"{rest / account['total']:.1%}", "", ""])
-    heads = ["", "layers", "G MACs", "of MACs", "ms", "of time", "G MACs per second", "MACs per byte"]
+    rows.append(["everything else", "", "", "", f"{1000 * rest:.0f}", f"{rest / account['total']:.1%}", "", "", ""])
+    heads = ["", "layers", "G MACs", "of MACs", "ms", "of time", "G MACs/s", "MACs/byte", "GB/s"]
     return table(rows, heads, "github")
 
 
@@ -221,7 +228,54 @@ def half_table(record: Record) -> str:
          f"{row['change_db']:+.4f} dB"]
         for row in record["half_precision"]
     ]  # fmt: skip
-    return table(rows, ["ONNX file", "MB", "MB in half precision", "measured on", "mean luma PSNR"], "github")
+    return table(rows, ["ONNX file", "MB", "MB in half precision", "measured on", "change of mean luma PSNR"], "github")
+
+
+def layers_text(record: Record) -> str:
+    """Why SMSRN is not as fast as its multiply-adds say: the account of layers in words and measured numbers."""
+    accounts = {(account["network"], account["folded"]): account for account in record["layers"]}
+    rate = _all_macs(accounts[REFERENCE]) / accounts[REFERENCE]["total"]
+    light = accounts["smsrn", False]
+    lost = {
+        f"{name} layers": sum(layer["seconds"] - layer_macs(layer) / rate for layer in members)
+        for name, members in _kinds(light).items()
+    }
+    lost["everything else"] = light["total"] - sum(layer["seconds"] for layer in light["layers"])
+    shares = [f"{name} {1000 * lost[name]:+.0f} ms" for name in sorted(lost, key=lambda name: -lost[name])]
+    depthwise = [layer for layer in light["layers"] if layer["groups"] > 1]
+    moved, seconds = (sum(layer[what] for layer in depthwise) for what in ("bytes", "seconds"))
+    return wrap(
+        f"MSRN makes {rate / 1e9:.1f} G MACs per second. At that rate SMSRN would take "
+        f"{1000 * _all_macs(light) / rate:.0f} ms; it takes {1000 * light['total']:.0f}. The difference by kind: "
+        f"{', '.join(shares)}. SMSRN's depth-wise layers make {sum(map(layer_macs, depthwise)) / moved:.1f} "
+        f"multiply-adds for every byte of input, weight and output (each value counted once, 4 bytes), and move "
+        f"{moved / seconds / 1e9:.1f} GB per second; copying a map of 128 channels moves "
+        f"{record['copy_bytes_per_second'] / 1e9:.1f}."
+    )
+
+
+def _all_macs(account: Mapping[str, Any]) -> int:
+    return sum(layer_macs(layer) for layer in account["layers"])
+
+
+def _kinds(account: Mapping[str, Any]) -> dict[str, list[Mapping[str, Any]]]:
+    """The layers of an account by `kind`."""
+    kinds: dict[str, list[Mapping[str, Any]]] = {}
+    for layer in account["layers"]:
+        kinds.setdefault(kind(layer), []).append(layer)
+    return kinds
+
+
+def tiles_text(case: Case) -> str:
+    """What tiles cost in extra pixels."""
+    smsrn = build("smsrn", scale=shared.SCALE)
+    radius = receptive_radius(smsrn)  # type: ignore[arg-type]
+    lengths = [sum(one.stop - one.start for one in windows(size, TILE, radius)) for size in (case.height, case.width)]
+    extra = lengths[0] * lengths[1] / (case.height * case.width)
+    return (
+        f"The picture in tiles of at most {TILE} pixels: with their overlap of {radius} pixels they compute "
+        f"{extra:.2f} times as many pixels, and include the conversion from and to 8 bits."
+    )
 
 
 def as_markdown(record: Record) -> str:
@@ -229,21 +283,23 @@ def as_markdown(record: Record) -> str:
     where = record["environment"]
     versions = ", ".join(f"{BACKEND_NAMES[name]} {where[name]}" for name in backends(record))
     first = cases(record)[0]
+    rounds = record["rounds"]
     parts = [
         "# How fast, and how large, the networks are when they run",
         wrap(
-            f"Measured by `python -m replication.benchmark` on {where['date']}: {where['machine']}; {versions}. One "
-            f"run; each number is the median of {record['rounds']} runs in shuffled order (the farthest single run was "
-            f"{spread(record):.0%} off its median). Times mean little on another machine; ratios carry over better. "
-            "`python -m analysis.speed` makes this page of the record."
+            f"Measured by `python -m replication.benchmark` on {where['date']}: {where['machine']}; {versions}; all in "
+            "one run. Times mean little on another machine; ratios carry over better. `python -m analysis.speed` makes "
+            "this page of the record."
         ),
         "![Times as fast as MSRN in PyTorch](figures/speed.png)",
         summary(record),
         "## Time",
         wrap(
             "In each cell the time for one picture, and how many times as fast it is as MSRN in PyTorch in the same "
-            "table. The last column is the ratio of multiply-adds: what arithmetic alone would give. PyTorch in the "
-            "memory format that is faster for the network. Folded: same output, border included (see fold.md)."
+            f"table. Each time is the median of {rounds}, measured in shuffled order (the farthest single one was "
+            f"{spread(record):.0%} off its median). The last column is the ratio of multiply-adds: how many times as "
+            "fast a network would be if each took the same time. PyTorch in the memory format that was faster for the "
+            "network in the first table. Folded: same output, border included (see fold.md)."
         ),
     ]
     for case in cases(record):
@@ -251,18 +307,18 @@ def as_markdown(record: Record) -> str:
     parts += [
         "## Memory",
         wrap(
-            f"Resident memory of a process that loads one network and runs it on one picture of {first.width}x"
-            f"{first.height}, one thread: its peak, libraries included, and what of it came after loading."
+            f"Resident memory of a process that loads one network and runs it twice on one picture of {first.width}x"
+            f"{first.height}, one thread: its peak while it runs, libraries included, and what of it came after "
+            "loading. In PyTorch the process builds and folds the network itself; the others load a finished file."
         ),
         memory_table(record) if record["memory"] else "Not measured: this system does not tell it.",
         "## Where the time goes",
         wrap(
-            f"PyTorch, channels_last, one thread, {first.width}x{first.height}. A depth-wise layer makes few "
-            "multiply-adds for every byte that it reads and writes (last column: each value counted once, 4 bytes), so "
-            "it waits for memory where a standard convolution computes. That is why fewer multiply-adds do not make a "
-            "network faster in proportion. Everything else: activations, additions, concatenation, pixel shuffles, "
-            "and the corrections along the border of a folded network."
+            f"PyTorch, channels_last, one thread, {first.width}x{first.height}; medians of {rounds}, one network after "
+            "the other. Everything else: activations, additions, concatenation, pixel shuffles, and the corrections "
+            "along the border of a folded network."
         ),
+        layers_text(record),
     ]
     for account in record["layers"]:
         label = LABELS[account["network"], account["folded"]]
@@ -270,12 +326,14 @@ def as_markdown(record: Record) -> str:
     parts += [
         "## What else was tried",
         wrap(
-            f"The same network and output, {first}. PyTorch's other memory format; `torch.compile`; and the picture in "
-            "tiles that overlap by the receptive field, small enough for the processor's cache."
+            f"The same network and output, {first}. PyTorch's other memory format; `torch.compile`. {tiles_text(first)}"
         ),
         trials_table(record),
         "## Half precision",
-        wrap("`python -m replication.export --half`, folded, run by ONNX Runtime on this processor."),
+        wrap(
+            "`python -m replication.export --half`, folded. The change of PSNR is that of weights and results "
+            "in float16 in place of float32, in PyTorch."
+        ),
         half_table(record),
     ]
     return "\n\n".join(parts) + "\n"
@@ -285,7 +343,7 @@ def as_markdown(record: Record) -> str:
 
 
 def draw(record: Record) -> Figure:
-    """Bars: times as fast as MSRN in PyTorch, for the first situation, with the limit of the multiply-adds."""
+    """Bars: times as fast as MSRN in PyTorch, for the first situation, with the ratio of the multiply-adds."""
     case = cases(record)[0]
     found = best(record, case)
     reference = found[REFERENCE, "torch"]
@@ -300,14 +358,14 @@ def draw(record: Record) -> Figure:
         bars = axes.barh(rows, values, thickness, color=shades[index], label=BACKEND_NAMES[name])
         axes.bar_label(bars, [f"{value:.1f}" for value in values], padding=2, size=5.5)
     for row, key in enumerate(LABELS):
-        axes.plot([limit(key, case)] * 2, [row - 0.45, row + 0.45], color=style.PAPER, linewidth=0.8, linestyle=":",
-                  label="limit by multiply-adds" if row == 0 else None)  # fmt: skip
+        axes.plot([mac_ratio(key, case)] * 2, [row - 0.45, row + 0.45], color=style.PAPER, linewidth=0.8, linestyle=":",
+                  label="ratio of multiply-adds" if row == 0 else None)  # fmt: skip
     axes.set_yticks(range(len(LABELS)), list(LABELS.values()))
     axes.tick_params(axis="y", length=0)
     axes.invert_yaxis()
     axes.set_xlim(left=0)
     axes.margins(x=0.1)
-    axes.set_xlabel(f"times as fast as MSRN in PyTorch; {case}")
+    axes.set_xlabel(f"times as fast as MSRN in PyTorch\n{case}")
     axes.legend(loc="lower center", bbox_to_anchor=(0.4, 1), ncols=2, handlelength=1.2)
     return figure
 
@@ -319,7 +377,11 @@ def write(results: Path) -> list[Path]:
     """Write speed.md, and its picture below figures/; return the paths. Raises UserError as `read` does."""
     record = read(results)
     page = results / "speed.md"
-    write_text(page, as_markdown(record))
+    try:
+        text = as_markdown(record)
+    except (KeyError, IndexError, TypeError, ValueError, ZeroDivisionError) as error:
+        raise UserError(f"{results / RECORD} is damaged: {type(error).__name__} {error}") from error
+    write_text(page, text)
     with style.settings():
         return [page, *style.save(draw(record), shared.target(results, "speed"))]
 

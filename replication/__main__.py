@@ -140,6 +140,16 @@ def claims(job: Job) -> Outcome:
     return Outcome(ledger.save(entries, job.results), [f"claims of the paper: {ledger.summary(entries)}"])
 
 
+def speed(job: Job) -> Outcome:
+    """Time and memory, from the record of a benchmark: measuring them is a job of its own."""
+    from analysis import speed as study
+    from replication.benchmark import RECORD
+
+    if not (job.results / RECORD).is_file():
+        return Outcome(findings=["time and memory: nothing recorded here, `tox -e benchmark` measures them"])
+    return Outcome(study.write(job.results))
+
+
 def photographs(job: Job) -> Outcome:
     """Figures 4-7, from the images that are on this machine."""
     from analysis.figures import figures4to7
@@ -169,6 +179,7 @@ STAGES: tuple[Stage, ...] = (
     ("other networks, counted", artefact("networks")),
     ("other networks, lightened", lighten),
     ("folding", artefact("fold")),
+    ("time and memory, as recorded", speed),
     ("what the paper leaves open", artefact("assumptions")),
     ("every claim of the paper", claims),
     ("Figure 2", artefact("figures.figure2")),

@@ -4,6 +4,7 @@ Nothing here needs PyTorch until the ``torch`` backend is asked for: an ONNX fil
 """
 
 import importlib
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -87,13 +88,21 @@ def trained(model: str | None, scale: int | None, weights_file: Path | None) -> 
     from replication.models import build
 
     if weights_file is None:
-        model, scale = model or DEFAULT_MODEL, scale or DEFAULT_SCALE
+        model = DEFAULT_MODEL if model is None else model
+        scale = DEFAULT_SCALE if scale is None else scale
         module = build(model, scale=scale, pretrained=True)
         return Trained(module, model, weights.shipped_digests()[f"{model}_x{scale}.safetensors"])
+    if weights_file.suffix.lower() != ".safetensors":
+        raise UserError(f"{weights_file}: expected weights as .safetensors, which this package writes")
     made_for = weights.read(weights_file).metadata
-    model = model or str(made_for.get("model"))
-    scale = scale or made_for.get("scale", DEFAULT_SCALE)
-    module = build(model, scale=scale)
+    model = made_for.get("model") if model is None else model
+    scale = made_for.get("scale") if scale is None else scale
+    try:
+        module = build(model, scale=scale)  # type: ignore[arg-type]  # what the file says may be anything
+    except UserError as error:
+        raise UserError(f"{weights_file}: {error}") from error
+    assert isinstance(model, str)
+    assert scale is not None
     weights.load_file(module, weights_file, model=model, scale=scale)
     return Trained(module, model, weights.digest(weights_file))
 
@@ -119,7 +128,7 @@ def torch_network(model: "MSRN", *, folded: bool = True, channels_last: bool = T
 
 
 def _load_torch(model: str | None, scale: int | None, weights_file: Path | None, threads: int | None) -> Network:
-    if weights_file is not None and weights_file.suffix == ".onnx":
+    if weights_file is not None and weights_file.suffix.lower() == ".onnx":
         raise UserError(f"{weights_file}: the torch backend takes .safetensors; .onnx is for onnxruntime and openvino")
     import torch
 
@@ -143,7 +152,7 @@ def onnxruntime_network(
     try:
         session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its exception types are private
-        raise UserError(f"cannot read {source} as an ONNX network: {_first_line(error)}") from error
+        raise UserError(f"cannot read {source} as an ONNX network: {_last_line(error)}") from error
     found_scale, radius = _checked_facts(session.get_modelmeta().custom_metadata_map, source, model, scale)
     name = session.get_inputs()[0].name
 
@@ -151,7 +160,7 @@ def onnxruntime_network(
         output: Batch = session.run(None, {name: pixels})[0]
         return output
 
-    return Network(run_onnxruntime, found_scale, radius, bytes_per_pixel=BYTES_PER_PIXEL["onnxruntime"])
+    return _tried(Network(run_onnxruntime, found_scale, radius, BYTES_PER_PIXEL["onnxruntime"]), source)
 
 
 def openvino_network(
@@ -166,7 +175,7 @@ def openvino_network(
     try:
         network = core.read_model(content)
     except Exception as error:  # a RuntimeError of several lines
-        raise UserError(f"cannot read {source} as an ONNX network: {_first_line(error)}") from error
+        raise UserError(f"cannot read {source} as an ONNX network: {_last_line(error)}") from error
     stored = dict(network.get_rt_info().items()).get("framework", {})  # where ONNX metadata is kept
     facts = {key: str(value.astype(str)) for key, value in stored.items()}
     found_scale, radius = _checked_facts(facts, source, model, scale)
@@ -176,7 +185,7 @@ def openvino_network(
         output: Batch = compiled(pixels)[0]
         return output
 
-    return Network(run_openvino, found_scale, radius, bytes_per_pixel=BYTES_PER_PIXEL["openvino"])
+    return _tried(Network(run_openvino, found_scale, radius, BYTES_PER_PIXEL["openvino"]), source)
 
 
 ONNX_RUNTIMES = {"onnxruntime": onnxruntime_network, "openvino": openvino_network}
@@ -203,16 +212,23 @@ def load_network(
     """
     if backend not in BACKENDS:
         raise UserError(f"unknown backend {backend!r}: expected one of {', '.join(BACKENDS)}")
-    if threads is not None and threads < 1:
-        raise UserError(f"threads: expected at least 1, got {threads}")
+    if threads is not None:
+        check_threads(threads)
     if backend == "torch":
         return _load_torch(model, scale, weights_file, threads)
     extra(backend, {"onnxruntime": "onnx"}.get(backend, backend))  # before the work of an export
-    if weights_file is not None and weights_file.suffix == ".onnx":
+    if weights_file is not None and weights_file.suffix.lower() == ".onnx":
         content, source = _content(weights_file), str(weights_file)
     else:
         content, source = _exported(backend, model, scale, weights_file), "the exported network"
     return ONNX_RUNTIMES[backend](content, source, model=model, scale=scale, threads=threads)
+
+
+def check_threads(threads: int) -> None:
+    """Raise UserError for a number of threads that is not between 1 and the cores that this process may use."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if not 1 <= threads <= cores:
+        raise UserError(f"threads: expected 1 to {cores}, the cores that may be used here, got {threads}")
 
 
 def extra(module: str, name: str) -> Any:
@@ -253,11 +269,30 @@ def _checked_facts(facts: Mapping[str, str], source: str, model: str | None, sca
         raise UserError(
             f"{source}: expected an ONNX file with the metadata model, scale and radius, got one without"
         ) from error
-    if (model or made_for, scale or found_scale) != (made_for, found_scale):
-        wanted = f"{model or made_for} x{scale or found_scale}"
-        raise UserError(f"{source} holds {made_for} x{found_scale}, expected {wanted}")
+    if found_scale < 1 or radius < 1:
+        raise UserError(f"{source}: expected a scale and a radius above 0 in the metadata, got {found_scale}, {radius}")
+    wanted = (made_for if model is None else model, found_scale if scale is None else scale)
+    if wanted != (made_for, found_scale):
+        raise UserError(f"{source} holds {made_for} x{found_scale}, expected {wanted[0]} x{wanted[1]}")
     return found_scale, radius
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+def _tried(network: Network, source: str) -> Network:
+    """``network``, if it takes and gives what its metadata say. Raises UserError naming ``source``."""
+    height, width = 8, 9
+    expected = (1, 3, height * network.scale, width * network.scale)
+    try:
+        shape = network.run(np.zeros((1, 3, height, width), np.float32)).shape
+    except Exception as error:  # each runtime has types of its own
+        raise UserError(
+            f"{source}: expected a network from float32 (1, 3, H, W) to (1, 3, {network.scale}H, {network.scale}W), "
+            f"which this one does not run as ({_last_line(error)})"
+        ) from error
+    if shape != expected:
+        raise UserError(f"{source}: expected {expected} for an input of {height}x{width} pixels, got {shape}")
+    return network
+
+
+def _last_line(error: Exception) -> str:
+    """The line of a runtime's message that tells what is wrong: the first ones name its source files."""
+    return (str(error).strip() or type(error).__name__).splitlines()[-1].strip()

@@ -1,16 +1,17 @@
 """How long each network takes in each backend, and how much memory: measured in one run, and recorded.
 
 Every round runs each variant once, in shuffled order, so that whatever else the machine does falls on all of them
-alike. Memory is measured in a process of its own for each variant, which loads nothing but what that variant needs.
+alike. Memory is measured in a process of its own for each variant, which loads PyTorch only where the variant needs it.
 `analysis.speed` makes the tables and the picture of the record.
 """
 
 import argparse
 import json
-import os
 import random
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -23,7 +24,17 @@ from PIL import Image
 from tqdm import tqdm
 
 from replication import records
-from replication.backends import BACKENDS, ONNX_RUNTIMES, Batch, Network, extra, load_network, torch_network, trained
+from replication.backends import (
+    BACKENDS,
+    ONNX_RUNTIMES,
+    Batch,
+    Network,
+    check_threads,
+    extra,
+    load_network,
+    torch_network,
+    trained,
+)
 from replication.errors import Parser, UserError, run
 from replication.files import write_text
 from replication.images.photo import Pixels
@@ -38,6 +49,7 @@ FORMATS = ("channels_last", "contiguous")
 """PyTorch's memory formats; the faster one of each network counts."""
 TILE = 128
 """Side of the tiles that are tried in place of the whole picture."""
+COMPILED = "compiled"
 ROUNDS = 3
 RECORD = Path("records") / "speed" / "speed.json"
 
@@ -91,7 +103,7 @@ def load(variant: Variant, files: Files, threads: int) -> Network:
     torch.set_num_threads(threads)
     module = trained(variant.network, SCALE, None).module
     return torch_network(
-        module, folded=variant.folded, channels_last=variant.how != "contiguous", compiled=variant.how == "compiled"
+        module, folded=variant.folded, channels_last=variant.how != "contiguous", compiled=variant.how == COMPILED
     )
 
 
@@ -138,7 +150,7 @@ def variants(backends: Sequence[str], formats: Mapping[tuple[str, bool], Sequenc
 def trials(backends: Sequence[str]) -> list[Variant]:
     """What else was tried to make the folded SMSRN faster."""
     tried = [Variant("smsrn", True, backend, f"tiles of {TILE}") for backend in backends]
-    return [Variant("smsrn", True, "torch", "compiled"), *tried]
+    return [Variant("smsrn", True, "torch", COMPILED), *tried]
 
 
 def times(backends: Sequence[str], files: Files, threads: Sequence[int], rounds: int) -> list[dict[str, Any]]:
@@ -149,18 +161,33 @@ def times(backends: Sequence[str], files: Files, threads: Sequence[int], rounds:
     rows: list[dict[str, Any]] = []
     formats: dict[tuple[str, bool], Sequence[str]] = dict.fromkeys(NETWORKS, FORMATS)
     for count in threads:
-        for size, (height, width) in SIZES.items():
-            first = not rows
-            chosen = variants(backends, formats) + (trials(backends) if first else [])
-            steps = {variant: step(variant, files, count) for variant in chosen}
-            seconds = measure(steps, picture(height, width), rounds, f"{size}, {count} thread(s)")
+        for label, size in SIZES.items():
+            chosen = variants(backends, formats) + ([] if rows else trials(backends))
+            seconds = situation(chosen, files, count, size, rounds, f"{label}, {count} thread(s)")
+            if not rows:
+                formats = {network: [faster_format(network, seconds)] for network in NETWORKS}
             rows += [
-                {**asdict(variant), "threads": count, "height": height, "width": width, "seconds": values}
+                {**asdict(variant), "threads": count, "height": size[0], "width": size[1], "seconds": values}
                 for variant, values in seconds.items()
             ]
-            if first:
-                formats = {network: [faster_format(network, seconds)] for network in NETWORKS}
     return rows
+
+
+def situation(
+    chosen: Sequence[Variant], files: Files, threads: int, size: tuple[int, int], rounds: int, label: str
+) -> dict[Variant, list[float]]:
+    """Seconds of the variants for one number of threads and one size. None stays in memory afterwards."""
+    pixels = picture(*size)
+    steps = {}
+    for variant in chosen:
+        steps[variant] = step(variant, files, threads)
+        if variant.how == COMPILED:
+            try:
+                steps[variant](pixels)  # compiles
+            except Exception as error:  # of many types, where there is no C++ compiler
+                print(f"left out: torch.compile ({type(error).__name__})")
+                del steps[variant]
+    return measure(steps, pixels, rounds, label)
 
 
 def faster_format(network: tuple[str, bool], seconds: Mapping[Variant, Sequence[float]]) -> str:
@@ -176,40 +203,43 @@ def picture(height: int, width: int) -> Batch:
 # ---------------------------------------------------------------- memory
 
 
-def resident() -> tuple[int, int] | None:
-    """Resident memory of this process in bytes, now and at its peak; None where the system does not tell (not Linux).
+def resident(word: str) -> int:
+    """Resident memory of this process in bytes: now ("VmRSS"), or at its peak ("VmHWM"). Linux only.
 
     From /proc, because the peak that getrusage tells begins with that of the process which started this one.
     """
-    try:
-        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return None
-    kilobytes = {line.split(":")[0]: int(line.split()[1]) for line in lines if line.startswith(("VmRSS", "VmHWM"))}
-    return 1024 * kilobytes["VmRSS"], 1024 * kilobytes["VmHWM"]
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(word))
 
 
-def peak_memory(variant: Variant, files: Files, threads: int, size: tuple[int, int]) -> tuple[int, int] | None:
+def peak_memory(variant: Variant, files: Files, threads: int, size: tuple[int, int]) -> tuple[int, int]:
     """Resident bytes once the network is loaded, and at the peak of running it twice. For a process of its own."""
     network = load(variant, files, threads)
-    loaded = resident()
     pixels = picture(*size)
+    loaded = resident("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak begins anew: loading is not running
     for _ in range(2):
         network.run(pixels)
-    after = resident()
-    return None if loaded is None or after is None else (loaded[0], after[1])
+    return loaded, resident("VmHWM")
 
 
 def memory(backends: Sequence[str], files: Files) -> list[dict[str, Any]]:
-    """Peak memory of each network in each backend, one thread, for the first size."""
+    """Peak memory of each network in each backend, one thread, for the first size; nothing where there is no /proc.
+
+    Raises UserError when a process ends without an answer, as when memory runs out.
+    """
+    if not Path("/proc/self/clear_refs").exists():
+        return []
     rows = []
     size = next(iter(SIZES.values()))
     chosen = [one for one in variants(backends, dict.fromkeys(NETWORKS, FORMATS[:1])) if one != BICUBIC]
     for variant in tqdm(chosen, desc="memory", unit="process"):
-        with get_context("spawn").Pool(1) as pool:
-            found = pool.apply(peak_memory, (variant, dict(files), 1, size))
-        if found is not None:
-            rows.append({**asdict(variant), "height": size[0], "width": size[1], "loaded": found[0], "peak": found[1]})
+        try:
+            with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+                loaded, peak = pool.submit(peak_memory, variant, dict(files), 1, size).result()
+        except BrokenProcessPool as error:
+            raise UserError(f"the process for {variant} ended without an answer: is there enough memory?") from error
+        rows.append({**asdict(variant), "height": size[0], "width": size[1], "loaded": loaded, "peak": peak})
     return rows
 
 
@@ -263,22 +293,37 @@ def layers(name: str, folded: bool, size: tuple[int, int], rounds: int) -> dict[
     return {"network": name, "folded": folded, "total": median(totals[1:]), "layers": rows}
 
 
+def copy_speed(size: tuple[int, int], rounds: int) -> float:
+    """Bytes per second, read and written, of copying a map of 128 channels in PyTorch with one thread.
+
+    What the memory of this machine can do at best for maps of the size that a depth-wise layer reads.
+    """
+    import torch
+
+    torch.set_num_threads(1)
+    source = torch.ones(1, 128, *size)
+    target = torch.empty_like(source)
+    seconds = []
+    for _ in range(rounds + 1):
+        begin = perf_counter()
+        target.copy_(source)
+        seconds.append(perf_counter() - begin)
+    return 2 * 4 * source.numel() / median(seconds[1:])
+
+
 # ---------------------------------------------------------------- half precision
 
 
 def half_precision(data: Path | None) -> list[dict[str, Any]]:
-    """What a half-precision ONNX file of each folded network saves in bytes and costs in PSNR, in ONNX Runtime."""
-    from replication.backends import onnxruntime_network
+    """What a half-precision ONNX file of each folded network saves in bytes, and what float16 costs in PSNR."""
     from replication.export import onnx_bytes, psnr_change
 
     rows = []
     for name in dict.fromkeys(name for name, _ in NETWORKS):
-        files = [onnx_bytes(trained(name, SCALE, None), half=half) for half in (False, True)]
-        single, half = (onnxruntime_network(content, name) for content in files)
-        benchmark, change = psnr_change(single, half, data)
-        rows.append(
-            {"network": name, "single": len(files[0]), "half": len(files[1]), "set": benchmark, "change_db": change}
-        )
+        source = trained(name, SCALE, None)
+        single, half = (len(onnx_bytes(source, half=half)) for half in (False, True))
+        benchmark, change = psnr_change(source, data)
+        rows.append({"network": name, "single": single, "half": half, "set": benchmark, "change_db": change})
     return rows
 
 
@@ -306,7 +351,7 @@ def parser() -> Parser:
         prog="python -m replication.benchmark",
         description=(
             "Measure time and memory of MSRN and SMSRN, unfolded and folded, in every backend that is installed\n"
-            "(pip install \".[onnx,openvino]\" for all). Leave the machine alone meanwhile: 15 minutes on two cores.\n"
+            "(pip install \".[onnx,openvino]\" for all). Leave the machine alone meanwhile; it takes long.\n"
             f"Writes {RECORD} into the results folder; `python -m analysis.speed` makes the tables of it."
         ),
         epilog=(
@@ -335,9 +380,7 @@ def _positive(text: str) -> int:
 def main(argv: Sequence[str] | None = None) -> None:
     """Measure and record; see `parser`."""
     arguments = parser().parse_args(argv)
-    cores = os.cpu_count() or 1
-    if max(arguments.threads) > cores:
-        raise UserError(f"--threads: expected at most {cores}, the cores of this machine, got {max(arguments.threads)}")
+    check_threads(max(arguments.threads))
     records.check_writable(arguments.results)
     backends = installed()
     size = next(iter(SIZES.values()))
@@ -349,6 +392,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             "memory": memory(backends, files),
             "times": times(backends, files, list(dict.fromkeys(arguments.threads)), arguments.rounds),
             "layers": [layers(name, folded, size, arguments.rounds) for name, folded in NETWORKS],
+            "copy_bytes_per_second": copy_speed(size, 10 * arguments.rounds),
             "half_precision": half_precision(arguments.data),
         }
     path = arguments.results / RECORD
@@ -358,9 +402,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def environment(backends: Sequence[str]) -> dict[str, str]:
     """Machine, date and versions, the backends' included."""
-    from importlib.metadata import version
-
-    return {**records.environment(), **{name: version(name) for name in backends}}
+    return {**records.environment(), **{name: str(extra(name, name).__version__).split("-")[0] for name in backends}}
 
 
 if __name__ == "__main__":

@@ -17,6 +17,9 @@ from replication.files import write_text
 from replication.models import MODELS, build, count_parameters
 from replication.models.msrn import SCALES
 
+LONGER = 10
+"""How many times as many steps the card's suggestion for going on takes."""
+
 
 def card(model: str, scale: int, known: Sequence[records.Record]) -> str:
     """The card of the shipped ``model`` at ``scale`` as Markdown, with the measurements among ``known``."""
@@ -55,6 +58,7 @@ def card(model: str, scale: int, known: Sequence[records.Record]) -> str:
         f"## Training\n\n![loss and validation PSNR]({path.stem}.png)\n\n"
         f"Numbers: [{path.stem}.csv]({path.stem}.csv). To go on from them, with a fresh rise of the rate:\n\n"
         f"    {_longer(facts, path)}\n\n"
+        f"{_needs(facts)}\n\n"
         "## Licence and limits\n\n"
         "MIT, as the package. The training images were published by Berkeley for research; they are no part of it.\n"
         "Trained for bicubic downsampling only: real photographs, compressed ones above all, are blurred and noisy in\n"
@@ -90,7 +94,18 @@ def _measured(model: str, scale: int, digest: str, known: Sequence[records.Recor
 def _longer(facts: dict[str, Any], path: Path) -> str:
     return (
         f"python -m replication.train --recipe cpu --model {facts['model']} --scale {facts['scale']} --data BSDS400 "
-        f"--initial replication/weights/{path.name} --steps {10 * facts['step']} --output runs/longer"
+        f"--initial replication/weights/{path.name} --steps {LONGER * facts['step']} --output runs/longer"
+    )
+
+
+def _needs(facts: dict[str, Any]) -> str:
+    """Steps and hours of longer trainings, at the pace of this one."""
+    whole = 1 / facts["paper_fraction"]
+    return (
+        f"At the pace of this run these {LONGER * facts['step']:,} steps take {LONGER * facts['hours']:,.0f} hours on "
+        f"the same machine.\nTo see as many pixels as the paper's recipe would take {whole * facts['step']:,.0f} steps "
+        f"of this size, or {whole * facts['hours'] / 24:,.0f} days;\n"
+        "on a graphics processor use `--recipe paper` (see README)."
     )
 
 

@@ -17,6 +17,7 @@ from analysis import (
     lighten,
     networks,
     protocol,
+    speed,
     table1,
 )
 from analysis.figures import equation5, figure2, figure3, macs_by_group, summary
@@ -38,6 +39,7 @@ WRITERS: dict[str, Callable[[Path], list[Path]]] = {
     "macs_by_group": macs_by_group.write,
     "networks": networks.write,
     "protocol": protocol.write,
+    "speed": speed.write,
     "summary": summary.write,
     "table1": table1.write,
 }

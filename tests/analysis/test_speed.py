@@ -22,6 +22,8 @@ LAYERS = [
      "bytes": 3600, "seconds": 0.5},
     {"name": "b", "kernel": 1, "in_channels": 4, "out_channels": 8, "groups": 1, "height": 10, "width": 10,
      "bytes": 6400, "seconds": 1.0},
+    {"name": "c", "kernel": 3, "in_channels": 4, "out_channels": 4, "groups": 1, "height": 10, "width": 10,
+     "bytes": 4000, "seconds": 0.25},
 ]  # fmt: skip
 
 
@@ -42,7 +44,11 @@ def record() -> speed.Record:
         "rounds": 3,
         "memory": [{"network": "msrn", "folded": False, "backend": "torch", "loaded": 10**8, "peak": 3 * 10**8}],
         "times": times,
-        "layers": [{"network": "smsrn", "folded": False, "total": 2.0, "layers": LAYERS}],
+        "layers": [
+            {"network": "smsrn", "folded": False, "total": 2.0, "layers": LAYERS},
+            {"network": "msrn", "folded": False, "total": 1e-9, "layers": LAYERS},
+        ],
+        "copy_bytes_per_second": 20e9,
         "half_precision": [
             {"network": "smsrn", "single": 3_000_000, "half": 1_600_000, "set": "Set5", "change_db": -0.0123}
         ],
@@ -57,13 +63,13 @@ def test_ratios_are_to_msrn_in_pytorch_of_the_same_situation(record: speed.Recor
     assert "4000 ms, 1.00x" in speed.case_table(record, two)
 
 
-def test_limit_is_the_ratio_of_multiply_adds_with_the_border(record: speed.Record) -> None:
+def test_mac_ratio_is_the_ratio_of_multiply_adds_with_the_border(record: speed.Record) -> None:
     case = speed.cases(record)[0]
-    assert speed.limit(("msrn", False), case) == 1
-    assert speed.limit(("smsrn", False), case) == pytest.approx(6_542_016 / 1_349_851)
+    assert speed.mac_ratio(("msrn", False), case) == 1
+    assert speed.mac_ratio(("smsrn", False), case) == pytest.approx(6_542_016 / 1_349_851)
     border = cost_model.best_tail(4).border.macs(180, 320)
     expected = 6_542_016 * 180 * 320 / (657_627 * 180 * 320 + border)
-    assert speed.limit(("smsrn", True), case) == pytest.approx(expected)
+    assert speed.mac_ratio(("smsrn", True), case) == pytest.approx(expected)
 
 
 def test_summary_says_the_measured_factors(record: speed.Record) -> None:
@@ -75,14 +81,24 @@ def test_summary_says_the_measured_factors(record: speed.Record) -> None:
 
 
 def test_layers_by_kind(record: speed.Record) -> None:
-    _, _, first, second, rest = speed.layer_table(record["layers"][0]).splitlines()
+    _, _, first, second, _, rest = speed.layer_table(record["layers"][0]).splitlines()
     assert [cell.strip() for cell in first.split("|")[1:-1]] == [
-        "depth-wise 3x3", "1", "0.00", "52.9%", "500", "25.0%", "0.0", "1.0",
+        "depth-wise 3x3", "1", "0.00", "17.0%", "500", "25.0%", "0.0", "1.0", "0.0",
     ]  # fmt: skip
-    assert "47.1%" in second
-    assert "25.0%" in rest  # 2 s less 1.5 s
+    assert "15.1%" in second
+    assert "12.5%" in rest  # 2 s less 1.75 s
     assert speed.layer_macs(LAYERS[0]) == 9 * 4 * 100
     assert speed.layer_macs(LAYERS[1]) == 4 * 8 * 100
+
+
+def test_the_account_in_words(record: speed.Record) -> None:
+    text = " ".join(speed.layers_text(record).split())
+    # MSRN: 21,200 MACs in 1 ns: 21,200 G per second. SMSRN the same in 2 s, so that 2 s are lost.
+    assert "MSRN makes 21200.0 G MACs per second. At that rate SMSRN would take 0 ms; it takes 2000." in text
+    assert "1x1 layers +1000 ms, depth-wise 3x3 layers +500 ms" in text
+    assert text.count("+250 ms") == 2  # 3x3 layers, and everything else
+    assert "make 1.0 multiply-adds for every byte" in text
+    assert "copying a map of 128 channels moves 20.0." in text
 
 
 def test_other_tables(record: speed.Record) -> None:
@@ -90,6 +106,7 @@ def test_other_tables(record: speed.Record) -> None:
     assert "PyTorch, compiled" in speed.trials_table(record)
     assert "0.50" in speed.trials_table(record)  # of 1 s
     assert "-0.0123 dB" in speed.half_table(record)
+    assert "they compute 2.67 times as many pixels" in speed.tiles_text(speed.cases(record)[0])
     record["memory"] = []
     assert "Not measured" in speed.as_markdown(record)
 
@@ -103,7 +120,7 @@ def test_picture_and_page(record: speed.Record, tmp_path: Path) -> None:
     assert [one.read_bytes() for one in speed.write(tmp_path)] == before
     with style.settings():
         shown = shared.words(speed.draw(record))
-    assert {"MSRN", "SMSRN, folded", "PyTorch", "128.0", "limit by multiply-adds"} <= set(shown)
+    assert {"MSRN", "SMSRN, folded", "PyTorch", "128.0", "ratio of multiply-adds"} <= set(shown)
 
 
 @pytest.mark.parametrize(
@@ -117,3 +134,14 @@ def test_a_record_that_cannot_be_used(tmp_path: Path, content: str | None, words
     with pytest.raises(UserError, match=words) as caught:
         speed.read(tmp_path)
     assert str(path) in str(caught.value)
+
+
+def test_a_record_that_lacks_what_the_page_needs(record: speed.Record, tmp_path: Path) -> None:
+    path = tmp_path / RECORD
+    path.parent.mkdir(parents=True)
+    without_msrn = [row for row in record["times"] if row["network"] != "msrn"]
+    for times in ([], without_msrn, [{}]):
+        path.write_text(json.dumps({**record, "times": times}), encoding="utf-8")
+        with pytest.raises(UserError, match="is damaged"):
+            speed.write(tmp_path)
+    assert not (tmp_path / "speed.md").exists()

@@ -214,3 +214,24 @@ def test_a_results_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "results").write_text("mine")
     with pytest.raises(UserError, match="cannot write"):
         table1.main(["--results", str(tmp_path / "results")])
+
+
+def test_equal_conditions_on_luma_and_on_rgb(tmp_path: Path, shipped: dict[str, Path]) -> None:
+    save_all(tmp_path, shipped)
+    heading, *rows = table1.equal_table(table1.collect(tmp_path))
+    assert heading[-1] == "kept in the paper: 98.5 % / 98.3 %"
+    assert [row[:2] for row in rows[:3]] == [["Set5", "luma"], ["Set5", "RGB"], ["Set14", "luma"]]
+    assert rows[0][2:5] == ["28.00 / 0.9000", "31.00 / 0.9000", "32.00 / 0.9500"]
+    assert rows[1][2:5] == ["26.00 / 0.8000", "29.00 / 0.8000", "30.00 / 0.8000"]
+    kept = f"{100 * 31.002 / 32.002:.2f} % / {100 * 0.90002 / 0.95002:.2f} %"
+    assert rows[0][5:] == ["1.00 dB", kept, "98.66 % / 99.03 %"]
+    assert rows[1][7] == ""
+    assert rows[-2][0] == "Average"
+
+
+def test_equal_conditions_without_weights(tmp_path: Path, shipped: dict[str, Path]) -> None:
+    del shipped["msrn"]
+    save_all(tmp_path, shipped)
+    rows = table1.equal_table(table1.collect(tmp_path))[1:]
+    assert all("not" in row[4] and row[3][0].isdigit() for row in rows)
+    assert {(row[5], row[6]) for row in rows} == {("", "")}

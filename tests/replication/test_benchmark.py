@@ -1,12 +1,14 @@
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from replication import benchmark
-from replication.backends import extra
+from replication.backends import Trained, extra
 from replication.benchmark import BICUBIC, NETWORKS, Variant
 from replication.errors import UserError
 
@@ -61,24 +63,83 @@ def test_trials_and_both_formats_in_the_first_situation_only(monkeypatch: pytest
         )
 
 
+needs_proc = pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux's /proc")
+
+
+class Hungry:
+    """A network that takes 200 MB to run, after 400 MB to load."""
+
+    def __init__(self) -> None:
+        np.ones(50_000_000)
+
+    @staticmethod
+    def run(pixels: np.ndarray) -> None:
+        np.ones(25_000_000)
+
+
+@needs_proc
 def test_peak_memory_is_that_of_running(monkeypatch: pytest.MonkeyPatch) -> None:
-    if benchmark.resident() is None:
-        pytest.skip("needs /proc")
-    before, peak = benchmark.resident() or (0, 0)
-    assert 0 < before <= peak
+    monkeypatch.setattr(benchmark, "load", lambda *_: Hungry())
+    loaded, peak = benchmark.peak_memory(BICUBIC, {}, 1, (1, 1))
+    assert 150e6 < peak - loaded < 300e6
 
-    class Hungry:
-        @staticmethod
+
+def killed(*_: object) -> None:
+    os._exit(9)
+
+
+@needs_proc
+def test_a_process_that_is_killed_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(benchmark, "peak_memory", killed)
+    with pytest.raises(UserError, match=r"network='msrn', folded=False, backend='torch'.* ended without an answer"):
+        benchmark.memory(["torch"], {})
+
+
+def test_a_variant_runs_what_its_name_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[tuple[object, ...]] = []
+    monkeypatch.setattr(benchmark, "torch_network", lambda module, **options: calls.append((module, options)))
+    monkeypatch.setattr(benchmark, "load_network", lambda **options: calls.append((None, options)))
+    monkeypatch.setattr(benchmark, "trained", lambda name, scale, file: Trained(name, name, ""))
+    threads: list[int] = []
+    monkeypatch.setattr(torch, "set_num_threads", threads.append)
+    for how in ("channels_last", "contiguous", "compiled"):
+        benchmark.load(Variant("msrn", how == "contiguous", "torch", how), {}, 2)
+    assert calls == [
+        ("msrn", {"folded": False, "channels_last": True, "compiled": False}),
+        ("msrn", {"folded": True, "channels_last": False, "compiled": False}),
+        ("msrn", {"folded": False, "channels_last": True, "compiled": True}),
+    ]
+    assert threads == [2, 2, 2]
+    calls.clear()
+    file = Path("smsrn_folded.onnx")
+    benchmark.load(Variant("smsrn", True, "openvino"), {("smsrn", True): file}, 3)
+    assert calls == [(None, {"backend": "openvino", "weights_file": file, "threads": 3})]
+
+
+def test_exported_files_are_what_their_names_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = lambda source, folded: f"{source.model} {folded}".encode()  # noqa: E731
+    monkeypatch.setattr("replication.export.onnx_bytes", made)
+    files = benchmark.export_all(tmp_path)
+    assert {key: path.read_bytes().decode() for key, path in files.items()} == {
+        (name, folded): f"{name} {folded}" for name, folded in NETWORKS
+    }
+
+
+def test_a_variant_that_cannot_be_compiled_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def step(variant: Variant, files: object, threads: int) -> benchmark.Step:
         def run(pixels: np.ndarray) -> None:
-            np.ones((peak // 8 + 2**24,))  # larger than ever before, and let go
+            if variant.how == "compiled":
+                raise RuntimeError("no compiler")
 
-    monkeypatch.setattr(benchmark, "load", lambda *_: Hungry)
-    loaded, highest = benchmark.peak_memory(BICUBIC, {}, 1, (1, 1)) or (0, 0)
-    assert highest - loaded > 2**26
+        return run
+
+    monkeypatch.setattr(benchmark, "step", step)
+    chosen = [Variant("smsrn", True, "torch", how) for how in ("compiled", "contiguous")]
+    assert list(benchmark.situation(chosen, {}, 1, (1, 1), 1, "")) == chosen[1:]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"), [(["--threads", "1", "4096"], "expected at most"), (["--rounds", "0"], "at least 1")]
+    ("arguments", "words"), [(["--threads", "1", "4096"], "expected 1 to"), (["--rounds", "0"], "at least 1")]
 )
 def test_arguments_that_cannot_be(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises((UserError, SystemExit)) as caught:

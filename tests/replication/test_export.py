@@ -86,10 +86,30 @@ def test_half_precision_is_half_the_size_and_nearly_the_same(source: Trained, co
         export.check(half, source, half=False)
 
 
-def test_psnr_change_is_that_of_the_second_network(content: bytes, half: bytes, tmp_path: Path) -> None:
-    single = backends.onnxruntime_network(content, "it")
-    assert export.psnr_change(single, single, tmp_path) == ("embedded", 0)
-    measured, change = export.psnr_change(single, backends.onnxruntime_network(half, "it"), tmp_path)
+def test_float16_is_checked_in_pytorch_too(source: Trained, half: bytes) -> None:
+    assert "float16 emulated by PyTorch" in [one.runtime for one in export.check(half, source, half=True)]
+    too_large = network()
+    with torch.no_grad():
+        for parameter in too_large.module.head.parameters():
+            parameter *= 1e6  # infinite in float16
+    with pytest.raises(UserError, match="differs from PyTorch"):
+        export.check(export.onnx_bytes(too_large, half=True), too_large, half=True)
+
+
+def test_emulated_float16_is_close_to_pytorchs_own(source: Trained) -> None:
+    image = torch.rand(1, 3, 9, 7, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        exact = source.module(image)
+        emulated = export.Float16(export.inference_network(source, folded=True))(image)
+        own = export.HalfPrecision(export.inference_network(source, folded=True))(image)
+    assert torch.equal(emulated, emulated.half().float())
+    errors = [float((one - exact).square().mean().sqrt()) for one in (emulated, own)]
+    assert 1e-5 < errors[0] < 1e-3
+    assert 0.5 < errors[0] / errors[1] < 2
+
+
+def test_psnr_change_is_that_of_float16_arithmetic(source: Trained, tmp_path: Path) -> None:
+    measured, change = export.psnr_change(source, tmp_path)
     assert (measured, 0 < abs(change) < 0.01) == ("embedded", True)
 
 
@@ -98,6 +118,10 @@ def test_a_wrong_file_fails_the_check(source: Trained, content: bytes) -> None:
         export.check(content, network(seed=1), half=False)
     model = onnx.load_from_string(content)
     model.graph.node[0].op_type = "Convolution"
+    with pytest.raises(UserError, match="not valid ONNX"):
+        export.check(model.SerializeToString(), source, half=False)
+    model = onnx.load_from_string(content)
+    model.graph.output[0].type.tensor_type.elem_type = onnx.TensorProto.INT32
     with pytest.raises(UserError, match="not valid ONNX"):
         export.check(model.SerializeToString(), source, half=False)
 

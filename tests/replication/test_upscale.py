@@ -251,7 +251,8 @@ def test_weights_file_tells_model_and_scale(tmp_path: Path) -> None:
         ({"model": "esrgan"}, "unknown model 'esrgan'"),
         ({"scale": 5}, "unknown scale 5"),
         ({"scale": 8}, "smsrn x8 is not trained"),
-        ({"threads": 0}, "threads: expected at least 1, got 0"),
+        ({"threads": 100_000}, "threads: expected 1 to .* got 100000"),
+        ({"threads": 0}, "threads: expected 1 to .* got 0"),
         ({"weights_file": Path("none.safetensors")}, r"none\.safetensors"),
         ({"weights_file": Path("none.onnx")}, r"none\.onnx: the torch backend takes \.safetensors"),
     ],
@@ -275,6 +276,9 @@ def test_a_missing_backend_says_how_to_install_it(monkeypatch: pytest.MonkeyPatc
     [
         ({}, {}, "without"),
         ({"model": "smsrn", "scale": "two", "radius": "36"}, {}, "without"),
+        ({"model": "smsrn", "scale": "0", "radius": "36"}, {}, "expected a scale and a radius above 0"),
+        ({"model": "smsrn", "scale": "4", "radius": "0"}, {}, "expected a scale and a radius above 0"),
+        ({"model": "smsrn", "scale": "2", "radius": "36"}, {"scale": 0}, "holds smsrn x2, expected smsrn x0"),
         ({"model": "smsrn", "scale": "2", "radius": "36"}, {"scale": 4}, "holds smsrn x2, expected smsrn x4"),
         ({"model": "smsrn", "scale": "2", "radius": "36"}, {"model": "msrn"}, "holds smsrn x2, expected msrn x2"),
     ],
@@ -284,19 +288,19 @@ def test_facts_of_an_onnx_file(facts: dict, options: dict, words: str) -> None:
         backends._checked_facts(facts, "n.onnx", options.get("model"), options.get("scale"))
 
 
-def write_onnx(path: Path) -> None:
-    """Nearest-neighbour x2 as ONNX, with the facts that an exported network carries."""
+def write_onnx(path: Path, *, channels: int = 3, scale: int = 2) -> None:
+    """Nearest-neighbour x2 as ONNX, with the facts that an exported network carries, or wrong ones."""
     onnx = pytest.importorskip("onnx", reason="needs the onnx extra")
     helper, kind = onnx.helper, onnx.TensorProto.FLOAT
     factors = helper.make_tensor("factors", kind, [4], [1.0, 1.0, 2.0, 2.0])
     node = helper.make_node("Resize", ["x", "", "factors"], ["y"], mode="nearest")
     shapes = [
-        helper.make_tensor_value_info("x", kind, [1, 3, "h", "w"]),
+        helper.make_tensor_value_info("x", kind, [1, channels, "h", "w"]),
         helper.make_tensor_value_info("y", kind, None),
     ]
     graph = helper.make_graph([node], "nearest", shapes[:1], shapes[1:], [factors])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-    helper.set_model_props(model, {"model": "smsrn", "scale": "2", "radius": "3"})
+    helper.set_model_props(model, {"model": "smsrn", "scale": str(scale), "radius": "3"})
     onnx.save(model, path)
 
 
@@ -314,6 +318,35 @@ def test_onnx_file_in_its_runtimes(tmp_path: Path, backend: str) -> None:
         with pytest.raises(UserError, match=words) as caught:
             load_network(backend=backend, weights_file=tmp_path / name)
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
+def test_onnx_file_that_is_not_what_it_says(tmp_path: Path, backend: str) -> None:
+    pytest.importorskip(backend, reason="needs the extra of that backend")
+    write_onnx(tmp_path / "scale.onnx", scale=3)
+    write_onnx(tmp_path / "channels.onnx", channels=1)
+    for name, words in (
+        ("scale.onnx", r"expected \(1, 3, 24, 27\) for an input of 8x9 pixels, got \(1, 3, 16, 18\)"),
+        ("channels.onnx", r"expected a network from float32 \(1, 3, H, W\)"),
+    ):
+        with pytest.raises(UserError, match=words) as caught:
+            load_network(backend=backend, weights_file=tmp_path / name)
+        assert name in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".txt", ""])
+def test_weights_of_another_kind(tmp_path: Path, suffix: str) -> None:
+    with pytest.raises(UserError, match=r"expected weights as \.safetensors"):
+        load_network(weights_file=tmp_path / f"w{suffix}")
+
+
+def test_weights_that_do_not_say_what_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "own.safetensors"
+    for facts in ({"scale": 4}, {"model": "smsrn", "scale": "4"}):
+        weights.write(path, build("smsrn"), facts)
+        with pytest.raises(UserError, match=r"own\.safetensors: unknown"):
+            load_network(weights_file=path)
 
 
 # The command
