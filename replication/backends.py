@@ -24,7 +24,7 @@ Batch = NDArray[np.float32]
 
 DEFAULT_MODEL, DEFAULT_SCALE = "smsrn", 4
 
-BYTES_PER_PIXEL = {"torch": 5_000, "onnxruntime": 5_000, "openvino": 7_000}
+BYTES_PER_PIXEL = {"torch": 5_000, "onnxruntime": 9_000, "openvino": 12_000}
 """Memory at work per input pixel, an upper bound for the folded networks at every scale (`Network.bytes_per_pixel`).
 
 The last part of a block holds about 800 channels in single precision at once; the rest is the backends' own copies.

@@ -48,7 +48,7 @@ def fake_measure(steps: dict, pixels: np.ndarray, rounds: int, label: str) -> di
 
 def test_trials_and_both_formats_in_the_first_situation_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(benchmark, "measure", fake_measure)
-    monkeypatch.setattr(benchmark, "step", lambda *_: None)
+    monkeypatch.setattr(benchmark, "step", lambda *_: lambda pixels: None)
     rows = benchmark.times(["torch", "onnxruntime"], {}, [1, 2], 1)
     situations: dict[tuple[int, int], list[Sequence[object]]] = {}
     for row in rows:
