@@ -261,8 +261,15 @@ def weights_text(rows: Rows) -> list[str]:
             if differing
             else "- Both were trained alike: same recipe, steps, data and seed."
         )
-    items += jumps_text() if len(trainings) == 2 else []
+    if len(trainings) == 2:
+        items += jumps_text() or [SHORT]
     return items
+
+
+SHORT = (
+    "- **Both runs are short**: what SMSRN loses here against MSRN is what it loses after so few steps. Trained to the "
+    "end, it may lose more or less."
+)
 
 
 JUMP = 3

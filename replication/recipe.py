@@ -26,7 +26,8 @@ class Recipe:
     equally likely; 1.0 is the image itself).
     Length: steps (optimiser steps in all); steps_per_epoch (validation, log and checkpoint come once an epoch).
     Optimiser: Adam with learning_rate, beta1, beta2, epsilon on the L1 loss; gradient_clip (largest gradient norm, 0 =
-    off). Rate: warmup_steps (linear rise), then schedule "constant", "halving" (halved every halving_steps) or "decay"
+    off); rate_by_fan_in (a share of the rate for each layer, see `replication.train.rate_groups`). Rate: warmup_steps
+    (linear rise), then schedule "constant", "halving" (halved every halving_steps) or "decay"
     (constant, then falling over the last decay_fraction of all steps).
     Start and speed: start ("default" of PyTorch or "identity"); fold_upsampler (upsampler and last convolution as one
     5x5); channels_last (memory format); precision ("fp32", or "bf16" for mixed).
@@ -42,6 +43,7 @@ class Recipe:
     steps: int
     steps_per_epoch: int
     learning_rate: float
+    rate_by_fan_in: bool
     beta1: float
     beta2: float
     epsilon: float

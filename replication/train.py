@@ -40,6 +40,8 @@ from replication.models.msrn import MSRN, SCALES
 from replication.models.start import identity_start
 from replication.recipe import Recipe
 
+REFERENCE_FAN_IN = 9 * 64
+"""Fan-in of a 3x3 convolution over 64 channels; see `rate_groups`."""
 VALIDATION_IMAGES = 10
 VALIDATION_CROP = 192
 """Validation looks at the middle of few images: it only has to tell a better epoch from a worse one."""
@@ -90,7 +92,11 @@ class Trainer:
         )
         self.model = self._model()
         self.optimizer = torch.optim.Adam(
-            self.model.parameters(), plan.learning_rate, betas=(plan.beta1, plan.beta2), eps=plan.epsilon, fused=True
+            rate_groups(self.model, by_fan_in=plan.rate_by_fan_in),
+            plan.learning_rate,
+            betas=(plan.beta1, plan.beta2),
+            eps=plan.epsilon,
+            fused=True,
         )
         self.run_facts = self._facts()
         self.progress = Progress(step=0, seconds=0.0, best_psnr=None, log=[])
@@ -229,7 +235,7 @@ class Trainer:
     def _step(self, step: int, low: Tensor, high: Tensor) -> float:
         """One optimiser step; returns the L1 loss over the whole batch. Raises UserError when it is not finite."""
         for group in self.optimizer.param_groups:
-            group["lr"] = self.plan.rate(step)
+            group["lr"] = self.plan.rate(step) * group["share"]
         self.prepared_optimizer.zero_grad()
         loss = nn.functional.l1_loss(self.network(low).float(), high)
         value = float(self.accelerator.reduce(loss.detach(), "mean"))
@@ -300,6 +306,20 @@ class Trainer:
         self.accelerator.wait_for_everyone()
         self.accelerator.end_training()
         return path
+
+
+def rate_groups(model: nn.Module, *, by_fan_in: bool) -> list[dict[str, Any]]:
+    """Adam's parameter groups, each with its ``share`` of the learning rate.
+
+    ``by_fan_in``: the share of a convolution's weight is sqrt(576 / fan-in), where fan-in is how many values one output
+    sums up: 1 for a 3x3 over 64 channels. Adam moves every weight by about the rate, whatever its size, and a weight's
+    size at the start is about 1 / sqrt(fan-in); so all layers change alike in proportion. Biases have the share 1.
+    """
+    groups: dict[float, list[nn.Parameter]] = {}
+    for parameter in model.parameters():
+        share = math.sqrt(REFERENCE_FAN_IN / parameter[0].numel()) if by_fan_in and parameter.dim() == 4 else 1.0
+        groups.setdefault(share, []).append(parameter)
+    return [{"params": parameters, "share": share} for share, parameters in groups.items()]
 
 
 def _accelerator(plan: Recipe) -> Accelerator:

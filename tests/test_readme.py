@@ -47,7 +47,10 @@ def measurements() -> list[str]:
         wanted.append(f"{mean.psnr:.2f} dB")
     msrn, smsrn = (table1.training_of(rows, model) or {} for model in ("msrn", "smsrn"))
     assert [msrn[name] for name in recompute.CONDITIONS] == [smsrn[name] for name in recompute.CONDITIONS]
-    return [*wanted, f"{table1.training_share(msrn)} of the paper's"]
+    columns = [table1.measured(rows, model, "ssim_y") for model in ("msrn", "smsrn")]
+    ratio = table1.retained(*columns, table1.AVERAGE)
+    assert ratio
+    return [*wanted, f"SMSRN loses {ratio.lost_db:.2f} dB", f"{table1.training_share(msrn)} of the paper's"]
 
 
 def verdicts() -> list[str]:

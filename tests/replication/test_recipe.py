@@ -47,7 +47,7 @@ def test_the_paper_recipe_uses_none_of_the_shortcuts() -> None:
     paper = recipe.load("paper")
     assert (paper.start, paper.precision) == ("default", "fp32")
     assert (paper.gradient_clip, paper.warmup_steps) == (0, 0)
-    assert (paper.fold_upsampler, paper.channels_last) == (False, False)
+    assert (paper.fold_upsampler, paper.channels_last, paper.rate_by_fan_in) == (False, False, False)
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ CHANGES = {
     "dataset": "any", "holdout": 1, "hr_patch": 32, "batch_size": 2, "flips": "true", "rotations": "true",
     "scaling": "[1.0]", "steps": 6, "steps_per_epoch": 2, "learning_rate": 5e-4, "gradient_clip": 1.0,
     "warmup_steps": 1, "schedule": "decay", "decay_fraction": 0.5, "fold_upsampler": "true", "channels_last": "true",
-    "precision": "fp32",
+    "precision": "fp32", "rate_by_fan_in": "true",
 }  # fmt: skip
 """A recipe of seconds."""
 
@@ -671,6 +671,46 @@ def test_a_bad_option_exits_with_2(
 
 
 # -- what is shown -----------------------------------------------------------------------------------------------------
+
+
+def shares(model: str) -> dict[str, float]:
+    """Each parameter's share of the learning rate by fan-in."""
+    network = build(model)
+    names = {id(parameter): name for name, parameter in network.named_parameters()}
+    groups = train.rate_groups(network, by_fan_in=True)
+    found = {names[id(parameter)]: group["share"] for group in groups for parameter in group["params"]}
+    assert sum(len(group["params"]) for group in groups) == len(names)
+    assert found.keys() == set(names.values())
+    return found
+
+
+def test_layers_that_sum_more_values_get_a_smaller_share_of_the_rate() -> None:
+    smsrn, msrn = shares("smsrn"), shares("msrn")
+    assert smsrn["tail.1.weight"] == msrn["tail.1.weight"] == 1  # 3x3 over 64 channels
+    assert smsrn["body.0.conv_3_1.depthwise.weight"] == 8  # sqrt(576 / 9)
+    assert smsrn["body.0.conv_3_1.pointwise.weight"] == 3  # sqrt(576 / 64)
+    assert msrn["body.0.conv_5_2.weight"] == pytest.approx((576 / (25 * 128)) ** 0.5)
+    assert {share for name, share in smsrn.items() if name.endswith("bias")} == {1}
+
+
+@pytest.mark.parametrize("by_fan_in", [True, False])
+def test_the_optimiser_gets_these_shares(images: Path, tmp_path: Path, by_fan_in: bool) -> None:
+    changes = {key: str(value) for key, value in CHANGES.items()}
+    plan = recipe.load("cpu", {**changes, "rate_by_fan_in": str(by_fan_in).lower()})
+    options = train.Options(
+        model="smsrn", scale=4, seed=0, data=images, validation=None, output=tmp_path, cache=images.parent / "cache",
+        resume=False, initial=None, workers=0, show_progress=False, command="",
+    )  # fmt: skip
+    trainer = Trainer(plan, options)
+    trainer.train()
+    rates = {id(parameter): group["lr"] for group in trainer.optimizer.param_groups for parameter in group["params"]}
+    expected = {
+        id(parameter): group["share"]
+        for group in train.rate_groups(trainer.model, by_fan_in=by_fan_in)
+        for parameter in group["params"]
+    }
+    assert rates == {key: plan.rate(plan.steps - 1) * share for key, share in expected.items()}
+    assert (len(set(rates.values())) > 1) == by_fan_in
 
 
 def test_the_progress_bar_shows_loss_rate_speed_and_time_left_and_quiet_hides_it(
