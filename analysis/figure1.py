@@ -12,9 +12,9 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from analysis import networks, paper, style
+from analysis import command, networks, paper, style
 from replication import records
-from replication.errors import Parser, run
+from replication.errors import run
 from replication.evaluate import recorded_row
 from replication.models import MODELS, build, count_parameters
 
@@ -137,20 +137,13 @@ def write(results: Path) -> list[Path]:
 
 def main(argv: Sequence[str] | None = None) -> int | None:
     """Draw the figure and name the files."""
-    parser = Parser(
-        prog="python -m analysis.figure1",
-        description=(
-            "Figure 1: parameters against PSNR on Set5 at x4. Stars: the paper's two networks. Diamonds: this\n"
-            "package's networks, from the recorded measurements. Dots: published models up to 2020."
-        ),
-        epilog="examples:\n  python -m analysis.figure1\n  python -m analysis.figure1 --results /tmp/results\n",
+    command.write_and_name(
+        "figure1",
+        "Figure 1: parameters against PSNR on Set5 at x4. Stars: the paper's two networks. Diamonds: this\n"
+        "package's networks, from the recorded measurements. Dots: published models up to 2020.",
+        write,
+        argv,
     )
-    parser.add_argument(
-        "--results", type=Path, metavar="DIR", default=Path("results"), help="results folder (default: %(default)s)"
-    )
-    arguments = parser.parse_args(argv)
-    for path in write(arguments.results):
-        print(f"wrote {path}")
     return None
 
 

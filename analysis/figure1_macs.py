@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from analysis import figure1, networks, paper, style
+from analysis import command, figure1, networks, paper, style
 from analysis.figure1 import LAST_YEAR, NAMES, SHORT, Point
-from replication.errors import Parser, run
+from replication.errors import run
 
 OURS = {NAMES["msrn"]: networks.MSRN, NAMES["smsrn"]: "SMSRN"}
 """Labels of the paper's networks, and their names in `networks.COUNTED`."""
@@ -46,21 +46,13 @@ def write(results: Path) -> list[Path]:
 
 def main(argv: Sequence[str] | None = None) -> int | None:
     """Draw the figure and name the files."""
-    parser = Parser(
-        prog="python -m analysis.figure1_macs",
-        description=(
-            "Multiply-adds for a 1280x720 output against PSNR on Set5 at x4, for the models of Figure 1 whose\n"
-            "multiply-adds can be counted or are published."
-        ),
-        epilog=(
-            "examples:\n  python -m analysis.figure1_macs\n  python -m analysis.figure1_macs --results /tmp/results\n"
-        ),
+    command.write_and_name(
+        "figure1_macs",
+        "Multiply-adds for a 1280x720 output against PSNR on Set5 at x4, for the models of Figure 1 whose\n"
+        "multiply-adds can be counted or are published.",
+        write,
+        argv,
     )
-    parser.add_argument(
-        "--results", type=Path, metavar="DIR", default=Path("results"), help="results folder (default: %(default)s)"
-    )
-    for path in write(parser.parse_args(argv).results):
-        print(f"wrote {path}")
     return None
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from torch import nn
 
-from analysis import paper
+from analysis import command, paper
 from analysis.cost_model import OUTPUT_HEIGHT, OUTPUT_WIDTH
 from analysis.cost_ratio import percent, table, wrap
 from analysis.count import Convolved, Count, convolutions, count, on_meta
-from replication.errors import Parser, run
+from replication.errors import run
 from replication.files import write_text
 from replication.models import build
 from replication.models.zoo import CARN, NETWORKS, Network
@@ -310,19 +310,13 @@ def write(results: Path) -> list[Path]:
 
 def main(argv: Sequence[str] | None = None) -> int | None:
     """Count, compare and write; 1 when a published number is neither our count nor explained."""
-    parser = Parser(
-        prog="python -m analysis.networks",
-        description=(
-            "Count parameters and multiply-adds of published x4 networks and compare them with what was published;\n"
-            "show what recursion saves. Exit status: 0, 1 when a published number is neither counted nor explained."
-        ),
-        epilog="examples:\n  python -m analysis.networks\n  python -m analysis.networks --results /tmp/results\n",
+    command.write_and_name(
+        "networks",
+        "Count parameters and multiply-adds of published x4 networks and compare them with what was published;\n"
+        "show what recursion saves. Exit status: 0, 1 when a published number is neither counted nor explained.",
+        write,
+        argv,
     )
-    parser.add_argument(
-        "--results", type=Path, metavar="DIR", default=Path("results"), help="results folder (default: %(default)s)"
-    )
-    for path in write(parser.parse_args(argv).results):
-        print(f"wrote {path}")
     for line in disagreements():
         print(f"not explained: {line}")
     return 1 if disagreements() else 0

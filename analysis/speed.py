@@ -9,12 +9,12 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from analysis import cost_model, style
+from analysis import command, cost_model, style
 from analysis.cost_ratio import table, wrap
 from analysis.figures import shared
 from replication.backends import receptive_radius
 from replication.benchmark import FORMATS, RECORD, TILE
-from replication.errors import Parser, UserError, run
+from replication.errors import UserError, run
 from replication.files import write_text
 from replication.models import build
 from replication.upscale import windows
@@ -269,7 +269,7 @@ def _kinds(account: Mapping[str, Any]) -> dict[str, list[Mapping[str, Any]]]:
 def tiles_text(case: Case) -> str:
     """What tiles cost in extra pixels."""
     smsrn = build("smsrn", scale=shared.SCALE)
-    radius = receptive_radius(smsrn)  # type: ignore[arg-type]
+    radius = receptive_radius(smsrn)
     lengths = [sum(one.stop - one.start for one in windows(size, TILE, radius)) for size in (case.height, case.width)]
     extra = lengths[0] * lengths[1] / (case.height * case.width)
     return (
@@ -356,7 +356,9 @@ def draw(record: Record) -> Figure:
         rows = [row + (index - (len(names) - 1) / 2) * thickness for row in range(len(LABELS))]
         values = [reference / found[key, name] for key in LABELS]
         bars = axes.barh(rows, values, thickness, color=shades[index], label=BACKEND_NAMES[name])
-        axes.bar_label(bars, [f"{value:.1f}" for value in values], padding=2, size=5.5)
+        labels = axes.bar_label(bars, [f"{value:.1f}" for value in values], padding=2, size=5.5)
+        for label in labels:  # readable over the dotted lines
+            label.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 0.4})
     for row, key in enumerate(LABELS):
         axes.plot([mac_ratio(key, case)] * 2, [row - 0.45, row + 0.45], color=style.PAPER, linewidth=0.8, linestyle=":",
                   label="ratio of multiply-adds" if row == 0 else None)  # fmt: skip
@@ -388,19 +390,13 @@ def write(results: Path) -> list[Path]:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Write the page and name the files."""
-    parser = Parser(
-        prog="python -m analysis.speed",
-        description=(
-            "Tables and a picture of time and memory, from what `python -m replication.benchmark` recorded.\n"
-            "Measures nothing itself."
-        ),
-        epilog="examples:\n  python -m analysis.speed\n  python -m analysis.speed --results /tmp/results\n",
+    command.write_and_name(
+        "speed",
+        "Tables and a picture of time and memory, from what `python -m replication.benchmark` recorded.\n"
+        "Measures nothing itself.",
+        write,
+        argv,
     )
-    parser.add_argument(
-        "--results", type=Path, metavar="DIR", default=Path("results"), help="results folder (default: %(default)s)"
-    )
-    for path in write(parser.parse_args(argv).results):
-        print(f"wrote {path}")
 
 
 if __name__ == "__main__":

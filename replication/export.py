@@ -63,7 +63,7 @@ class HalfPrecision(nn.Module):
         return output.float()
 
 
-class StoredAsFloat16(TorchDispatchMode):
+class StoredAsFloat16(TorchDispatchMode):  # type: ignore[no-untyped-call]  # PyTorch has no types here
     """Inside it PyTorch rounds the result of every operation to float16, and computes in float32 in between.
 
     As a chip does that keeps float16 in memory and adds up in float32; PyTorch's own float16 convolutions are slow on
@@ -89,7 +89,7 @@ class Float16(nn.Module):
         self.network = network.half().float()
 
     def forward(self, image: Tensor) -> Tensor:
-        with StoredAsFloat16():
+        with StoredAsFloat16():  # type: ignore[no-untyped-call]
             output: Tensor = self.network(image.clone())
         return output
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter, ScalarFormatter
 
-from analysis import cost_model, cost_ratio, style
+from analysis import command, cost_model, cost_ratio, style
 from analysis.figures import shared
 from replication.errors import run
 
@@ -75,8 +75,8 @@ def write(results: Path) -> list[Path]:
 
 def main(argv: Sequence[str] | None = None) -> int | None:
     """Draw the figure and name the files."""
-    shared.command(
-        "equation5",
+    command.write_and_name(
+        "figures.equation5",
         "Equation 5 as curves over the output channels N for kernels of 3, 5 and 7, with the two points\n"
         "that the paper prints and the layers of MSRN that become separable.",
         write,

@@ -13,7 +13,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from analysis import cost_ratio, style
+from analysis import command, cost_ratio, style
 from analysis.figures import shared
 from replication.errors import run
 
@@ -237,8 +237,8 @@ def write(results: Path) -> list[Path]:
 
 def main(argv: Sequence[str] | None = None) -> int | None:
     """Draw the figure and name the files."""
-    shared.command(
-        "figure2",
+    command.write_and_name(
+        "figures.figure2",
         "Figure 2: standard convolution against depth-wise and point-wise convolution, drawn to the\n"
         "dimensions of equations 1-5, with the cost by each equation under it.",
         write,

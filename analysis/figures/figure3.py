@@ -17,7 +17,7 @@ from matplotlib.patches import FancyBboxPatch
 from torch import fx, nn
 from torch.fx.passes.shape_prop import ShapeProp
 
-from analysis import style
+from analysis import command, style
 from analysis.figures import shared
 from replication.errors import run
 from replication.models import build, count_parameters
@@ -226,8 +226,8 @@ def write(results: Path) -> list[Path]:
 
 def main(argv: Sequence[str] | None = None) -> int | None:
     """Draw the figure and name the files."""
-    shared.command(
-        "figure3",
+    command.write_and_name(
+        "figures.figure3",
         "Figure 3: SMSRN and its block, drawn from the built network: boxes and arrows are the steps\n"
         "that its code takes, kernel sizes and channels those of its modules.",
         write,

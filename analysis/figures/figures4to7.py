@@ -19,7 +19,7 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from analysis import style
+from analysis import command, style
 from analysis.figures import shared
 from analysis.table1 import training_share
 from replication import evaluate
@@ -241,8 +241,8 @@ def write(results: Path, data: Path | None = None, weights: Mapping[str, Path] |
 
 def main(argv: Sequence[str] | None = None) -> int | None:
     """Draw the figures and name the files."""
-    parser = shared.parser(
-        "figures4to7",
+    parser = command.parser(
+        "figures.figures4to7",
         "Figures 4-7: Set5 baby, Set14 comic, B100 102061 and Urban100 img004 as original, bicubic, MSRN and\n"
         "SMSRN at x4, with a detail and PSNR and SSIM under each; and the same for a free photograph. A set that\n"
         "is not here, or a model that is not trained, leaves panels that say so.",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from analysis import cost_model, style
+from analysis import command, cost_model, style
 from analysis.cost_model import Layer
 from analysis.cost_ratio import percent
 from analysis.figures import shared
@@ -70,8 +70,8 @@ def write(results: Path) -> list[Path]:
 
 def main(argv: Sequence[str] | None = None) -> int | None:
     """Draw the figure and name the files."""
-    shared.command(
-        "macs_by_group",
+    command.write_and_name(
+        "figures.macs_by_group",
         "Where the MACs are: bars for each group of layers, MSRN beside SMSRN, with its share of the\n"
         "whole network. Computed from the closed-form cost model at x4.",
         write,

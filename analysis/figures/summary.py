@@ -10,7 +10,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis import cost_model, cost_ratio, paper, style, table1
+from analysis import command, cost_model, cost_ratio, paper, style, table1
 from analysis.cost_ratio import percent
 from analysis.figures import shared
 from analysis.paper import BENCHMARKS
@@ -152,8 +152,8 @@ def write(results: Path) -> list[Path]:
 
 def main(argv: Sequence[str] | None = None) -> int | None:
     """Draw the figure and name the files."""
-    shared.command(
-        "summary",
+    command.write_and_name(
+        "figures.summary",
         "The paper in one picture. Left: parameters and MACs of SMSRN in percent of MSRN's. Right: PSNR of\n"
         "bicubic, SMSRN and MSRN on the four benchmarks, from the records. Stars: what the paper prints.",
         write,
