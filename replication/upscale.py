@@ -5,9 +5,9 @@ its surroundings and cropped, and the true border of the picture is the border o
 of the whole picture at once, to float precision, and memory does not grow with the picture beyond the result itself.
 
 **Memory.** Resident memory stays below the sum of: the interpreter with its libraries (0.3 GB); the picture, twice; the
-result; and the larger of `TILE_MEMORY`, while the network runs, and 4 bytes per pixel of the result, while Pillow
-encodes. At x4 a picture of 3840x2160 stays below 2 GiB with 8 bits per channel and below 3 GiB with 16, whatever the
-backend.
+result; `TILE_MEMORY`, while the network runs; and 4 bytes per pixel of the result, while Pillow encodes. PyTorch gives
+the network's memory back before that, so that only the larger of the last two counts; the other backends keep it. At x4
+a picture of 3840x2160 stays below 2 GiB with 8 bits per channel and below 3 GiB with 16, whatever the backend.
 
 **Alpha.** The network upscales the colours, bicubic interpolation the alpha channel: the network is trained on
 photographs, and on a matte it would sharpen what is soft on purpose. The colours of pixels that are wholly transparent

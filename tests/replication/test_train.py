@@ -492,19 +492,21 @@ def environment() -> dict[str, str]:
 
 @pytest.mark.usefixtures("real_network")
 def test_two_processes_with_half_the_batch_give_the_weights_of_one(images: Path, tmp_path: Path) -> None:
+    # Adam makes a whole step of the rounding of a gradient near zero: small steps keep that out of the weights.
+    changes = {"batch_size": 4, "steps": 4, "learning_rate": 5e-5}
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--local-addr", "127.0.0.1"]
     command += ["--nproc-per-node", "2", "-m", "replication.train"]
     done = subprocess.run(
-        [*command, *arguments(images, tmp_path / "two", batch_size=4, steps=4)],
+        [*command, *arguments(images, tmp_path / "two", **changes)],
         env=environment(), capture_output=True, text=True, timeout=400,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("weights: ") == 1, "only one process reports"
-    main(arguments(images, tmp_path / "one", batch_size=4, steps=4))
+    main(arguments(images, tmp_path / "one", **changes))
     one, two = newest(tmp_path / "one"), newest(tmp_path / "two")
     assert one.progress.step == two.progress.step == 4
     for name, value in one.state.items():
-        torch.testing.assert_close(two.state[name], value, rtol=1e-3, atol=1e-6, msg=name)
+        torch.testing.assert_close(two.state[name], value, rtol=1e-4, atol=1e-6, msg=name)
     losses = [[row["loss"] for row in run.progress.log] for run in (one, two)]
     assert losses[1] == pytest.approx(losses[0], rel=1e-5)
 
