@@ -182,7 +182,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     paths = patches.list_images(arguments.data, "any") if arguments.data else [image.path for image in embedded.images]
     data = f"{len(paths)} of {arguments.data.name if arguments.data else 'scikit-image'}"
     with tempfile.TemporaryDirectory() as cache:
-        pairs = patches.prepare(paths, SCALE, plan.scaling, Path(cache), show_progress=True)
+        pairs = patches.prepare(
+            [patches.Source(path) for path in paths], SCALE, plan.scaling, Path(cache), show_progress=True
+        )
         dataset = patches.PatchDataset(
             pairs, hr_patch=plan.hr_patch, flips=plan.flips, rotations=plan.rotations, seed=0
         )
