@@ -12,11 +12,11 @@ from matplotlib.figure import Figure
 from analysis import command, cost_model, style
 from analysis.cost_ratio import table, wrap
 from analysis.figures import shared
-from replication.backends import receptive_radius
 from replication.benchmark import FORMATS, RECORD, TILE
 from replication.errors import UserError, run
 from replication.files import write_text
 from replication.models import build
+from replication.network import receptive_radius
 from replication.upscale import windows
 
 Record = dict[str, Any]

@@ -24,20 +24,12 @@ from PIL import Image
 from tqdm import tqdm
 
 from replication import records
-from replication.backends import (
-    BACKENDS,
-    ONNX_RUNTIMES,
-    Batch,
-    Network,
-    check_threads,
-    extra,
-    load_network,
-    torch_network,
-    trained,
-)
+from replication.backends import BACKENDS, check_threads, load_network
 from replication.errors import Parser, UserError, run
 from replication.files import write_text
 from replication.images.photo import Pixels
+from replication.network import Batch, Network, extra, torch_network, trained
+from replication.runtimes import ONNX_RUNTIMES
 from replication.upscale import upscale
 
 SCALE = 4

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from replication import benchmark
-from replication.backends import Trained, extra
 from replication.benchmark import BICUBIC, NETWORKS, Variant
 from replication.errors import UserError
+from replication.network import Trained, extra
 
 
 def test_every_variant_runs_once_a_round_after_one_round_of_warming_up() -> None:
