@@ -2,7 +2,7 @@
 
 Every round runs each variant once, in shuffled order, so that whatever else the machine does falls on all of them
 alike. Memory is measured in a process of its own for each variant, which loads PyTorch only where the variant needs it.
-`analysis.speed` makes the tables and the picture of the record.
+`analysis.speed.inference_page.inference_page` makes the tables and the picture of the record.
 """
 
 import argparse
@@ -344,7 +344,7 @@ def parser() -> Parser:
         description=(
             "Measure time and memory of MSRN and SMSRN, unfolded and folded, in every backend that is installed\n"
             "(pip install \".[onnx,openvino]\" for all). Leave the machine alone meanwhile; it takes long.\n"
-            f"Writes {RECORD} into the results folder; `python -m analysis.speed` makes the tables of it."
+            f"Writes {RECORD} into the results folder; `python -m analysis speed` makes the tables of it."
         ),
         epilog=(
             "examples:\n"
@@ -389,7 +389,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         }
     path = arguments.results / RECORD
     write_text(path, json.dumps(content, indent=1) + "\n")
-    print(f"wrote {path}; next: python -m analysis.speed")
+    print(f"wrote {path}; next: python -m analysis speed")
 
 
 def environment(backends: Sequence[str]) -> dict[str, str]:

@@ -25,6 +25,9 @@ from replication.files import write_text
 from replication.images.metrics import table_protocols
 
 Metric = Literal["psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb", "seconds"]
+TOLERANCE_PSNR, TOLERANCE_SSIM = 0.01, 0.0005
+"""How far (dB, SSIM) a measurement may be from a record of the same, and bicubic from the published values."""
+
 METRICS: tuple[Metric, ...] = ("psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb")
 """PSNR in dB and SSIM on luma (``_y``) and on RGB; the protocols are in the record's key."""
 
