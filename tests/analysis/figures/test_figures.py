@@ -429,6 +429,6 @@ def test_summary_draws_what_was_measured() -> None:
 
 def test_summary_without_records_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("replication.weights.FOLDER", tmp_path)  # as long as nothing is shipped
-    words = style.words(summary.draw(*summary.measured(tmp_path)))
+    words = style.words(summary.draw(*summary.from_records(tmp_path)))
     assert {"Bicubic: not measured", "MSRN: not trained", "SMSRN: not trained"} <= set(words)
     assert "PSNR kept by SMSRN: not trained; the paper: 98.5 %" in words

@@ -219,8 +219,10 @@ def test_retrained_is_how_far_trainings_of_one_network_are_apart() -> None:
 
 def test_command(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     results = tmp_path / "results"
-    assert measure_protocol.main(["--data", str(data), "--results", str(results)]) is None
+    measure_protocol.main(["--data", str(data), "--results", str(results)])
+    (path,) = (results / "records" / "protocol").iterdir()
     output = capsys.readouterr().out
-    assert "So the paper's PSNR fits" in " ".join(output.split())
-    assert "MSRN: not trained" in output
-    assert str(results / "protocol.md") in output
+    assert f"wrote {path}" in output
+    assert "msrn: not trained" in output
+    (page,) = protocol_page.write(results)
+    assert "So the paper's PSNR fits" in " ".join(page.read_text(encoding="utf-8").split())
