@@ -30,8 +30,7 @@ from analysis.networks import catalogue, lighten_page
 from analysis.quality import protocol_page, table1_page
 from analysis.quality.columns import bicubic_deviation, collect
 from analysis.speed import inference_page
-from replication.benchmark import RECORD as SPEED_RECORD
-from replication.records import TOLERANCE_PSNR, TOLERANCE_SSIM
+from replication.records import TOLERANCE_PSNR, TOLERANCE_SSIM, Record, Speed, folder
 from replication.stages import Job, Outcome
 
 
@@ -39,20 +38,19 @@ from replication.stages import Job, Outcome
 class Artefact:
     """One line of the list: ``write`` makes the files, ``needs`` says from what.
 
-    ``record``: a file below the results folder without which there is nothing to make; ``measure`` is the command that
-    records it.
+    ``kind``: a kind of record without which there is nothing to make; ``measure`` is the command that records it.
     """
 
     name: str
     title: str
     write: Callable[[Job], Outcome]
     needs: str
-    record: Path | None = None
+    kind: type[Record] | None = None
     measure: str = ""
 
     def run(self, job: Job) -> Outcome:
         """Write it, or say which command records what it needs."""
-        if self.record and not (job.results / self.record).is_file():
+        if self.kind and not any(folder(job.results, self.kind).glob("*.json")):
             return Outcome(findings=[f"{self.title}: nothing recorded here, `{self.measure}` measures it"])
         return self.write(job)
 
@@ -131,10 +129,8 @@ ARTEFACTS = (
     Artefact("networks", "other published networks, counted", networks, FORMULAS),
     Artefact("lighten", "other networks with separable convolutions", page(lighten_page.write), RECORDS),
     Artefact("fold", "what folding the linear layers saves, verified", fold, FORMULAS),
-    Artefact(
-        "speed", "time and memory of inference", page(inference_page.write), RECORDS, SPEED_RECORD, "tox -e benchmark"
-    ),
-    Artefact("speed_figure", "time of inference as bars", page(speed.write), RECORDS, SPEED_RECORD, "tox -e benchmark"),
+    Artefact("speed", "time and memory of inference", page(inference_page.write), RECORDS, Speed, "tox -e benchmark"),
+    Artefact("speed_figure", "time of inference as bars", page(speed.write), RECORDS, Speed, "tox -e benchmark"),
     Artefact("assumptions", "what the paper leaves open, and what is assumed", page(assumptions_page.write), PRINTED),
     Artefact("claims", "every number of the paper, with a verdict", claims, RECORDS),
     Artefact("figure2", "Figure 2: the convolutions, to scale", page(figure2.write), FORMULAS),

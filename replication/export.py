@@ -26,7 +26,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from replication import __version__, evaluate
 from replication.data import benchmarks
-from replication.errors import Parser, UserError, run
+from replication.errors import MissingPackageError, Parser, UserError, run
 from replication.files import write_bytes
 from replication.fold import fold
 from replication.images.metrics import psnr, table_protocols
@@ -207,7 +207,7 @@ def _installed_runtimes(content: bytes) -> Iterator[tuple[str, Network]]:
     for name, load in ONNX_RUNTIMES.items():
         try:
             extra(name, name)  # the message is not shown
-        except UserError:
+        except MissingPackageError:
             continue
         yield name, load(content, "the exported network")
 

@@ -1,18 +1,13 @@
 """Measure methods under every combination of channel, border and SSIM window that a metric protocol can have.
 
-Records: ``<results>/records/protocol/<benchmark>-x4-<model>-<key>.json``, one per benchmark and method. "key": model,
-SHA-256 of its weights (null for bicubic), of the evaluated images, the scale and the version of this list of
-combinations. "images": per image "psnr" by "<channel>/<border>" (dB; null: equal images) and "ssim" by
-"<channel>/<border>/<window>". "training", "environment" and "command" are those of `replication.records`.
+The records are
+`replication.records.ProtocolStudy`.
 """
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import inf
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,11 +17,11 @@ from tqdm import tqdm
 from replication import records
 from replication.data import benchmarks
 from replication.data.benchmarks import BENCHMARKS, EMBEDDED
-from replication.errors import Parser, UserError, run
+from replication.errors import ArgumentError, DamagedFileError, Parser, run
 from replication.evaluate import METHODS, NOT_TRAINED, Prepared, Subject, prepare, subject
-from replication.files import write_text
 from replication.images.color import rgb_to_luma
 from replication.images.resize import imresize
+from replication.records import ProtocolStudy, StudyImage, StudyKey
 
 Image = NDArray[np.uint8]
 
@@ -52,20 +47,6 @@ WINDOWS = {
 }
 
 FULL_RANGE = (0.299, 0.587, 0.114)
-
-
-@dataclass(frozen=True)
-class Measured:
-    """One method on one benchmark: means over the images, by combination."""
-
-    benchmark: str
-    model: str
-    images: int
-    psnr: dict[tuple[str, int], float]
-    ssim: dict[tuple[str, int, str], float]
-    training: dict[str, Any] | None
-    environment: dict[str, str]
-    file_name: str
 
 
 def planes(image: Image, channel: str) -> Planes:
@@ -106,11 +87,11 @@ def compare(sr: Image, hr: Image) -> tuple[dict[str, float], dict[str, float]]:
     """PSNR (dB) and SSIM of a result against the original under every combination; see the module text for the keys.
 
     Both uint8, of one shape, (H, W) or (H, W, 3). Shaving before or after the SSIM map is taken is the same: only
-    windows that lie inside the shaved image count. Raises UserError for an image that border and window use up.
+    windows that lie inside the shaved image count. Raises ArgumentError for an image that border and window use up.
     """
     smallest = 2 * max(SHAVES) + 11
     if min(hr.shape[:2]) < smallest:
-        raise UserError(f"protocol: expected images of at least {smallest} pixels each way, got {hr.shape[:2]}")
+        raise ArgumentError(f"protocol: expected images of at least {smallest} pixels each way, got {hr.shape[:2]}")
     psnr: dict[str, float] = {}
     ssim: dict[str, float] = {}
     for channel in CHANNELS:
@@ -127,98 +108,37 @@ def compare(sr: Image, hr: Image) -> tuple[dict[str, float], dict[str, float]]:
     return psnr, ssim
 
 
-def measure(method: Subject, data: Prepared) -> dict[str, Any]:
+def measure(method: Subject, data: Prepared) -> ProtocolStudy:
     """The record of ``method`` on prepared images (`replication.evaluate.prepare`)."""
     images = []
     for name, hr in tqdm(data.images.items(), desc=f"{method.model} on {data.benchmark}", unit="image", leave=False):
         lr = imresize(hr, 1 / SCALE).astype(np.uint8)
-        psnr, ssim = compare(method.upscale(lr), hr)
-        finite = {key: None if value == inf else value for key, value in psnr.items()}
-        images.append({"name": name, "psnr": finite, "ssim": ssim})
-    return {
-        "key": key(method, data.digest),
-        "benchmark": data.benchmark,
-        "images": images,
-        "training": method.training,
-        "environment": records.environment(),
-        "command": f"python -m replication.measure_protocol --benchmark {data.benchmark}",
-    }
-
-
-def key(method: Subject, data_digest: str) -> dict[str, Any]:
-    """What a measurement depends on."""
-    return {
-        "model": method.model,
-        "weights": method.weights,
-        "data": data_digest,
-        "scale": SCALE,
-        "combinations": VERSION,
-    }
-
-
-def folder(results: Path) -> Path:
-    """Where these records are: below those of `replication.records`, which does not look into folders."""
-    return records.folder(results) / "protocol"
-
-
-def file_name(record: dict[str, Any]) -> str:
-    """The file name of a record."""
-    digest = records.Key(
-        record["key"]["model"],
-        record["key"]["weights"],
-        record["key"]["data"],
-        {"combinations": {"version": record["key"]["combinations"]}},
-        record["key"]["scale"],
-    ).digest
-    return f"{record['benchmark']}-x{record['key']['scale']}-{record['key']['model']}-{digest[:8]}.json"
-
-
-def load_all(results: Path) -> list[dict[str, Any]]:
-    """Every record of a results folder. Raises UserError naming a file that is damaged or misnamed."""
-    found = []
-    for path in sorted(folder(results).glob("*.json")):
-        try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-            if file_name(record) != path.name:
-                raise ValueError(f"its content belongs to a file named {file_name(record)}")
-            if record["key"]["combinations"] == VERSION:
-                means(record)  # complete?
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise UserError(f"{path} is damaged: {error!r}") from error
-        found.append(record)
-    return found
-
-
-def means(record: dict[str, Any]) -> Measured:
-    """A record's means over its images, by combination. Raises KeyError or ValueError where something is missing."""
-    images = record["images"]
-    if not images:
-        raise ValueError("it holds no image")
-    psnr = {
-        (channel, shave): fmean(_number(image["psnr"][f"{channel}/{shave}"]) for image in images)
-        for channel in CHANNELS
-        for shave in SHAVES
-    }
-    ssim = {
-        (channel, shave, window): fmean(float(image["ssim"][f"{channel}/{shave}/{window}"]) for image in images)
-        for channel in CHANNELS
-        for shave in SHAVES
-        for window in WINDOWS
-    }
-    return Measured(
-        record["benchmark"],
-        record["key"]["model"],
-        len(images),
-        psnr,
-        ssim,
-        record["training"],
-        record["environment"],
-        file_name(record),
+        images.append(StudyImage(name, *compare(method.upscale(lr), hr)))
+    return ProtocolStudy(
+        key=key(method, data.digest),
+        benchmark=data.benchmark,
+        images=tuple(images),
+        training=method.training,
+        environment=records.environment(),
+        command=f"python -m replication.measure_protocol --benchmark {data.benchmark}",
     )
 
 
-def _number(value: float | None) -> float:
-    return inf if value is None else float(value)
+def key(method: Subject, data_digest: str) -> StudyKey:
+    """What a measurement depends on."""
+    return StudyKey(method.model, method.weights, data_digest, SCALE, VERSION)
+
+
+def load(results: Path) -> list[ProtocolStudy]:
+    """The records with today's list of combinations. Raises DamagedFileError naming one that lacks a combination."""
+    found = [record for record in records.load(results, ProtocolStudy) if record.key.combinations == VERSION]
+    psnr = {f"{channel}/{shave}" for channel in CHANNELS for shave in SHAVES}
+    ssim = {f"{one}/{window}" for one in psnr for window in WINDOWS}
+    for record in found:
+        if any(set(image.psnr) != psnr or set(image.ssim) != ssim for image in record.images):
+            path = records.folder(results, ProtocolStudy) / record.file_name
+            raise DamagedFileError(f"{path} is damaged: expected every combination of channel, border and window")
+    return found
 
 
 def update(
@@ -230,9 +150,9 @@ def update(
     the networks where weights ship with the package. Raises UserError for data that are there but wrong.
     """
     root = benchmarks.data_root(data)
-    known = load_all(results)
+    known = load(results)
     if names is None:
-        here = benchmarks.find("Set5", root) is not None or any(one["benchmark"] == "Set5" for one in known)
+        here = benchmarks.find("Set5", root) is not None or any(one.benchmark == "Set5" for one in known)
         names = ["Set5"] if here else [EMBEDDED]
     records.check_writable(results)
     written, missing = [], []
@@ -241,19 +161,17 @@ def update(
     for name in names:
         benchmark = benchmarks.find(name, root)
         if benchmark is None:
-            if not any(one["benchmark"] == name for one in known):
+            if not any(one.benchmark == name for one in known):
                 missing.append(f"{name}: not in the data folder and not recorded")
             continue
         prepared = prepare(benchmark, SCALE)
         for method in methods.values():
             if method is None:
                 continue
-            if not force and any(one["key"] == key(method, prepared.digest) for one in known):
+            if not force and any(one.key == key(method, prepared.digest) for one in known):
                 continue
-            record = measure(method, prepared)
-            path = folder(results) / file_name(record)
-            write_text(path, json.dumps(record, indent=1, sort_keys=True, allow_nan=False) + "\n")
-            written.append(path)
+            if path := records.save(results, measure(method, prepared)):
+                written.append(path)
     return written, missing
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from replication.errors import UserError
+from replication.errors import MissingPackageError, UserError
 
 if TYPE_CHECKING:
     from replication.models.msrn import MSRN
@@ -127,9 +127,9 @@ def torch_network(model: "MSRN", *, folded: bool = True, channels_last: bool = T
 
 
 def extra(module: str, name: str) -> Any:
-    """An optional package, of the extra ``name``. Raises UserError that says how to install it."""
+    """An optional package, of the extra ``name``. Raises MissingPackageError that says how to install it."""
     try:
         return importlib.import_module(module)
     except ImportError as error:
         advice = f'install it with: python -m pip install ".[{name}]"'
-        raise UserError(f"{module} cannot be used ({error}); {advice}") from error
+        raise MissingPackageError(f"{module} cannot be used ({error}); {advice}") from error

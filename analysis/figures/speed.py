@@ -5,10 +5,11 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from analysis import style
-from analysis.speed.inference import BACKEND_NAMES, LABELS, REFERENCE, Record, backends, best, cases, mac_ratio, read
+from analysis.speed.inference import BACKEND_NAMES, LABELS, REFERENCE, backends, best, cases, mac_ratio, read
+from replication.records import Speed
 
 
-def draw(record: Record) -> Figure:
+def draw(record: Speed) -> Figure:
     """Bars: times as fast as MSRN in PyTorch, for the first situation, with the ratio of the multiply-adds."""
     case = cases(record)[0]
     found = best(record, case)

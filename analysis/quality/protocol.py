@@ -7,6 +7,7 @@ numbers are from the literature's.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from math import sqrt
 from pathlib import Path
 from statistics import fmean
@@ -20,7 +21,8 @@ from analysis.paper import BENCHMARKS
 from replication import weights
 from replication.data.benchmarks import EMBEDDED
 from replication.evaluate import BICUBIC, METHODS
-from replication.measure_protocol import CHANNELS, SHAVES, VERSION, WINDOWS, Measured, load_all, means
+from replication.measure_protocol import CHANNELS, SHAVES, WINDOWS, load
+from replication.records import ProtocolStudy, newest
 
 LITERATURE = ("luma, rounded", SCALE, "Gaussian")
 """Channel, border and window of the tables in the literature."""
@@ -36,6 +38,40 @@ SSIM_FIT_FROM = 31.5
 """Published networks below this PSNR (Set5, dB) are left out of the line of luma SSIM over PSNR."""
 
 
+@dataclass(frozen=True)
+class Measured:
+    """One method on one benchmark: means over the images, by combination."""
+
+    benchmark: str
+    model: str
+    images: int
+    psnr: dict[tuple[str, int], float]
+    ssim: dict[tuple[str, int, str], float]
+    training: dict[str, Any] | None
+    environment: dict[str, str]
+    file_name: str
+
+
+def means(record: ProtocolStudy) -> Measured:
+    """A record's means over its images, by combination."""
+    images = record.images
+    psnr = {
+        (channel, shave): fmean(image.psnr[f"{channel}/{shave}"] for image in images)
+        for channel in CHANNELS
+        for shave in SHAVES
+    }
+    ssim = {
+        (channel, shave, window): fmean(image.ssim[f"{channel}/{shave}/{window}"] for image in images)
+        for channel in CHANNELS
+        for shave in SHAVES
+        for window in WINDOWS
+    }
+    return Measured(
+        record.benchmark, record.key.model, len(images), psnr, ssim, record.training, record.environment,
+        record.file_name,
+    )  # fmt: skip
+
+
 def current(results: Path) -> list[Measured]:
     """The recorded measurements of each method with today's shipped weights, in the order of sets and methods."""
     digests: dict[str, str | None] = {BICUBIC: None}
@@ -43,13 +79,14 @@ def current(results: Path) -> list[Measured]:
         path = None if model == BICUBIC else weights.shipped(model, SCALE)
         if path is not None:
             digests[model] = weights.digest(path)
-    newest: dict[tuple[str, str], dict[str, Any]] = {}
-    for record in sorted(load_all(results), key=lambda one: str(one["environment"].get("date", ""))):
-        of = record["key"]
-        if of["combinations"] == VERSION and of["model"] in digests and of["weights"] == digests[of["model"]]:
-            newest[record["benchmark"], of["model"]] = record
-    order = [(name, model) for name in (*BENCHMARKS, EMBEDDED) for model in METHODS]
-    return [means(newest[pair]) for pair in order if pair in newest]
+    known = load(results)
+    found = []
+    for name, model in product((*BENCHMARKS, EMBEDDED), METHODS):
+        wanted = (name, model, digests.get(model, "not trained"))
+        record = newest(one for one in known if (one.benchmark, one.key.model, one.key.weights) == wanted)
+        if record:
+            found.append(means(record))
+    return found
 
 
 def expected_ssim(name: str, psnr: float) -> float:

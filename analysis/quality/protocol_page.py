@@ -12,6 +12,7 @@ from analysis.quality.protocol import (
     RETRAINED,
     SSIM_FIT_FROM,
     Candidate,
+    Measured,
     compared,
     current,
     expected_ssim,
@@ -25,7 +26,7 @@ from analysis.text import table, wrap
 from replication import weights
 from replication.evaluate import BICUBIC, METHODS, NOT_TRAINED
 from replication.files import write_text
-from replication.measure_protocol import CHANNELS, SHAVES, WINDOWS, Measured
+from replication.measure_protocol import CHANNELS, SHAVES, WINDOWS
 
 # Measuring
 

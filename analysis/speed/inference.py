@@ -1,19 +1,16 @@
 """What `replication.benchmark` recorded, in numbers: time, memory and the account of layers."""
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 from analysis.cost import closed_form
 from analysis.cost.folded import best_tail, folded_msrn, folded_smsrn
 from analysis.names import SCALE
-from replication.benchmark import FORMATS, RECORD
+from replication import records
+from replication.benchmark import FORMATS
 from replication.errors import UserError
-
-Record = dict[str, Any]
+from replication.records import Account, LayerTime, Speed
 
 Key = tuple[str, bool]
 """Network, and whether it is folded."""
@@ -44,36 +41,29 @@ class Case:
         return f"{self.width}x{self.height} to {self.width * SCALE}x{self.height * SCALE}, {threads}"
 
 
-def read(results: Path) -> Record:
-    """The record. Raises UserError when it is missing or damaged."""
-    path = results / RECORD
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}; `python -m replication.benchmark` makes it") from error
-    except ValueError as error:
-        raise UserError(f"{path} is damaged: {error}") from error
-    expected = {"environment", "rounds", "memory", "times", "layers", "copy_bytes_per_second", "half_precision"}
-    if not isinstance(content, dict) or set(content) != expected:
-        raise UserError(f"{path} is damaged: expected the keys {', '.join(sorted(expected))}")
-    return content
+def read(results: Path) -> Speed:
+    """The newest record. Raises UserError when there is none or one is damaged."""
+    record = records.newest(records.load(results, Speed))
+    if record is None:
+        raise UserError(f"{records.folder(results, Speed)}: no record; `python -m replication.benchmark` makes it")
+    return record
 
 
-def cases(record: Record) -> list[Case]:
+def cases(record: Speed) -> list[Case]:
     """Every situation that was measured, in the order of the record."""
-    return list(dict.fromkeys(Case(row["threads"], row["height"], row["width"]) for row in record["times"]))
+    return list(dict.fromkeys(Case(row.threads, row.height, row.width) for row in record.times))
 
 
-def medians(record: Record, case: Case) -> dict[tuple[str, bool, str, str], float]:
+def medians(record: Speed, case: Case) -> dict[tuple[str, bool, str, str], float]:
     """Median seconds by network, folded, backend and how."""
     return {
-        (row["network"], row["folded"], row["backend"], row["how"]): median(row["seconds"])
-        for row in record["times"]
-        if Case(row["threads"], row["height"], row["width"]) == case
+        (row.network, row.folded, row.backend, row.how): median(row.seconds)
+        for row in record.times
+        if Case(row.threads, row.height, row.width) == case
     }
 
 
-def best(record: Record, case: Case) -> dict[tuple[Key, str], float]:
+def best(record: Speed, case: Case) -> dict[tuple[Key, str], float]:
     """Median seconds by network and backend; of PyTorch's memory formats the faster one. Trials do not count."""
     found: dict[tuple[Key, str], float] = {}
     for (network, folded, backend, how), seconds in medians(record, case).items():
@@ -83,9 +73,9 @@ def best(record: Record, case: Case) -> dict[tuple[Key, str], float]:
     return found
 
 
-def backends(record: Record) -> list[str]:
+def backends(record: Speed) -> list[str]:
     """The backends that were measured."""
-    return [name for name in BACKEND_NAMES if any(row["backend"] == name for row in record["times"])]
+    return [name for name in BACKEND_NAMES if any(row.backend == name for row in record.times)]
 
 
 def mac_ratio(key: Key, case: Case) -> float:
@@ -106,34 +96,33 @@ def _macs(key: Key, case: Case) -> int:
     return inner + (best_tail(SCALE).border.macs(case.height, case.width) if folded else 0)
 
 
-def spread(record: Record) -> float:
+def spread(record: Speed) -> float:
     """The farthest that a single run was from its variant's median, as a share of the median."""
     return max(
-        float(max(abs(value - median(row["seconds"])) for value in row["seconds"]) / median(row["seconds"]))
-        for row in record["times"]
+        max(abs(value - median(row.seconds)) for value in row.seconds) / median(row.seconds) for row in record.times
     )
 
 
-def kind(layer: Mapping[str, Any]) -> str:
+def kind(layer: LayerTime) -> str:
     """What a layer is called in the account of layers."""
-    size = f"{layer['kernel']}x{layer['kernel']}"
-    return f"depth-wise {size}" if layer["groups"] > 1 else size
+    size = f"{layer.kernel}x{layer.kernel}"
+    return f"depth-wise {size}" if layer.groups > 1 else size
 
 
-def layer_macs(layer: Mapping[str, Any]) -> int:
+def layer_macs(layer: LayerTime) -> int:
     """Multiply-adds of a convolution with these sizes (equations 1-3 of the paper, times the output's positions)."""
-    weights: int = layer["kernel"] ** 2 * layer["in_channels"] * layer["out_channels"] // layer["groups"]
-    return weights * int(layer["height"]) * int(layer["width"])
+    weights = layer.kernel**2 * layer.in_channels * layer.out_channels // layer.groups
+    return weights * layer.height * layer.width
 
 
-def all_macs(account: Mapping[str, Any]) -> int:
+def all_macs(account: Account) -> int:
     """Multiply-adds of all convolutions of an account."""
-    return sum(layer_macs(layer) for layer in account["layers"])
+    return sum(layer_macs(layer) for layer in account.layers)
 
 
-def by_kind(account: Mapping[str, Any]) -> dict[str, list[Mapping[str, Any]]]:
+def by_kind(account: Account) -> dict[str, list[LayerTime]]:
     """The layers of an account by `kind`."""
-    kinds: dict[str, list[Mapping[str, Any]]] = {}
-    for layer in account["layers"]:
+    kinds: dict[str, list[LayerTime]] = {}
+    for layer in account.layers:
         kinds.setdefault(kind(layer), []).append(layer)
     return kinds

@@ -1,8 +1,6 @@
 """Time and memory of the networks when they run: tables of what `replication.benchmark` recorded."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from analysis.names import SCALE
 from analysis.speed.inference import (
@@ -10,7 +8,6 @@ from analysis.speed.inference import (
     LABELS,
     REFERENCE,
     Case,
-    Record,
     all_macs,
     backends,
     best,
@@ -23,15 +20,17 @@ from analysis.speed.inference import (
     spread,
 )
 from analysis.text import table, wrap
-from replication.benchmark import RECORD, TILE
+from replication import records
+from replication.benchmark import TILE
 from replication.errors import UserError
 from replication.files import write_text
 from replication.models import build
 from replication.network import receptive_radius
+from replication.records import Account, Speed
 from replication.upscale import windows
 
 
-def case_table(record: Record, case: Case) -> str:
+def case_table(record: Speed, case: Case) -> str:
     """Milliseconds and how many times as fast as MSRN in PyTorch, for each network and backend."""
     found = best(record, case)
     reference = found[REFERENCE, "torch"]
@@ -49,7 +48,7 @@ def _cell(seconds: float | None, reference: float) -> str:
     return "" if seconds is None else f"{1000 * seconds:.0f} ms, {reference / seconds:.2f}x"
 
 
-def summary(record: Record) -> str:
+def summary(record: Speed) -> str:
     """What the tables say, in words, for the first situation."""
     case = cases(record)[0]
     found = best(record, case)
@@ -60,7 +59,7 @@ def summary(record: Record) -> str:
         f"{found[plain, name] / found[folded, name]:.2f} in {BACKEND_NAMES[name]}" for name in backends(record)
     )
     alone, both = reference / found[plain, "torch"], reference / found[folded, fastest]
-    repeated = next(one["total"] for one in record["layers"] if (one["network"], one["folded"]) == REFERENCE)
+    repeated = next(one.total for one in record.layers if (one.network, one.folded) == REFERENCE)
     return wrap(
         f"For {case}: separable layers alone make MSRN {alone:.2f} times as fast in PyTorch, where the multiply-adds "
         f"would allow {mac_ratio(plain, case):.1f}. Folded, SMSRN in {BACKEND_NAMES[fastest]} takes "
@@ -73,38 +72,38 @@ def summary(record: Record) -> str:
     )
 
 
-def memory_table(record: Record) -> str:
+def memory_table(record: Speed) -> str:
     """Peak resident memory in MB, the whole process and beyond the loaded network."""
-    found = {((row["network"], row["folded"]), row["backend"]): row for row in record["memory"]}
+    found = {((row.network, row.folded), row.backend): row for row in record.memory}
     rows = []
     for key, label in LABELS.items():
         cells = []
         for name in backends(record):
             row = found.get((key, name))
-            cells.append(f"{row['peak'] / 1e6:.0f}, {(row['peak'] - row['loaded']) / 1e6:.0f}" if row else "")
+            cells.append(f"{row.peak / 1e6:.0f}, {(row.peak - row.loaded) / 1e6:.0f}" if row else "")
         rows.append([label, *cells])
     return table(rows, ["MB: peak, of it while running", *(BACKEND_NAMES[name] for name in backends(record))], "github")
 
 
-def layer_table(account: Mapping[str, Any]) -> str:
+def layer_table(account: Account) -> str:
     """One row per kind of layer: share of MACs and of time, and what was achieved."""
     total = all_macs(account)
     rows = []
     for name, members in by_kind(account).items():
-        macs, seconds = sum(map(layer_macs, members)), sum(layer["seconds"] for layer in members)
-        moved = sum(layer["bytes"] for layer in members)
+        macs, seconds = sum(map(layer_macs, members)), sum(layer.seconds for layer in members)
+        moved = sum(layer.bytes for layer in members)
         rows.append([
             name, len(members), f"{macs / 1e9:.2f}", f"{macs / total:.1%}", f"{1000 * seconds:.0f}",
-            f"{seconds / account['total']:.1%}", f"{macs / seconds / 1e9:.1f}", f"{macs / moved:.1f}",
+            f"{seconds / account.total:.1%}", f"{macs / seconds / 1e9:.1f}", f"{macs / moved:.1f}",
             f"{moved / seconds / 1e9:.1f}",
         ])  # fmt: skip
-    rest = account["total"] - sum(layer["seconds"] for layer in account["layers"])
-    rows.append(["everything else", "", "", "", f"{1000 * rest:.0f}", f"{rest / account['total']:.1%}", "", "", ""])
+    rest = account.total - sum(layer.seconds for layer in account.layers)
+    rows.append(["everything else", "", "", "", f"{1000 * rest:.0f}", f"{rest / account.total:.1%}", "", "", ""])
     heads = ["", "layers", "G MACs", "of MACs", "ms", "of time", "G MACs/s", "MACs/byte", "GB/s"]
     return table(rows, heads, "github")
 
 
-def trials_table(record: Record) -> str:
+def trials_table(record: Speed) -> str:
     """What was tried with the folded SMSRN beside what counts, in the first situation."""
     found = medians(record, cases(record)[0])
     rows = []
@@ -116,36 +115,36 @@ def trials_table(record: Record) -> str:
     return table(rows, ["folded SMSRN", "time", "of the time in the table"], "github")
 
 
-def half_table(record: Record) -> str:
+def half_table(record: Speed) -> str:
     """Size and PSNR of half-precision files."""
     rows = [
-        [LABELS[row["network"], True], f"{row['single'] / 1e6:.2f}", f"{row['half'] / 1e6:.2f}", row["set"],
-         f"{row['change_db']:+.4f} dB"]
-        for row in record["half_precision"]
+        [LABELS[row.network, True], f"{row.single / 1e6:.2f}", f"{row.half / 1e6:.2f}", row.set,
+         f"{row.change_db:+.4f} dB"]
+        for row in record.half_precision
     ]  # fmt: skip
     return table(rows, ["ONNX file", "MB", "MB in half precision", "measured on", "change of mean luma PSNR"], "github")
 
 
-def layers_text(record: Record) -> str:
+def layers_text(record: Speed) -> str:
     """Why SMSRN is not as fast as its multiply-adds say: the account of layers in words and measured numbers."""
-    accounts = {(account["network"], account["folded"]): account for account in record["layers"]}
-    rate = all_macs(accounts[REFERENCE]) / accounts[REFERENCE]["total"]
+    accounts = {(account.network, account.folded): account for account in record.layers}
+    rate = all_macs(accounts[REFERENCE]) / accounts[REFERENCE].total
     light = accounts["smsrn", False]
     lost = {
-        f"{name} layers": sum(layer["seconds"] - layer_macs(layer) / rate for layer in members)
+        f"{name} layers": sum(layer.seconds - layer_macs(layer) / rate for layer in members)
         for name, members in by_kind(light).items()
     }
-    lost["everything else"] = light["total"] - sum(layer["seconds"] for layer in light["layers"])
+    lost["everything else"] = light.total - sum(layer.seconds for layer in light.layers)
     shares = [f"{name} {1000 * lost[name]:+.0f} ms" for name in sorted(lost, key=lambda name: -lost[name])]
-    depthwise = [layer for layer in light["layers"] if layer["groups"] > 1]
-    moved, seconds = (sum(layer[what] for layer in depthwise) for what in ("bytes", "seconds"))
+    depthwise = [layer for layer in light.layers if layer.groups > 1]
+    moved, seconds = (sum(getattr(layer, what) for layer in depthwise) for what in ("bytes", "seconds"))
     return wrap(
         f"MSRN makes {rate / 1e9:.1f} G MACs per second. At that rate SMSRN would take "
-        f"{1000 * all_macs(light) / rate:.0f} ms; it takes {1000 * light['total']:.0f}. The difference by kind: "
+        f"{1000 * all_macs(light) / rate:.0f} ms; it takes {1000 * light.total:.0f}. The difference by kind: "
         f"{', '.join(shares)}. SMSRN's depth-wise layers make {sum(map(layer_macs, depthwise)) / moved:.1f} "
         f"multiply-adds for every byte of input, weight and output (each value counted once, 4 bytes), and move "
         f"{moved / seconds / 1e9:.1f} GB per second; copying a map of 128 channels moves "
-        f"{record['copy_bytes_per_second'] / 1e9:.1f}."
+        f"{record.copy_bytes_per_second / 1e9:.1f}."
     )
 
 
@@ -161,12 +160,12 @@ def tiles_text(case: Case) -> str:
     )
 
 
-def as_markdown(record: Record) -> str:
+def as_markdown(record: Speed) -> str:
     """The whole page."""
-    where = record["environment"]
+    where = record.environment
     versions = ", ".join(f"{BACKEND_NAMES[name]} {where[name]}" for name in backends(record))
     first = cases(record)[0]
-    rounds = record["rounds"]
+    rounds = record.rounds
     parts = [
         "# How fast, and how large, the networks are when they run",
         wrap(
@@ -194,7 +193,7 @@ def as_markdown(record: Record) -> str:
             f"{first.height}, one thread: its peak while it runs, libraries included, and what of it came after "
             "loading. In PyTorch the process builds and folds the network itself; the others load a finished file."
         ),
-        memory_table(record) if record["memory"] else "Not measured: this system does not tell it.",
+        memory_table(record) if record.memory else "Not measured: this system does not tell it.",
         "## Where the time goes",
         wrap(
             f"PyTorch, channels_last, one thread, {first.width}x{first.height}; medians of {rounds}, one network after "
@@ -203,9 +202,9 @@ def as_markdown(record: Record) -> str:
         ),
         layers_text(record),
     ]
-    for account in record["layers"]:
-        label = LABELS[account["network"], account["folded"]]
-        parts += [f"### {label}: {1000 * account['total']:.0f} ms", layer_table(account)]
+    for account in record.layers:
+        label = LABELS[account.network, account.folded]
+        parts += [f"### {label}: {1000 * account.total:.0f} ms", layer_table(account)]
     parts += [
         "## What else was tried",
         wrap(
@@ -229,6 +228,8 @@ def write(results: Path) -> list[Path]:
     try:
         text = as_markdown(record)
     except (KeyError, IndexError, TypeError, ValueError, ZeroDivisionError) as error:
-        raise UserError(f"{results / RECORD} is damaged: {type(error).__name__} {error}") from error
+        raise UserError(
+            f"{records.folder(results, Speed) / record.file_name} is damaged: {type(error).__name__} {error}"
+        ) from error
     write_text(page, text)
     return [page]

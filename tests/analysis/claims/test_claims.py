@@ -37,7 +37,7 @@ from analysis.quality.columns import Rows
 from replication import recipe, records
 from replication.errors import UserError
 from replication.evaluate import NOT_TRAINED, Row
-from replication.records import ImageResult, Key, Record
+from replication.records import Evaluation, ImageResult, Key
 
 CLAIMS = {claim.id: claim for claim in claims.load()}
 
@@ -218,7 +218,7 @@ def trained(fraction: float, shift: float, **differing: Any) -> Sources:
         for name, score in column.scores.items():
             image = ImageResult("one", 40, 40, score.psnr + shift, 0.9, 1.0, score.ssim + shift / 10, 0.1)
             key = Key(model, "cd", "ef", records.protocols(4), 4)
-            rows[name, model] = Row(name, model, Record(key, name, (image,), training, {}, ""), "recorded")
+            rows[name, model] = Row(name, model, Evaluation(key, name, (image,), training, {}, ""), "recorded")
 
     class Recorded(Sources):
         pass

@@ -1,7 +1,7 @@
 """Lightening: what is replaced and how, the paper's network from MSRN, the best approximation, and the command."""
 
-import json
 import shutil
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -210,10 +210,13 @@ def test_the_approximation_is_measured_once_and_shown(tmp_path: Path, monkeypatc
     assert f"| {record.mean('psnr_y'):.2f} |" in " ".join(text.split())
     assert "`body.*.conv_5_2`" in text
     assert "trained, it does" not in text  # nothing to compare with is recorded
-    content = json.loads(path.read_text())
-    content["key"]["weights"] = "0" * 64
-    path.write_text(json.dumps(content))
+    other = replace(record, key=replace(record.key, weights="0" * 64))
+    path.unlink()
+    records.save(results, other)
     assert measure_lightened.recorded(results) == {}
+    path.write_text(records.to_json(other))
+    with pytest.raises(UserError, match="belongs to a file named"):
+        measure_lightened.recorded(results)
     path.write_text("{")
     with pytest.raises(UserError, match="damaged"):
         measure_lightened.recorded(results)

@@ -1,6 +1,5 @@
 """The protocol study: every combination measured as independent code measures it, and a conclusion that follows."""
 
-import json
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -12,13 +11,13 @@ from skimage.metrics import structural_similarity
 
 from analysis import paper
 from analysis.quality import protocol, protocol_page
-from analysis.quality.protocol import LITERATURE
+from analysis.quality.protocol import LITERATURE, Measured
 from replication import measure_protocol, records
 from replication.data.benchmarks import Benchmark, BenchmarkImage
 from replication.errors import UserError
 from replication.images.io import write_image
 from replication.images.metrics import Protocol, psnr, ssim
-from replication.measure_protocol import CHANNELS, SHAVES, WINDOWS, Image, Measured
+from replication.measure_protocol import CHANNELS, SHAVES, WINDOWS, Image
 
 
 def pair(height: int = 52, width: int = 48, grey: bool = False) -> tuple[Image, Image]:
@@ -116,7 +115,7 @@ def test_measured_once_and_shown_without_data(data: Path, tmp_path: Path) -> Non
     assert [path.name.rpartition("-")[0] for path in written] == ["Set5-x4-bicubic"]
     assert missing == ["smsrn: not trained", "msrn: not trained"]
     assert measure_protocol.update(results, data)[0] == []
-    assert measure_protocol.update(results, data, force=True)[0] == written
+    assert measure_protocol.update(results, data, force=True)[0] == []  # the same values: the file is kept
     (page,) = protocol_page.write(results)
     before = page.read_bytes()
     assert written[0].name.encode() in before
@@ -143,15 +142,15 @@ def test_the_embedded_set_stands_in(data: Path, tmp_path: Path) -> None:
 def test_other_weights_are_not_shown(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     results = tmp_path / "results"
     (path,), _ = measure_protocol.update(results, data)
-    record = json.loads(path.read_text(encoding="utf-8"))
+    (record,) = measure_protocol.load(results)
     for digest in ("ab" * 32, protocol_page.weights.digest(path)):
-        record["key"].update(model="smsrn", weights=digest)
-        path.with_name(measure_protocol.file_name(record)).write_text(json.dumps(record), encoding="utf-8")
+        record = replace(record, key=replace(record.key, model="smsrn", weights=digest))
+        records.save(results, record)
     assert [one.model for one in protocol.current(results)] == ["bicubic"]
     monkeypatch.setattr(protocol_page.weights, "shipped", lambda model, scale: path if model == "smsrn" else None)
     bicubic, smsrn = protocol.current(results)
     assert (bicubic.model, smsrn.model) == ("bicubic", "smsrn")
-    assert smsrn.file_name == measure_protocol.file_name(record)
+    assert smsrn.file_name == record.file_name
 
 
 def test_damaged_record(data: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from analysis.quality.columns import collect
 from replication import evaluate, records, weights
 from replication.errors import UserError
 from replication.models import build
-from replication.records import ImageResult, Key, Record
+from replication.records import Evaluation, ImageResult, Key
 
 ENVIRONMENT = {"python": "3.12", "torch": "2.0", "machine": "a computer", "date": "2026-01-02"}
 TRAINING: dict[str, Any] = {
@@ -30,14 +30,14 @@ TRAINING: dict[str, Any] = {
 }
 
 
-def record(benchmark: str, model: str, digest: str | None, psnr: float, **training: Any) -> Record:
+def record(benchmark: str, model: str, digest: str | None, psnr: float, **training: Any) -> Evaluation:
     luma = 0.95 if model == "msrn" else 0.9
     images = tuple(
         ImageResult(name, 40, 40, psnr + shift, luma + shift / 100, psnr - 2, 0.8 + shift / 100, 0.5)
         for name, shift in (("one", -0.002), ("other", 0.006))
     )
     key = Key(model, digest, "cd" * 32, records.protocols(4), 4)
-    return Record(key, benchmark, images, (TRAINING | training) if digest else None, ENVIRONMENT, "a command")
+    return Evaluation(key, benchmark, images, (TRAINING | training) if digest else None, ENVIRONMENT, "a command")
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
     return files
 
 
-def save_all(results: Path, shipped: dict[str, Path], **training: Any) -> dict[tuple[str, str], Record]:
+def save_all(results: Path, shipped: dict[str, Path], **training: Any) -> dict[tuple[str, str], Evaluation]:
     saved = {}
     for number, name in enumerate((*paper.BENCHMARKS, "embedded")):
         for model, psnr in (("bicubic", 28), ("smsrn", 31), ("msrn", 32)):
