@@ -29,8 +29,8 @@ from analysis.figures import (
 from analysis.networks import catalogue, lighten_page
 from analysis.quality import protocol_page, table1_page
 from analysis.quality.columns import bicubic_deviation, collect
-from analysis.speed import inference_page
-from replication.records import TOLERANCE_PSNR, TOLERANCE_SSIM, Record, Speed, folder
+from analysis.speed import inference_page, training_page
+from replication.records import TOLERANCE_PSNR, TOLERANCE_SSIM, Record, Speed, TrainingSpeed, folder
 from replication.stages import Job, Outcome
 
 
@@ -131,6 +131,14 @@ ARTEFACTS = (
     Artefact("fold", "what folding the linear layers saves, verified", fold, FORMULAS),
     Artefact("speed", "time and memory of inference", page(inference_page.write), RECORDS, Speed, "tox -e benchmark"),
     Artefact("speed_figure", "time of inference as bars", page(speed.write), RECORDS, Speed, "tox -e benchmark"),
+    Artefact(
+        "training_speed",
+        "what a training step costs",
+        page(training_page.write),
+        RECORDS,
+        TrainingSpeed,
+        "tox -e benchmark",
+    ),  # fmt: skip
     Artefact("assumptions", "what the paper leaves open, and what is assumed", page(assumptions_page.write), PRINTED),
     Artefact("claims", "every number of the paper, with a verdict", claims, RECORDS),
     Artefact("figure2", "Figure 2: the convolutions, to scale", page(figure2.write), FORMULAS),

@@ -7,6 +7,7 @@ import pytest
 
 from analysis.artefacts import ARTEFACTS, IMAGES, Artefact
 from replication import model_card, weights
+from replication.records import load
 from replication.stages import Job
 
 RESULTS = Path(__file__).parent.parent / "results"
@@ -17,6 +18,8 @@ TEXT = {".md", ".json", ".csv", ".tex", ".svg"}
 
 @pytest.mark.parametrize("artefact", MADE_ANYWHERE, ids=lambda one: one.name)
 def test_committed_results_are_fresh(artefact: Artefact, tmp_path: Path) -> None:
+    if artefact.kind and not load(RESULTS, artefact.kind):
+        pytest.skip(f"nothing is recorded: `{artefact.measure}` does")
     shutil.copytree(RESULTS / "records", tmp_path / "records")
     outcome = artefact.run(Job(tmp_path))
     assert outcome.failures == []
