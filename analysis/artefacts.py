@@ -46,7 +46,7 @@ class Artefact:
     write: Callable[[Job], Outcome]
     needs: str
     kind: type[Record] | None = None
-    measure: str = ""
+    measure: str = "tox -e benchmark"
 
     def run(self, job: Job) -> Outcome:
         """Write it, or say which command records what it needs."""
@@ -129,16 +129,9 @@ ARTEFACTS = (
     Artefact("networks", "other published networks, counted", networks, FORMULAS),
     Artefact("lighten", "other networks with separable convolutions", page(lighten_page.write), RECORDS),
     Artefact("fold", "what folding the linear layers saves, verified", fold, FORMULAS),
-    Artefact("speed", "time and memory of inference", page(inference_page.write), RECORDS, Speed, "tox -e benchmark"),
-    Artefact("speed_figure", "time of inference as bars", page(speed.write), RECORDS, Speed, "tox -e benchmark"),
-    Artefact(
-        "training_speed",
-        "what a training step costs",
-        page(training_page.write),
-        RECORDS,
-        TrainingSpeed,
-        "tox -e benchmark",
-    ),  # fmt: skip
+    Artefact("speed", "time and memory of inference", page(inference_page.write), RECORDS, Speed),
+    Artefact("speed_figure", "time of inference as bars", page(speed.write), RECORDS, Speed),
+    Artefact("training_speed", "what a training step costs", page(training_page.write), RECORDS, TrainingSpeed),
     Artefact("assumptions", "what the paper leaves open, and what is assumed", page(assumptions_page.write), PRINTED),
     Artefact("claims", "every number of the paper, with a verdict", claims, RECORDS),
     Artefact("figure2", "Figure 2: the convolutions, to scale", page(figure2.write), FORMULAS),

@@ -31,8 +31,13 @@ def operator_table(shares: dict[str, float]) -> str:
 def section(record: TrainingSpeed) -> list[str]:
     """All that one record tells."""
     where, size = record.environment, record.hr_patch // record.scale
-    floors = [f"{DISPLAY[name]} {1000 * seconds:.0f} ms" for name, seconds in record.floor.items()]
-    loading = [f"a step of {DISPLAY[name]} {100 * share:+.1f} % longer" for name, share in record.loading.items()]
+    networks = list(dict.fromkeys(one.network for one in record.steps))
+    floors = [f"{DISPLAY[one]} {1000 * record.floor[one]:.0f} ms" for one in networks if one in record.floor]
+    loading = [
+        f"a step of {DISPLAY[one]} {100 * record.loading[one]:+.1f} % longer"
+        for one in networks
+        if one in record.loading
+    ]
     parts = [
         f"## {where['machine']}",
         wrap(
@@ -53,8 +58,9 @@ def section(record: TrainingSpeed) -> list[str]:
         )
     if loading:
         parts.append(wrap(f"Loading images makes {' and '.join(loading)} than on fixed tensors."))
-    for network, shares in record.operators.items():
-        parts += [f"### Where the time of the fastest step of {DISPLAY[network]} goes", operator_table(shares)]
+    for one in networks:
+        if shares := record.operators.get(one):
+            parts += [f"### Where the time of the fastest step of {DISPLAY[one]} goes", operator_table(shares)]
     return parts
 
 
