@@ -1,1 +1,1 @@
-"""The paper's arithmetic and its artefacts: equations, costs, tables and figures, each a command of its own."""
+"""The paper's arithmetic and its artefacts: equations, costs, tables and figures; ``python -m analysis`` makes all."""

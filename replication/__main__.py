@@ -1,72 +1,64 @@
-"""``python -m replication``: the whole job, from the paper's arithmetic to its table and figure.
+"""``python -m replication``: measure everything that can be measured on this machine, and record it.
 
-This module alone knows both packages: each stage imports what it needs, so that importing ``replication`` never
-imports ``analysis``. To add a stage, write a function from `Job` to `Outcome` and name it in `STAGES`.
+Tables, figures and verdicts are made from the records by ``python -m analysis``.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from importlib import import_module
+from collections.abc import Sequence
 from pathlib import Path
-from time import perf_counter
 
-from replication.data.benchmarks import data_root
+import torch
+from torch import nn
+
+from replication import evaluate, measure_lightened, measure_protocol, records, weights
+from replication.data import benchmarks
+from replication.data.benchmarks import BENCHMARKS, data_root
 from replication.errors import Parser, run
-from replication.records import check_writable
+from replication.fold import fold
+from replication.models import MODELS, build
+from replication.records import TOLERANCE_PSNR, TOLERANCE_SSIM
+from replication.stages import Job, Outcome, Stage, run_stages
 
-TOLERANCE_PSNR, TOLERANCE_SSIM = 0.01, 0.0005
-"""How far (dB, SSIM) a measurement may be from a record, and bicubic from the published values."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """What the user asked for: the results folder and the data folder (None: the default one)."""
-
-    results: Path
-    data: Path | None
+SCALE = 4
+FOLDED_SIZES = ((1, 1), (7, 2), (16, 24))
+"""LR heights and widths on which the folded networks are compared: the smallest image, and two with an inside."""
+FOLDED_TOLERANCE = 1e-5
+"""Largest difference of outputs, single precision, values in 0..1."""
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What a stage wrote, what it found, and which verifications failed, in one line each."""
+def arithmetic(job: Job) -> Outcome:
+    """Whether the networks that will run, with folded linear layers, compute what the trained ones do."""
+    outcome = Outcome()
+    for model in MODELS:
+        network = build(model, scale=SCALE, pretrained=bool(weights.shipped(model, SCALE))).eval()
+        difference = _largest_difference(network, fold(network))
+        words = f"{model} folded: output differs by {difference:.1e} at most"
+        if difference <= FOLDED_TOLERANCE:
+            outcome.findings.append(words)
+        else:
+            outcome.failures.append(f"{words}; expected {FOLDED_TOLERANCE:.0e}")
+    return outcome
 
-    files: list[Path] = field(default_factory=list)
-    findings: list[str] = field(default_factory=list)
-    failures: list[str] = field(default_factory=list)
 
-
-def cost(job: Job) -> Outcome:
-    """Equations 1-5 and the cost of both networks, verified against the built networks and fvcore."""
-    from analysis import cost_model, cost_ratio
-
-    study = cost_ratio.study()
-    files = cost_ratio.save(study, job.results)
-    if not study.verified:
-        return Outcome(files, failures=[f"the cost arithmetic does not agree with the networks: see {files[0]}"])
-    msrn, smsrn = study.networks["msrn"], study.networks["smsrn"]
-    macs = 1 - cost_model.total_macs(smsrn) / cost_model.total_macs(msrn)
-    params = 1 - cost_model.total_params(smsrn) / cost_model.total_params(msrn)
-    count = len(study.checks or [])
-    finding = (
-        f"cost arithmetic verified ({count:,} comparisons): SMSRN saves {100 * macs:.1f} % of MSRN's MACs and "
-        f"{100 * params:.1f} % of its parameters; the paper's {cost_ratio.PRINTED_MEAN} is a mean of two layers"
-    )
-    return Outcome(files, [finding])
+def _largest_difference(one: nn.Module, other: nn.Module) -> float:
+    random = torch.Generator().manual_seed(0)
+    differences: list[float] = []
+    for height, width in FOLDED_SIZES:
+        pixels = torch.rand(1, 3, height, width, generator=random)
+        with torch.inference_mode():
+            differences.append((one(pixels) - other(pixels)).abs().max().item())
+    return max(differences)
 
 
 def embedded(job: Job) -> Outcome:
     """Measure the embedded images on this machine, and compare with what is recorded."""
-    from replication import evaluate, records
-    from replication.data import benchmarks
-
     known = records.load_all(job.results)
     records.check_writable(job.results)
     benchmark = benchmarks.find(benchmarks.EMBEDDED)
     assert benchmark  # it comes with scikit-image
-    data = evaluate.prepare(benchmark, 4)
+    data = evaluate.prepare(benchmark, SCALE)
     outcome = Outcome()
     for model in evaluate.METHODS:
-        subject = evaluate.subject(model, 4)
+        subject = evaluate.subject(model, SCALE)
         if subject is None:
             continue
         record = evaluate.measure(subject, data)
@@ -87,10 +79,7 @@ def embedded(job: Job) -> Outcome:
 
 def benchmark_sets(job: Job) -> Outcome:
     """Measure the four benchmarks where they are on this machine and not recorded yet."""
-    from replication import evaluate, records
-    from replication.data.benchmarks import BENCHMARKS
-
-    rows = evaluate.evaluate(evaluate.METHODS, BENCHMARKS, scale=4, results=job.results, data=job.data)
+    rows = evaluate.evaluate(evaluate.METHODS, BENCHMARKS, scale=SCALE, results=job.results, data=job.data)
     now = [row.record for row in rows if row.record and row.status == evaluate.MEASURED_NOW]
     before = [row for row in rows if row.record and row.status != evaluate.MEASURED_NOW]
     outcome = Outcome([records.folder(job.results) / record.file_name for record in now])
@@ -103,129 +92,41 @@ def benchmark_sets(job: Job) -> Outcome:
     return outcome
 
 
-def table1(job: Job) -> Outcome:
-    """Table 1, and whether bicubic interpolation gives the published values."""
-    from analysis import table1 as table
-
-    outcome = Outcome(table.write(job.results), table.summary(job.results))
-    deviation = table.bicubic_deviation(table.collect(job.results))
-    if deviation and (deviation[0] > TOLERANCE_PSNR or deviation[1] > TOLERANCE_SSIM):
-        outcome.failures.append(
-            f"bicubic is {deviation[0]:.4f} dB and {deviation[1]:.6f} (SSIM) from the published values; "
-            f"expected {TOLERANCE_PSNR} and {TOLERANCE_SSIM} at most"
-        )
-    return outcome
-
-
 def protocol(job: Job) -> Outcome:
-    """Which metric protocol explains the paper's numbers: measured where the images are and not recorded yet."""
-    from analysis import protocol as study
-
-    written, missing = study.update(job.results, job.data, None, force=False)
-    return Outcome([*written, *study.write(job.results)], missing)
+    """Every combination of channel, border and window, where the images are here and not recorded yet."""
+    return Outcome(*measure_protocol.update(job.results, job.data, None))
 
 
-def lighten(job: Job) -> Outcome:
-    """The paper's conclusion on other networks, with the trained MSRN's rank-1 start measured where it can be."""
-    from analysis import lighten as study
-
-    return Outcome([*study.measure(job.results, job.data), *study.write(job.results)])
+def lightened(job: Job) -> Outcome:
+    """The trained MSRN with its kernels replaced by their best separable approximations."""
+    return Outcome(measure_lightened.measure(job.results, job.data))
 
 
-def claims(job: Job) -> Outcome:
-    """Every number of the paper with a verdict."""
-    from analysis import claims as ledger
-
-    entries = ledger.ledger(job.results)
-    return Outcome(ledger.save(entries, job.results), [f"claims of the paper: {ledger.summary(entries)}"])
-
-
-def speed(job: Job) -> Outcome:
-    """Time and memory, from the record of a benchmark: measuring them is a job of its own."""
-    from analysis import speed as study
-    from replication.benchmark import RECORD
-
-    if not (job.results / RECORD).is_file():
-        return Outcome(findings=["time and memory: nothing recorded here, `tox -e benchmark` measures them"])
-    return Outcome(study.write(job.results))
-
-
-def photographs(job: Job) -> Outcome:
-    """Figures 4-7, from the images that are on this machine."""
-    from analysis.figures import figures4to7
-
-    return Outcome(figures4to7.write(job.results, job.data))
-
-
-def artefact(module: str) -> Callable[[Job], Outcome]:
-    """A stage that only writes what ``analysis.<module>`` makes from formulas and records."""
-
-    def write(job: Job) -> Outcome:
-        return Outcome(import_module(f"analysis.{module}").write(job.results))
-
-    return write
-
-
-Stage = tuple[str, Callable[[Job], Outcome]]
-STAGES: tuple[Stage, ...] = (
-    ("cost arithmetic, verified against the networks", cost),
-    ("embedded images, measured on this machine", embedded),
-    ("benchmarks, measured where they are", benchmark_sets),
-    ("Table 1", table1),
-    ("Figure 1, parameters", artefact("figure1")),
-    ("Figure 1, MACs", artefact("figure1_macs")),
-    ("which networks have the paper's parameters", artefact("identify")),
-    ("which metric protocol fits the paper", protocol),
-    ("other networks, counted", artefact("networks")),
-    ("other networks, lightened", lighten),
-    ("folding", artefact("fold")),
-    ("time and memory, as recorded", speed),
-    ("what the paper leaves open", artefact("assumptions")),
-    ("every claim of the paper", claims),
-    ("Figure 2", artefact("figures.figure2")),
-    ("Figure 3", artefact("figures.figure3")),
-    ("Figures 4-7", photographs),
-    ("where the MACs are", artefact("figures.macs_by_group")),
-    ("equation 5 as curves", artefact("figures.equation5")),
-    ("summary picture", artefact("figures.summary")),
+STAGES = (
+    Stage("folded networks compared with the trained ones", arithmetic),
+    Stage("embedded images, measured on this machine", embedded),
+    Stage("benchmarks, measured where they are", benchmark_sets),
+    Stage("metric protocols, measured where the images are", protocol),
+    Stage("MSRN with the nearest separable kernels", lightened),
 )
 
 
-def run_stages(job: Job, stages: Sequence[Stage] = STAGES) -> int:
-    """Run the stages in order and print a summary; 1 when a verification failed. Bad input raises UserError at once."""
-    start = perf_counter()
-    outcomes = []
-    for number, (title, stage) in enumerate(stages, 1):
-        print(f"[{number}/{len(stages)}] {title} ...", flush=True)
-        began = perf_counter()
-        outcomes.append(stage(job))
-        print(f"[{number}/{len(stages)}] {title}: {perf_counter() - began:.1f} s", flush=True)
-    files = list(dict.fromkeys(path for outcome in outcomes for path in outcome.files))
-    findings = [finding for outcome in outcomes for finding in outcome.findings]
-    failures = [failure for outcome in outcomes for failure in outcome.failures]
-    print(f"\nwrote {len(files)} files:", *files, sep="\n  ")
-    print("\nfound:", *findings, sep="\n  - ")
-    if failures:
-        print("\nFAILED:", *failures, sep="\n  - ")
-    print(f"\n{'NOT replicated: see above' if failures else 'done'}, {perf_counter() - start:.0f} s in all")
-    return 1 if failures else 0
-
-
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the whole job."""
+    """Run all stages."""
     parser = Parser(
         prog="python -m replication",
         description=(
-            "The whole job: verify the paper's arithmetic, measure the embedded images, measure the benchmarks where\n"
-            "they are and not recorded yet, and rebuild Table 1 and Figure 1. Needs no data set and no network.\n"
+            "Measure: check that folding keeps the networks' output, measure the embedded images and compare them\n"
+            "with the records, then measure what else is on this machine and not recorded yet: the benchmarks, the\n"
+            "metric protocols, the lightened MSRN. Needs no data set and no network connection.\n"
             "Exit status: 0, 1 when a verification fails, 2 for bad input."
         ),
         epilog=(
             "examples:\n"
             "  python -m replication\n"
             "  python -m replication --data ~/datasets --results /tmp/results\n"
-            "each stage runs alone, too: python -m analysis.cost_ratio, python -m replication.evaluate,\n"
-            "python -m analysis.table1, python -m analysis.figure1 (each with --help)\n"
+            "next: python -m analysis rebuilds the tables, figures and verdicts from the records;\n"
+            "`tox -e replicate` does both\n"
         ),
     )
     parser.add_argument("--data", type=Path, metavar="DIR", help="data folder (default: $REPLICATION_DATA or data)")
@@ -234,8 +135,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     arguments = parser.parse_args(argv)
     data_root(arguments.data)  # what is wrong with a folder is said before the first stage, not after it
-    check_writable(arguments.results)
-    return run_stages(Job(arguments.results, arguments.data))
+    records.check_writable(arguments.results)
+    return run_stages(Job(arguments.results, arguments.data), STAGES)
 
 
 if __name__ == "__main__":

@@ -2,11 +2,10 @@
 
 Every round runs each variant once, in shuffled order, so that whatever else the machine does falls on all of them
 alike. Memory is measured in a process of its own for each variant, which loads PyTorch only where the variant needs it.
-`analysis.speed` makes the tables and the picture of the record.
+`analysis.speed.inference_page.inference_page` makes the tables and the picture of the record.
 """
 
 import argparse
-import json
 import random
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -17,27 +16,18 @@ from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
 from replication import records
-from replication.backends import (
-    BACKENDS,
-    ONNX_RUNTIMES,
-    Batch,
-    Network,
-    check_threads,
-    extra,
-    load_network,
-    torch_network,
-    trained,
-)
-from replication.errors import Parser, UserError, run
-from replication.files import write_text
+from replication.backends import BACKENDS, check_threads, load_network
+from replication.errors import MissingPackageError, Parser, UserError, run
 from replication.images.photo import Pixels
+from replication.network import Batch, Network, extra, torch_network, trained
+from replication.records import Account, HalfPrecision, LayerTime, Memory, Speed, Timing
+from replication.runtimes import ONNX_RUNTIMES
 from replication.upscale import upscale
 
 SCALE = 4
@@ -51,7 +41,6 @@ TILE = 128
 """Side of the tiles that are tried in place of the whole picture."""
 COMPILED = "compiled"
 ROUNDS = 3
-RECORD = Path("records") / "speed" / "speed.json"
 
 
 @dataclass(frozen=True)
@@ -153,12 +142,12 @@ def trials(backends: Sequence[str]) -> list[Variant]:
     return [Variant("smsrn", True, "torch", COMPILED), *tried]
 
 
-def times(backends: Sequence[str], files: Files, threads: Sequence[int], rounds: int) -> list[dict[str, Any]]:
+def times(backends: Sequence[str], files: Files, threads: Sequence[int], rounds: int) -> list[Timing]:
     """The seconds of every variant for each number of threads and each size.
 
     The first of these situations has the trials, too, and both memory formats; the others each network's faster one.
     """
-    rows: list[dict[str, Any]] = []
+    rows: list[Timing] = []
     formats: dict[tuple[str, bool], Sequence[str]] = dict.fromkeys(NETWORKS, FORMATS)
     for count in threads:
         for label, size in SIZES.items():
@@ -167,7 +156,7 @@ def times(backends: Sequence[str], files: Files, threads: Sequence[int], rounds:
             if not rows:
                 formats = {network: [faster_format(network, seconds)] for network in NETWORKS}
             rows += [
-                {**asdict(variant), "threads": count, "height": size[0], "width": size[1], "seconds": values}
+                Timing(**asdict(variant), threads=count, height=size[0], width=size[1], seconds=tuple(values))
                 for variant, values in seconds.items()
             ]
     return rows
@@ -206,7 +195,7 @@ def picture(height: int, width: int) -> Batch:
 def resident(word: str) -> int:
     """Resident memory of this process in bytes: now ("VmRSS"), or at its peak ("VmHWM"). Linux only.
 
-    From /proc, because the peak that getrusage tells begins with that of the process which started this one.
+    From /proc, because getrusage's peak starts from the parent's.
     """
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(word))
@@ -223,7 +212,7 @@ def peak_memory(variant: Variant, files: Files, threads: int, size: tuple[int, i
     return loaded, resident("VmHWM")
 
 
-def memory(backends: Sequence[str], files: Files) -> list[dict[str, Any]]:
+def memory(backends: Sequence[str], files: Files) -> list[Memory]:
     """Peak memory of each network in each backend, one thread, for the first size; nothing where there is no /proc.
 
     Raises UserError when a process ends without an answer, as when memory runs out.
@@ -239,17 +228,17 @@ def memory(backends: Sequence[str], files: Files) -> list[dict[str, Any]]:
                 loaded, peak = pool.submit(peak_memory, variant, dict(files), 1, size).result()
         except BrokenProcessPool as error:
             raise UserError(f"the process for {variant} ended without an answer: is there enough memory?") from error
-        rows.append({**asdict(variant), "height": size[0], "width": size[1], "loaded": loaded, "peak": peak})
+        rows.append(Memory(**asdict(variant), height=size[0], width=size[1], loaded=loaded, peak=peak))
     return rows
 
 
 # ---------------------------------------------------------------- layer by layer
 
 
-def layers(name: str, folded: bool, size: tuple[int, int], rounds: int) -> dict[str, Any]:
+def layers(name: str, folded: bool, size: tuple[int, int], rounds: int) -> Account:
     """Where the time of a network goes in PyTorch (channels_last, one thread): median seconds of each convolution.
 
-    Sizes are told per layer: kernel, channels, groups, output height and width, and the bytes of input, weight and
+    Sizes per layer: kernel, channels, groups, output height and width, and the bytes of input, weight and
     output. What the convolutions leave of ``total`` is activations, additions, concatenation, shuffles and the border.
     """
     import torch
@@ -289,8 +278,8 @@ def layers(name: str, folded: bool, size: tuple[int, int], rounds: int) -> dict[
             start = perf_counter()
             module(pixels)
             totals.append(perf_counter() - start)
-    rows = [{"name": path, **shapes[path], "seconds": median(values[1:])} for path, values in seconds.items()]
-    return {"network": name, "folded": folded, "total": median(totals[1:]), "layers": rows}
+    rows = tuple(LayerTime(path, **shapes[path], seconds=median(values[1:])) for path, values in seconds.items())
+    return Account(name, folded, median(totals[1:]), rows)
 
 
 def copy_speed(size: tuple[int, int], rounds: int) -> float:
@@ -314,7 +303,7 @@ def copy_speed(size: tuple[int, int], rounds: int) -> float:
 # ---------------------------------------------------------------- half precision
 
 
-def half_precision(data: Path | None) -> list[dict[str, Any]]:
+def half_precision(data: Path | None) -> list[HalfPrecision]:
     """What a half-precision ONNX file of each folded network saves in bytes, and what float16 costs in PSNR."""
     from replication.export import onnx_bytes, psnr_change
 
@@ -323,7 +312,7 @@ def half_precision(data: Path | None) -> list[dict[str, Any]]:
         source = trained(name, SCALE, None)
         single, half = (len(onnx_bytes(source, half=half)) for half in (False, True))
         benchmark, change = psnr_change(source, data)
-        rows.append({"network": name, "single": single, "half": half, "set": benchmark, "change_db": change})
+        rows.append(HalfPrecision(name, single, half, benchmark, change))
     return rows
 
 
@@ -340,7 +329,7 @@ def installed() -> list[str]:
             if name in ONNX_RUNTIMES:
                 extra(name, name)
             found.append(name)
-        except UserError as error:
+        except MissingPackageError as error:
             print(f"left out: {error}")
     return found
 
@@ -352,7 +341,7 @@ def parser() -> Parser:
         description=(
             "Measure time and memory of MSRN and SMSRN, unfolded and folded, in every backend that is installed\n"
             "(pip install \".[onnx,openvino]\" for all). Leave the machine alone meanwhile; it takes long.\n"
-            f"Writes {RECORD} into the results folder; `python -m analysis.speed` makes the tables of it."
+            "Writes a record into the results folder; `python -m analysis speed` makes the tables of it."
         ),
         epilog=(
             "examples:\n"
@@ -386,18 +375,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     size = next(iter(SIZES.values()))
     with tempfile.TemporaryDirectory() as folder:
         files = export_all(Path(folder))
-        content = {
-            "environment": environment(backends),
-            "rounds": arguments.rounds,
-            "memory": memory(backends, files),
-            "times": times(backends, files, list(dict.fromkeys(arguments.threads)), arguments.rounds),
-            "layers": [layers(name, folded, size, arguments.rounds) for name, folded in NETWORKS],
-            "copy_bytes_per_second": copy_speed(size, 10 * arguments.rounds),
-            "half_precision": half_precision(arguments.data),
-        }
-    path = arguments.results / RECORD
-    write_text(path, json.dumps(content, indent=1) + "\n")
-    print(f"wrote {path}; next: python -m analysis.speed")
+        record = Speed(
+            environment=environment(backends),
+            rounds=arguments.rounds,
+            memory=tuple(memory(backends, files)),
+            times=tuple(times(backends, files, list(dict.fromkeys(arguments.threads)), arguments.rounds)),
+            layers=tuple(layers(name, folded, size, arguments.rounds) for name, folded in NETWORKS),
+            copy_bytes_per_second=copy_speed(size, 10 * arguments.rounds),
+            half_precision=tuple(half_precision(arguments.data)),
+        )
+    path = records.save(arguments.results, record)
+    print(f"wrote {path}; next: python -m analysis speed speed_figure")
 
 
 def environment(backends: Sequence[str]) -> dict[str, str]:

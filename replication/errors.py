@@ -1,4 +1,4 @@
-"""What a command tells a user who can fix the problem: one line and an exit status."""
+"""Problems that a user can fix: one line and an exit status, in kinds where callers tell them apart."""
 
 import argparse
 import os
@@ -8,11 +8,23 @@ from typing import NoReturn
 
 
 class UserError(Exception):
-    """A problem with the input or the machine, told in one line: what was expected, what came."""
+    """A problem with the input or the machine, in one line: what was expected, what came."""
+
+
+class MissingPackageError(UserError):
+    """An optional package that is not installed."""
+
+
+class DamagedFileError(UserError):
+    """A file that cannot be read, or whose content is not what it should be."""
+
+
+class ArgumentError(UserError):
+    """An argument of a function that it cannot work with, such as an array of the wrong type or shape."""
 
 
 class Parser(argparse.ArgumentParser):
-    """A command line whose mistakes are told in one line, without the usage, and whose help keeps its line breaks."""
+    """A command line that reports mistakes in one line, without the usage, and whose help keeps its line breaks."""
 
     def __init__(self, *, prog: str, description: str | None, epilog: str | None = None) -> None:
         formatter = argparse.RawDescriptionHelpFormatter

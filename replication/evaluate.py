@@ -28,7 +28,7 @@ from replication.images.metrics import SSIM_WINDOW, psnr, ssim, table_protocols
 from replication.images.resize import crop_to_multiple, imresize
 from replication.models import MODELS, build
 from replication.models.msrn import SCALES
-from replication.records import ImageResult, Key, Record
+from replication.records import Evaluation, ImageResult, Key
 
 Image = NDArray[np.uint8]
 Upscale = Callable[[Image], Image]
@@ -58,7 +58,7 @@ class Row:
 
     benchmark: str
     model: str
-    record: Record | None
+    record: Evaluation | None
     status: str
 
 
@@ -166,7 +166,7 @@ def measure_image(subject: Subject, name: str, hr: Image) -> tuple[ImageResult, 
     return result, sr
 
 
-def measure(subject: Subject, data: Prepared, save_images: Path | None = None) -> Record:
+def measure(subject: Subject, data: Prepared, save_images: Path | None = None) -> Evaluation:
     """Measure every image with a progress bar.
 
     ``save_images``: folder for the upscaled images, ``<folder>/<benchmark>/<image>_x<scale>_<model>.png``.
@@ -180,7 +180,7 @@ def measure(subject: Subject, data: Prepared, save_images: Path | None = None) -
             if save_images is not None:
                 write_image(save_images / data.benchmark / f"{name}_x{subject.scale}_{subject.model}.png", sr)
     options = f"--model {subject.model} --benchmark {data.benchmark} --scale {subject.scale}"
-    return Record(
+    return Evaluation(
         key=key_of(subject, data),
         benchmark=data.benchmark,
         images=tuple(results),
@@ -234,12 +234,12 @@ def evaluate(
     return rows
 
 
-def recorded(record: Record) -> str:
+def recorded(record: Evaluation) -> str:
     """Where and when a record was made, in words."""
     return f"recorded {record.environment['date']} on {record.environment['machine']}"
 
 
-def recorded_row(known: Sequence[Record], benchmark: str, model: str, scale: int) -> Row:
+def recorded_row(known: Sequence[Evaluation], benchmark: str, model: str, scale: int) -> Row:
     """What the ``known`` records say of ``model`` with its shipped weights; the status says why there is none."""
     digest = None
     if model != BICUBIC:

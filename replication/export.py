@@ -3,7 +3,7 @@
 One input, ``image``: float32 RGB (1, 3, H, W) in 0..1, any H and W. One output, ``upscaled``: float32
 (1, 3, scale·H, scale·W), not clipped. The network is folded (`replication.fold`) unless asked otherwise. A file of half
 precision computes in float16 between the two, which stay float32, so that the same code runs both files. The metadata
-tell what the file holds; `replication.backends` reads model, scale and radius from them.
+tell what the file holds; `replication.runtimes` reads model, scale and radius from them.
 
 No file is written that was not checked: by the ONNX checker, and against PyTorch in each runtime that is installed.
 """
@@ -25,23 +25,14 @@ from torch.export import Dim
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from replication import __version__, evaluate
-from replication.backends import (
-    DEFAULT_MODEL,
-    DEFAULT_SCALE,
-    ONNX_RUNTIMES,
-    Batch,
-    Network,
-    Trained,
-    extra,
-    receptive_radius,
-    trained,
-)
 from replication.data import benchmarks
-from replication.errors import Parser, UserError, run
+from replication.errors import MissingPackageError, Parser, UserError, run
 from replication.files import write_bytes
 from replication.fold import fold
 from replication.images.metrics import psnr, table_protocols
 from replication.images.resize import imresize
+from replication.network import DEFAULT_MODEL, DEFAULT_SCALE, Batch, Network, Trained, extra, receptive_radius, trained
+from replication.runtimes import ONNX_RUNTIMES
 
 OPSET = 20
 INPUT, OUTPUT = "image", "upscaled"
@@ -216,7 +207,7 @@ def _installed_runtimes(content: bytes) -> Iterator[tuple[str, Network]]:
     for name, load in ONNX_RUNTIMES.items():
         try:
             extra(name, name)  # the message is not shown
-        except UserError:
+        except MissingPackageError:
             continue
         yield name, load(content, "the exported network")
 

@@ -21,7 +21,7 @@ LONGER = 10
 """How many times as many steps the card's suggestion for going on takes."""
 
 
-def card(model: str, scale: int, known: Sequence[records.Record]) -> str:
+def card(model: str, scale: int, known: Sequence[records.Evaluation]) -> str:
     """The card of the shipped ``model`` at ``scale`` as Markdown, with the measurements among ``known``."""
     path = weights.shipped(model, scale)
     assert path, f"{model} x{scale} is not shipped"
@@ -74,11 +74,11 @@ def _precision(rounding: dict[str, Any]) -> str:
     return f"stored as {kind} precision ({change}); computed in single"
 
 
-def _value(record: records.Record, metric: records.Metric) -> str:
+def _value(record: records.Evaluation, metric: records.Metric) -> str:
     return f"{record.mean(metric):.{2 if metric.startswith('psnr') else 4}f}"
 
 
-def _measured(model: str, scale: int, digest: str, known: Sequence[records.Record]) -> str:
+def _measured(model: str, scale: int, digest: str, known: Sequence[records.Evaluation]) -> str:
     rows = []
     for name in (*BENCHMARKS, EMBEDDED):
         found = records.find(known, benchmark=name, model=model, scale=scale, weights=digest)

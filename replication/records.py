@@ -1,8 +1,9 @@
-"""What was measured: one JSON file per benchmark, model and scale, the only experimental input of tables and figures.
+"""What was measured: JSON files below ``<results>/records``, the only experimental input of tables and figures.
 
-A record is identified by its key: the model, the digest of its weights, the digest of the evaluated images, the metric
-protocols and the scale. What is not in the key (package versions, machine, date, seconds) says how it came about.
-Means are never stored, they are computed from the per-image values.
+Each kind of record is a class with a folder of its own; all are read, checked and written here. The name of a file
+follows from what its measurement depends on (the key), so that a repeated measurement finds its place. Fields outside
+the key (package versions, machine, date, seconds) are provenance. Means are never stored, they are computed from the
+per-image values. JSON has no infinity: the infinite PSNR of equal images is stored as null.
 """
 
 import hashlib
@@ -10,17 +11,19 @@ import json
 import math
 import os
 import platform
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from statistics import fmean
 from tempfile import TemporaryFile
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, TypeVar
+
+import msgspec
 
 from replication import __version__
-from replication.errors import UserError
+from replication.errors import DamagedFileError, UserError
 from replication.files import write_text
 from replication.images.metrics import table_protocols
 
@@ -28,8 +31,35 @@ Metric = Literal["psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb", "seconds"]
 METRICS: tuple[Metric, ...] = ("psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb")
 """PSNR in dB and SSIM on luma (``_y``) and on RGB; the protocols are in the record's key."""
 
+TOLERANCE_PSNR, TOLERANCE_SSIM = 0.01, 0.0005
+"""How far (dB, SSIM) a measurement may be from a record of the same, and bicubic from the published values."""
+
 TRAINING_FACTS = ("recipe_digest", "step", "steps", "seed", "data", "hours", "machine", "paper_fraction")
 """What a record repeats of the metadata inside a weights file."""
+
+VOLATILE = frozenset({"date", "seconds"})
+"""Fields that differ between two runs of the same measurement."""
+
+
+# ---------------------------------------------------------------- kinds of records
+
+
+class Record:
+    """What all kinds share. A kind is a frozen dataclass that names its folder below ``records`` and its file."""
+
+    FOLDER: ClassVar[str]
+    IGNORED: ClassVar[frozenset[str]] = VOLATILE
+    """Fields, at any depth, that do not make a measurement another one (see `save`)."""
+
+    environment: dict[str, str]
+
+    @property
+    def file_name(self) -> str:
+        """The file's name, from what the measurement depends on."""
+        raise NotImplementedError
+
+    def check(self) -> None:
+        """Raise ValueError for content that has the right types and is no measurement."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +75,7 @@ class Key:
     @property
     def digest(self) -> str:
         """SHA-256 over the key as canonical JSON."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        return _digest(asdict(self))
 
 
 @dataclass(frozen=True)
@@ -63,8 +93,10 @@ class ImageResult:
 
 
 @dataclass(frozen=True)
-class Record:
+class Evaluation(Record):
     """One model on one benchmark. ``training`` is None where nothing was learned."""
+
+    FOLDER = ""
 
     key: Key
     benchmark: str
@@ -79,8 +111,202 @@ class Record:
 
     @property
     def file_name(self) -> str:
-        """The record's file name below ``<results>/records``."""
         return f"{self.benchmark}-x{self.key.scale}-{self.key.model}-{self.key.digest[:8]}.json"
+
+    def check(self) -> None:
+        if not self.images:
+            raise ValueError("it holds no image")
+
+
+@dataclass(frozen=True)
+class Lightening(Evaluation):
+    """One trained network with its kernels replaced by their best separable approximations, on one benchmark."""
+
+    FOLDER = "lighten"
+
+
+@dataclass(frozen=True)
+class StudyKey:
+    """What a study of protocols depends on. ``combinations``: the version of the list of combinations."""
+
+    model: str
+    weights: str | None
+    data: str
+    scale: int
+    combinations: int
+
+
+@dataclass(frozen=True)
+class StudyImage:
+    """One image: PSNR (dB) by "<channel>/<border>", SSIM by "<channel>/<border>/<window>"."""
+
+    name: str
+    psnr: dict[str, float]
+    ssim: dict[str, float]
+
+
+@dataclass(frozen=True)
+class ProtocolStudy(Record):
+    """One model on one benchmark under every combination of channel, border and window."""
+
+    FOLDER = "protocol"
+
+    key: StudyKey
+    benchmark: str
+    images: tuple[StudyImage, ...]
+    training: dict[str, Any] | None
+    environment: dict[str, str]
+    command: str
+
+    @property
+    def file_name(self) -> str:
+        protocol = {"combinations": {"version": self.key.combinations}}
+        key = Key(self.key.model, self.key.weights, self.key.data, protocol, self.key.scale)
+        return f"{self.benchmark}-x{key.scale}-{key.model}-{key.digest[:8]}.json"
+
+    def check(self) -> None:
+        if not self.images:
+            raise ValueError("it holds no image")
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds of each run of a variant (network, backend, how) on one picture of ``height`` x ``width`` LR pixels."""
+
+    network: str
+    folded: bool
+    backend: str
+    how: str
+    threads: int
+    height: int
+    width: int
+    seconds: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Resident bytes of a process: once the network is loaded, and at the peak of running it."""
+
+    network: str
+    folded: bool
+    backend: str
+    how: str
+    height: int
+    width: int
+    loaded: int
+    peak: int
+
+
+@dataclass(frozen=True)
+class LayerTime:
+    """One convolution: sizes, output height and width, bytes of input, weight and output, median seconds."""
+
+    name: str
+    kernel: int
+    in_channels: int
+    out_channels: int
+    groups: int
+    height: int
+    width: int
+    bytes: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Account:
+    """Where the seconds (``total``) of a network go, by convolution."""
+
+    network: str
+    folded: bool
+    total: float
+    layers: tuple[LayerTime, ...]
+
+
+@dataclass(frozen=True)
+class HalfPrecision:
+    """Bytes of a network's ONNX file in single and half precision, and what half precision changes in PSNR."""
+
+    network: str
+    single: int
+    half: int
+    set: str
+    change_db: float
+
+
+@dataclass(frozen=True)
+class Speed(Record):
+    """Time and memory of inference, all variants in one run on one machine."""
+
+    FOLDER = "speed"
+    IGNORED = frozenset()
+
+    environment: dict[str, str]
+    rounds: int
+    memory: tuple[Memory, ...]
+    times: tuple[Timing, ...]
+    layers: tuple[Account, ...]
+    copy_bytes_per_second: float
+    half_precision: tuple[HalfPrecision, ...]
+
+    @property
+    def file_name(self) -> str:
+        return "speed.json"
+
+    def check(self) -> None:
+        if not self.times or not all(one.seconds for one in self.times):
+            raise ValueError("it holds no times")
+
+
+@dataclass(frozen=True)
+class StepTime:
+    """One variant of one network's training step: median seconds, and the farthest single step as a share of it."""
+
+    network: str
+    variant: str
+    median: float
+    spread: float
+
+
+@dataclass(frozen=True)
+class TrainingSpeed(Record):
+    """What a training step costs, all variants in one run on one machine.
+
+    ``steps``: in the order of the table. ``floor``: seconds by network that the step's multiply-adds (forward and twice
+    backward) take at the rate of a large matrix product. ``loading``: by network, how much longer a step is with images
+    being loaded, as a share. ``operators``: by network, shares of the fastest step by PyTorch operator.
+    """
+
+    FOLDER = "training_speed"
+    IGNORED = frozenset()
+
+    recipe: str
+    hr_patch: int
+    batch_size: int
+    scale: int
+    images: str
+    threads: int
+    rounds: int
+    steps: tuple[StepTime, ...]
+    floor: dict[str, float]
+    loading: dict[str, float]
+    operators: dict[str, dict[str, float]]
+    environment: dict[str, str]
+    command: str
+
+    @property
+    def file_name(self) -> str:
+        depends_on = [self.environment.get("machine"), self.recipe, self.batch_size, self.hr_patch, self.threads]
+        return f"x{self.scale}-{_digest(depends_on)[:8]}.json"
+
+    def check(self) -> None:
+        if not self.steps:
+            raise ValueError("it holds no step")
+
+
+Kind = TypeVar("Kind", bound=Record)
+
+
+# ---------------------------------------------------------------- provenance
 
 
 def protocols(scale: int) -> dict[str, dict[str, Any]]:
@@ -111,9 +337,12 @@ def machine() -> str:
     return f"{processor}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}"
 
 
-def folder(results: Path) -> Path:
-    """Where the records of a results folder are."""
-    return results / "records"
+# ---------------------------------------------------------------- the store
+
+
+def folder(results: Path, kind: type[Record] = Evaluation) -> Path:
+    """Where the records of a kind are."""
+    return results / "records" / kind.FOLDER
 
 
 def check_writable(results: Path) -> None:
@@ -127,110 +356,77 @@ def check_writable(results: Path) -> None:
 
 
 def to_json(record: Record) -> str:
-    """The record as sorted JSON text; an infinite PSNR (equal images) becomes null, because JSON has no infinity."""
-    content = asdict(record)
-    for image in content["images"]:
-        for name, value in image.items():
-            if value == math.inf:
-                image[name] = None
+    """The record as sorted JSON text; an infinite PSNR becomes null."""
+    content = _with_nulls(msgspec.to_builtins(record))
     return json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def from_json(text: str, source: str) -> Record:
-    """Read a record. Raises UserError, naming ``source`` and what is wrong, for anything but a complete record."""
+def from_json(text: str, source: str, kind: type[Kind]) -> Kind:
+    """Read a record. Raises DamagedFileError, naming ``source`` and what is wrong, for anything but a complete one."""
     try:
-        content = json.loads(text)
-        record = Record(
-            key=Key(**_checked(content["key"], Key)),
-            benchmark=content["benchmark"],
-            images=tuple(_image(image) for image in content["images"]),
-            training=content["training"],
-            environment={str(name): str(value) for name, value in content["environment"].items()},
-            command=content["command"],
-        )
-    except json.JSONDecodeError as error:
-        raise UserError(f"{source} is damaged: expected a JSON record, {error}") from error
-    except KeyError as error:
-        raise UserError(f"{source} is damaged: {error} is missing") from error
-    except (TypeError, ValueError, AttributeError) as error:
-        raise UserError(f"{source} is damaged: {error}") from error
-    if not record.images:
-        raise UserError(f"{source} is damaged: it holds no image")
+        content = json.loads(text, parse_constant=_refused)
+        record = msgspec.convert(_with_infinities(content), kind)
+        record.check()
+        if json.loads(to_json(record)) != content:
+            raise ValueError("it holds fields that do not belong to such a record")
+    except (ValueError, msgspec.ValidationError) as error:  # a JSONDecodeError is a ValueError
+        raise DamagedFileError(f"{source} is damaged: {error}") from error
     return record
 
 
-def _checked(content: Mapping[str, Any], kind: type) -> dict[str, Any]:
-    """``content`` with exactly the fields of ``kind``; KeyError or ValueError names the odd one."""
-    fields: tuple[str, ...] = tuple(kind.__dataclass_fields__)  # type: ignore[attr-defined]
-    for name in content:
-        if name not in fields:
-            raise ValueError(f"unknown field {name!r}")
-    return {name: content[name] for name in fields}
+def load(results: Path, kind: type[Kind]) -> list[Kind]:
+    """Every record of a kind, sorted by file name; none when there is no such folder.
 
-
-def _image(content: Mapping[str, Any]) -> ImageResult:
-    values = _checked(content, ImageResult)
-    for name in (*METRICS, "seconds"):
-        value = math.inf if values[name] is None and name.startswith("psnr") else values[name]
-        if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
-            raise ValueError(f"{name} of image {values['name']!r}: expected a number, got {value!r}")
-        values[name] = float(value)
-    return ImageResult(**values)
-
-
-def load_all(results: Path) -> list[Record]:
-    """Every record of a results folder, sorted by file name; none when there is no such folder.
-
-    Raises UserError naming a file that is damaged or whose name does not belong to its content.
+    Raises DamagedFileError naming a file that is damaged or whose name does not belong to its content.
     """
     found = []
-    for path in sorted(folder(results).glob("*.json")):
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise UserError(f"cannot read record {path}: {error}") from error
-        record = from_json(text, str(path))
+    for path in sorted(folder(results, kind).glob("*.json")):
+        record = _read(path, kind)
         if record.file_name != path.name:
-            raise UserError(f"{path} is damaged: its content belongs to a file named {record.file_name}")
+            raise DamagedFileError(f"{path} is damaged: its content belongs to a file named {record.file_name}")
         found.append(record)
     return found
 
 
-def find(records: Sequence[Record], *, benchmark: str, model: str, scale: int, weights: str | None) -> Record | None:
-    """The newest record of ``model`` with these weights on ``benchmark`` under today's protocols, or None."""
+def load_all(results: Path) -> list[Evaluation]:
+    """Every evaluation; see `load`."""
+    return load(results, Evaluation)
+
+
+def newest(records: Iterable[Kind]) -> Kind | None:
+    """The record with the latest date (of equal ones the last by file name); None of none."""
+    return max(records, key=lambda record: (record.environment.get("date", ""), record.file_name), default=None)
+
+
+def find(
+    records: Sequence[Evaluation], *, benchmark: str, model: str, scale: int, weights: str | None
+) -> Evaluation | None:
+    """The newest evaluation of ``model`` with these weights on ``benchmark`` under today's protocols, or None."""
     wanted = (benchmark, model, scale, weights, protocols(scale))
-    matching = [
+    return newest(
         record
         for record in records
         if (record.benchmark, record.key.model, record.key.scale, record.key.weights, record.key.protocol) == wanted
-    ]
-    return max(matching, key=lambda record: (record.environment.get("date", ""), record.file_name), default=None)
+    )
 
 
 def save(results: Path, record: Record) -> Path | None:
     """Write the record and return its path; None when the same measurement is there already.
 
-    The same: everything but the date and the seconds is equal. Keeping that file leaves a repeated run without changes.
-    Raises UserError naming a damaged file in its place (which is not overwritten) or a path that cannot be written.
+    The same: everything but the fields that its kind ignores is equal. Keeping that file leaves a repeated run without
+    changes. Raises UserError naming a damaged file in its place (which is not overwritten) or a path that cannot be
+    written.
     """
-    path = folder(results) / record.file_name
+    path = folder(results, type(record)) / record.file_name
     if path.is_file():
-        there = from_json(path.read_text(encoding="utf-8"), str(path))
-        if _timeless(there) == _timeless(record):
+        there = _read(path, type(record))
+        if record.IGNORED and _without(there, record.IGNORED) == _without(record, record.IGNORED):
             return None
     write_text(path, to_json(record))
     return path
 
 
-def _timeless(record: Record) -> Record:
-    return replace(
-        record,
-        images=tuple(replace(image, seconds=0.0) for image in record.images),
-        environment={name: value for name, value in record.environment.items() if name != "date"},
-    )
-
-
-def largest_difference(old: Record, new: Record) -> tuple[float, float]:
+def largest_difference(old: Evaluation, new: Evaluation) -> tuple[float, float]:
     """Largest difference between two records of the same images: (PSNR in dB, SSIM), over images and both channels."""
     psnr, ssim = 0.0, 0.0
     for before, after in zip(old.images, new.images, strict=True):
@@ -242,3 +438,46 @@ def largest_difference(old: Record, new: Record) -> tuple[float, float]:
             else:
                 ssim = max(ssim, difference)
     return psnr, ssim
+
+
+def _read(path: Path, kind: type[Kind]) -> Kind:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DamagedFileError(f"cannot read record {path}: {error}") from error
+    return from_json(text, str(path), kind)
+
+
+def _digest(content: object) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _refused(constant: str) -> float:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _with_nulls(value: Any) -> Any:
+    """``value`` with null in place of infinity."""
+    if isinstance(value, dict):
+        return {name: _with_nulls(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_with_nulls(inner) for inner in value]
+    return None if value == math.inf else value
+
+
+def _with_infinities(value: Any, psnr: bool = False) -> Any:
+    """``value`` with infinity in place of null, in fields that are PSNR values."""
+    if isinstance(value, dict):
+        return {name: _with_infinities(inner, psnr or name.startswith("psnr")) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_with_infinities(inner, psnr) for inner in value]
+    return math.inf if value is None and psnr else value
+
+
+def _without(record: Record, ignored: frozenset[str]) -> Any:
+    def pruned(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: pruned(inner) for name, inner in value.items() if name not in ignored}
+        return [pruned(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+    return pruned(msgspec.to_builtins(record))

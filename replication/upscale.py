@@ -28,10 +28,11 @@ import numpy as np
 from scipy.ndimage import distance_transform_edt
 from tqdm import tqdm
 
-from replication.backends import BACKENDS, DEFAULT_MODEL, DEFAULT_SCALE, Network, load_network
+from replication.backends import BACKENDS, load_network
 from replication.errors import Parser, UserError, run
 from replication.images.photo import SUFFIXES, Pixels, check_writable, has_alpha, kind_of, read_photo, write_photo
 from replication.images.resize import imresize
+from replication.network import DEFAULT_MODEL, DEFAULT_SCALE, Network
 
 TILE_MEMORY = 2**30
 """Bytes that the network may use for one tile when ``tile`` is not given."""

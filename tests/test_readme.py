@@ -6,8 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from analysis import claims, cost_model, identify, paper, recompute, table1
+from analysis import paper
+from analysis.claims.verdict import ledger
+from analysis.cost import closed_form, designs
 from analysis.paper import BENCHMARKS
+from analysis.quality.columns import AVERAGE, collect, measured, retained
+from analysis.quality.training import CONDITIONS, training_of, training_share
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -19,14 +23,14 @@ def networks() -> list[str]:
     return [
         f"{printed.msrn.parameters:,}",
         f"{printed.smsrn.parameters:,} (14.63 %)",
-        f"{identify.paper_search().size:,} designs",
+        f"{designs.paper_search().size:,} designs",
     ]
 
 
 def cost() -> list[str]:
-    msrn, smsrn = cost_model.msrn(), cost_model.smsrn()
-    saving = 1 - cost_model.total_macs(smsrn) / cost_model.total_macs(msrn)
-    gmacs = [f"{cost_model.gmacs_720p(layers, 4):.1f}" for layers in (msrn, smsrn)]
+    msrn, smsrn = closed_form.msrn(), closed_form.smsrn()
+    saving = 1 - closed_form.total_macs(smsrn) / closed_form.total_macs(msrn)
+    gmacs = [f"{closed_form.gmacs_720p(layers, 4):.1f}" for layers in (msrn, smsrn)]
     return [f"{100 * saving:.1f} %", f"{gmacs[0]} to {gmacs[1]} G"]
 
 
@@ -39,22 +43,22 @@ def decibels() -> list[str]:
 
 
 def measurements() -> list[str]:
-    rows = table1.collect(ROOT / "results")
+    rows = collect(ROOT / "results")
     wanted = []
     for model in ("bicubic", "smsrn", "msrn"):
-        mean = table1.measured(rows, model, "ssim_y").average
+        mean = measured(rows, model, "ssim_y").average
         assert mean, f"{model} is not measured on all four sets"
         wanted.append(f"{mean.psnr:.2f} dB")
-    msrn, smsrn = (table1.training_of(rows, model) or {} for model in ("msrn", "smsrn"))
-    assert [msrn[name] for name in recompute.CONDITIONS] == [smsrn[name] for name in recompute.CONDITIONS]
-    columns = [table1.measured(rows, model, "ssim_y") for model in ("msrn", "smsrn")]
-    ratio = table1.retained(*columns, table1.AVERAGE)
+    msrn, smsrn = (training_of(rows, model) or {} for model in ("msrn", "smsrn"))
+    assert [msrn[name] for name in CONDITIONS] == [smsrn[name] for name in CONDITIONS]
+    columns = [measured(rows, model, "ssim_y") for model in ("msrn", "smsrn")]
+    ratio = retained(*columns, AVERAGE)
     assert ratio
-    return [*wanted, f"SMSRN loses {ratio.lost_db:.2f} dB", f"{table1.training_share(msrn)} of the paper's"]
+    return [*wanted, f"SMSRN loses {ratio.lost_db:.2f} dB", f"{training_share(msrn)} of the paper's"]
 
 
 def verdicts() -> list[str]:
-    entries = claims.ledger(ROOT / "results")
+    entries = ledger(ROOT / "results")
     return [f"{len(entries)} claims"]
 
 

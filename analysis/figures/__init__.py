@@ -1,1 +1,1 @@
-"""The figures other than Figure 1, one module each: ``write(results)`` draws it below ``<results>/figures``."""
+"""The figures, one module each: ``write(results)`` draws it below ``<results>`` or ``<results>/figures``."""

@@ -1,14 +1,13 @@
 """Equation 5 as curves: what a separable convolution costs relative to a standard one, over N, for three kernels."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter, ScalarFormatter
 
-from analysis import command, cost_model, cost_ratio, style
-from analysis.figures import shared
-from replication.errors import run
+from analysis import style
+from analysis.cost import closed_form, equations
+from analysis.names import SCALE
 
 KERNELS = {3: "-", 5: "--", 7: ":"}
 """Kernel sizes and their lines."""
@@ -18,13 +17,13 @@ CHANNELS = tuple(dict.fromkeys(round(2 ** (exponent / 8)) for exponent in range(
 
 def cost(kernel: int, channels: int) -> float:
     """Equation 5 in percent."""
-    return 100 * float(cost_ratio.ratio(kernel, channels))
+    return 100 * float(equations.ratio(kernel, channels))
 
 
 def layers_of_msrn() -> list[tuple[int, int]]:
     """Kernel and N, each pair once, of the layers that become separable: those that MSRN and SMSRN do not share."""
-    msrn = cost_model.msrn(shared.SCALE)
-    kept = set(cost_model.smsrn(shared.SCALE))
+    msrn = closed_form.msrn(SCALE)
+    kept = set(closed_form.smsrn(SCALE))
     return sorted({(layer.kernel, layer.out_channels) for layer in msrn if layer not in kept})
 
 
@@ -34,7 +33,7 @@ def draw() -> Figure:
     axes = figure.add_subplot()
     for kernel, line in KERNELS.items():
         costs = [cost(kernel, n) for n in CHANNELS]
-        axes.plot(CHANNELS, costs, line, color=shared.EDGE, linewidth=1, label=f"_k={kernel}")  # named at its end
+        axes.plot(CHANNELS, costs, line, color=style.EDGE, linewidth=1, label=f"_k={kernel}")  # named at its end
         limit = 100 / kernel**2
         axes.axhline(limit, color="#b5b5b5", linewidth=0.4, zorder=1)
         axes.text(
@@ -46,7 +45,7 @@ def draw() -> Figure:
         marker="o", s=22, color=style.MEASURED, edgecolor="white", linewidth=0.5, zorder=3,
         label="layers of MSRN",
     )  # fmt: skip
-    printed = [(kernel, cost_ratio.PRINTED_CHANNELS, 100 * float(ratio)) for kernel, ratio, _ in cost_ratio.PRINTED]
+    printed = [(kernel, equations.PRINTED_CHANNELS, 100 * float(ratio)) for kernel, ratio, _ in equations.PRINTED]
     axes.scatter(
         [n for _, n, _ in printed], [percentage for *_, percentage in printed],
         marker="*", s=75, color=style.PAPER, edgecolor="white", linewidth=0.4, zorder=4, label="printed in the paper",
@@ -70,20 +69,4 @@ def draw() -> Figure:
 def write(results: Path) -> list[Path]:
     """Write equation5.png, equation5.svg and equation5.pdf below ``<results>/figures``; return their paths."""
     with style.settings():
-        return style.save(draw(), shared.target(results, "equation5"))
-
-
-def main(argv: Sequence[str] | None = None) -> int | None:
-    """Draw the figure and name the files."""
-    command.write_and_name(
-        "figures.equation5",
-        "Equation 5 as curves over the output channels N for kernels of 3, 5 and 7, with the two points\n"
-        "that the paper prints and the layers of MSRN that become separable.",
-        write,
-        argv,
-    )
-    return None
-
-
-if __name__ == "__main__":
-    run(main)
+        return style.save(draw(), style.target(results, "equation5"))

@@ -13,9 +13,9 @@ from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from analysis import command, cost_ratio, style
-from analysis.figures import shared
-from replication.errors import run
+from analysis import style
+from analysis.cost import equations
+from analysis.text import percent
 
 DEPTH = 0.42
 """Length of the edges that lead away from the reader, relative to the others."""
@@ -98,7 +98,7 @@ def panels(sizes: Sizes) -> tuple[Panel, Panel, Panel]:
         after,
         ("$D$", "$D$", "$N$"),
         rf"eq. 1:  $W_k^2 \cdot D \cdot N = {k}^2 \cdot {D} \cdot {N}$",
-        cost_ratio.standard(k, D, N),
+        equations.standard(k, D, N),
     )
     depthwise = Panel(
         r"(b) depth-wise: $D$ filters of $W_k \times W_k$, one per channel",
@@ -107,7 +107,7 @@ def panels(sizes: Sizes) -> tuple[Panel, Panel, Panel]:
         before,
         ("$D$", "", "$D$"),
         rf"eq. 2:  $W_k^2 \cdot D = {k}^2 \cdot {D}$",
-        cost_ratio.depthwise(k, D),
+        equations.depthwise(k, D),
     )
     pointwise = Panel(
         r"(c) point-wise: $N$ filters of $1 \times 1 \times D$",
@@ -116,7 +116,7 @@ def panels(sizes: Sizes) -> tuple[Panel, Panel, Panel]:
         after,
         ("$D$", "$D$", "$N$"),
         rf"eq. 3:  $D \cdot N = {D} \cdot {N}$",
-        cost_ratio.pointwise(D, N),
+        equations.pointwise(D, N),
     )
     return standard, depthwise, pointwise
 
@@ -140,7 +140,7 @@ def draw_box(axes: Axes, box: Box, left: float, bottom: float, name: str) -> Non
         for y in range(box.height):
             faces.append([point(box.width, y + dy, z + dz) for dy, dz in ((0, 0), (1, 0), (1, 1), (0, 1))])
             colors.append(box.colors[z])
-    cubes = PolyCollection(faces, facecolors=colors, edgecolors=shared.EDGE, linewidths=0.25, joinstyle="round")
+    cubes = PolyCollection(faces, facecolors=colors, edgecolors=style.EDGE, linewidths=0.25, joinstyle="round")
     cubes.set_gid(f"{name} {box.width}x{box.height}x{depth}")
     axes.add_collection(cubes)
 
@@ -187,15 +187,15 @@ def label_sizes(axes: Axes, box: Box, left: float, bottom: float, labels: tuple[
 def conclusion(sizes: Sizes) -> list[str]:
     """Equations 4 and 5 for the drawing, and for the layer of MSRN that the paper takes as its example."""
     D, N, k = sizes.D, sizes.N, sizes.W_k  # noqa: N806 (the paper's symbols)
-    channels = cost_ratio.PRINTED_CHANNELS
-    kernel = cost_ratio.KERNELS[0]
-    before = cost_ratio.standard(kernel, channels, channels)
-    after = cost_ratio.separable(kernel, channels, channels)
+    channels = equations.PRINTED_CHANNELS
+    kernel = equations.KERNELS[0]
+    before = equations.standard(kernel, channels, channels)
+    after = equations.separable(kernel, channels, channels)
     return [
-        rf"eq. 4, (b) and (c):  $D \cdot (W_k^2 + N) = {D} \cdot ({k}^2 + {N})$ = {cost_ratio.separable(k, D, N)}",
-        rf"eq. 5:  $1/N + 1/W_k^2 = 1/{N} + 1/{k}^2$ = {cost_ratio.percent(cost_ratio.ratio(k, N))} of (a)",
+        rf"eq. 4, (b) and (c):  $D \cdot (W_k^2 + N) = {D} \cdot ({k}^2 + {N})$ = {equations.separable(k, D, N)}",
+        rf"eq. 5:  $1/N + 1/W_k^2 = 1/{N} + 1/{k}^2$ = {percent(equations.ratio(k, N))} of (a)",
         rf"in MSRN, $W_k$ = {kernel}, $D$ = $N$ = {channels}:  {before:,} become {after:,},"
-        f" {cost_ratio.percent(cost_ratio.ratio(kernel, channels))}",
+        f" {percent(equations.ratio(kernel, channels))}",
     ]
 
 
@@ -220,7 +220,7 @@ def _draw_all(axes: Axes, three: Sequence[Panel], sizes: Sizes, total: float) ->
     top = 0.0
     for panel in three:
         top = draw_panel(axes, panel, top, total)
-    axes.plot([0, total], [top + 0.5, top + 0.5], color=shared.EDGE, linewidth=0.4)
+    axes.plot([0, total], [top + 0.5, top + 0.5], color=style.EDGE, linewidth=0.4)
     top -= 0.3
     for line in conclusion(sizes):
         axes.text(0, top, line, va="top")
@@ -232,20 +232,4 @@ def _draw_all(axes: Axes, three: Sequence[Panel], sizes: Sizes, total: float) ->
 def write(results: Path) -> list[Path]:
     """Write figure2.png, figure2.svg and figure2.pdf below ``<results>/figures``; return their paths."""
     with style.settings():
-        return style.save(draw(), shared.target(results, "figure2"))
-
-
-def main(argv: Sequence[str] | None = None) -> int | None:
-    """Draw the figure and name the files."""
-    command.write_and_name(
-        "figures.figure2",
-        "Figure 2: standard convolution against depth-wise and point-wise convolution, drawn to the\n"
-        "dimensions of equations 1-5, with the cost by each equation under it.",
-        write,
-        argv,
-    )
-    return None
-
-
-if __name__ == "__main__":
-    run(main)
+        return style.save(draw(), style.target(results, "figure2"))

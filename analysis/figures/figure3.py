@@ -17,9 +17,8 @@ from matplotlib.patches import FancyBboxPatch
 from torch import fx, nn
 from torch.fx.passes.shape_prop import ShapeProp
 
-from analysis import command, style
-from analysis.figures import shared
-from replication.errors import run
+from analysis import style
+from analysis.names import SCALE
 from replication.models import build, count_parameters
 from replication.models.msrn import MSRN, MultiScaleBlock
 
@@ -155,13 +154,13 @@ def draw_graph(axes: Axes, nodes: Sequence[Node], area: Area) -> None:
                 arrow(axes, (lane, area.y(node.row)), (middles[node.key] + extents[node.key], area.y(node.row)), node)
 
 
-LINE: dict[str, Any] = {"color": shared.EDGE, "linewidth": 0.45, "solid_joinstyle": "miter"}
+LINE: dict[str, Any] = {"color": style.EDGE, "linewidth": 0.45, "solid_joinstyle": "miter"}
 
 
 def arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float], node: Node) -> None:
     """A thin arrow into ``node``."""
     style_ = {"arrowstyle": "-|>,head_length=0.22,head_width=0.12", "shrinkA": 0, "shrinkB": 0, "linewidth": 0.45}
-    drawn = axes.annotate("", end, start, arrowprops={**style_, "color": shared.EDGE, "mutation_scale": 7})
+    drawn = axes.annotate("", end, start, arrowprops={**style_, "color": style.EDGE, "mutation_scale": 7})
     drawn.set_gid(f"into {node.key}")
 
 
@@ -169,7 +168,7 @@ def draw_node(axes: Axes, node: Node, x: float, y: float, width: float, height: 
     """A box with its text and, where it is a module, the module's name."""
     patch = FancyBboxPatch(
         (x - width / 2, y - height / 2), width, height, boxstyle="round,pad=0,rounding_size=0.02",
-        facecolor=node.color, edgecolor=shared.EDGE, linewidth=0.4,
+        facecolor=node.color, edgecolor=style.EDGE, linewidth=0.4,
     )  # fmt: skip
     patch.set_gid(f"box {node.key}")
     axes.add_patch(patch)
@@ -221,20 +220,4 @@ def draw(network: MSRN, name: str) -> Figure:
 def write(results: Path) -> list[Path]:
     """Write figure3.png, figure3.svg and figure3.pdf below ``<results>/figures``; return their paths."""
     with style.settings():
-        return style.save(draw(build("smsrn", scale=shared.SCALE), "SMSRN"), shared.target(results, "figure3"))
-
-
-def main(argv: Sequence[str] | None = None) -> int | None:
-    """Draw the figure and name the files."""
-    command.write_and_name(
-        "figures.figure3",
-        "Figure 3: SMSRN and its block, drawn from the built network: boxes and arrows are the steps\n"
-        "that its code takes, kernel sizes and channels those of its modules.",
-        write,
-        argv,
-    )
-    return None
-
-
-if __name__ == "__main__":
-    run(main)
+        return style.save(draw(build("smsrn", scale=SCALE), "SMSRN"), style.target(results, "figure3"))

@@ -6,7 +6,7 @@ repository (.gitignore). figure_embedded shows a photograph that may be passed o
 The detail is not chosen by hand: it is the window in which bicubic interpolation is furthest from the original.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -19,12 +19,11 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from analysis import command, style
-from analysis.figures import shared
-from analysis.table1 import training_share
+from analysis import style
+from analysis.names import IN_TEXT, SCALE
+from analysis.quality.training import training_share
 from replication import evaluate
 from replication.data import benchmarks
-from replication.errors import run
 from replication.evaluate import BICUBIC, NOT_TRAINED, Image, Subject
 from replication.images.resize import imresize
 from replication.records import ImageResult
@@ -73,7 +72,7 @@ class Picture:
 
 def subjects(weights: Mapping[str, Path] | None = None) -> dict[str, Subject | None]:
     """The methods ready to run, with the shipped weights or, by model, those of the files ``weights``."""
-    return {method: evaluate.subject(method, shared.SCALE, (weights or {}).get(method)) for method in METHODS}
+    return {method: evaluate.subject(method, SCALE, (weights or {}).get(method)) for method in METHODS}
 
 
 def picture(benchmark: str, name: str, ready: Mapping[str, Subject | None], data: Path | None = None) -> Picture:
@@ -81,12 +80,12 @@ def picture(benchmark: str, name: str, ready: Mapping[str, Subject | None], data
 
     ``data``: the data folder (default: `replication.data.benchmarks.data_root`). Raises UserError as `find` does.
     """
-    found = benchmarks.find(benchmark, benchmarks.data_root(data), scale=shared.SCALE)
+    found = benchmarks.find(benchmark, benchmarks.data_root(data), scale=SCALE)
     if found is None:
         absent = tuple(Panel(method, None, None, f"{benchmark} is\nnot here") for method in METHODS)
         return Picture(benchmark, name, None, absent)
     (image,) = (one for one in found.images if one.name == name)
-    original = evaluate.evaluated(image, shared.SCALE)
+    original = evaluate.evaluated(image, SCALE)
     panels = []
     with tqdm(METHODS, desc=f"{benchmark} {name}", unit="method", leave=False) as bar:
         for method in bar:
@@ -180,13 +179,13 @@ def draw(shown: Picture) -> Figure:
     canvas = Canvas(figure, *size)
 
     of = "" if shown.benchmark == benchmarks.EMBEDDED else f"{shown.benchmark} "
-    canvas.text(f"{of}{shown.name}, x{shared.SCALE}", MARGIN, tops["title"], weight="bold")
+    canvas.text(f"{of}{shown.name}, x{SCALE}", MARGIN, tops["title"], weight="bold")
     window = None
     if shown.original is not None and shown.panels[0].image is not None:
         window = detail(shown.original, shown.panels[0].image)
     for index, panel in enumerate([Panel("original", shown.original, None, shown.panels[0].note), *shown.panels]):
         left = MARGIN + index * (PANEL + GAP)
-        canvas.text(shared.NAMES.get(panel.method, panel.method), left + PANEL / 2, tops["names"], ha="center")
+        canvas.text(IN_TEXT.get(panel.method, panel.method), left + PANEL / 2, tops["names"], ha="center")
         whole = canvas.frame(left, tops["whole"], tall)
         part = canvas.frame(left, tops["detail"], PANEL)
         if panel.image is None or window is None:
@@ -218,7 +217,7 @@ def captions(shown: Picture) -> list[str]:
     if shown.original is None:
         return [f"{shown.benchmark} is not in the data folder: `python -m replication.data` says where to get it."]
     lines = [f"Detail: the {DETAIL} x {DETAIL} pixels where bicubic is furthest from the original."]
-    shares = {shared.NAMES[panel.method]: panel.training for panel in shown.panels if panel.training}
+    shares = {IN_TEXT[panel.method]: panel.training for panel in shown.panels if panel.training}
     if shares:
         trained = ", ".join(f"{name} {share}" for name, share in shares.items())
         lines.append(f"Share of the paper's training: {trained}.")
@@ -235,24 +234,5 @@ def write(results: Path, data: Path | None = None, weights: Mapping[str, Path] |
     for figure, (benchmark, name) in PICTURES.items():
         shown = picture(benchmark, name, ready, data)
         with style.settings():
-            written += style.save(draw(shown), shared.target(results, figure), ("png",))
+            written += style.save(draw(shown), style.target(results, figure), ("png",))
     return written
-
-
-def main(argv: Sequence[str] | None = None) -> int | None:
-    """Draw the figures and name the files."""
-    parser = command.parser(
-        "figures.figures4to7",
-        "Figures 4-7: Set5 baby, Set14 comic, B100 102061 and Urban100 img004 as original, bicubic, MSRN and\n"
-        "SMSRN at x4, with a detail and PSNR and SSIM under each; and the same for a free photograph. A set that\n"
-        "is not here, or a model that is not trained, leaves panels that say so.",
-    )
-    parser.add_argument("--data", type=Path, metavar="DIR", help="data folder (default: $REPLICATION_DATA or data)")
-    arguments = parser.parse_args(argv)
-    for path in write(arguments.results, arguments.data):
-        print(f"wrote {path}")
-    return None
-
-
-if __name__ == "__main__":
-    run(main)

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from analysis import command, cost_model, style
-from analysis.cost_model import Layer
-from analysis.cost_ratio import percent
-from analysis.figures import shared
-from replication.errors import run
+from analysis import style
+from analysis.cost import closed_form
+from analysis.cost.closed_form import Layer
+from analysis.names import DISPLAY, SCALE
+from analysis.text import percent
 
 BAR = 0.38
 """Thickness of a bar, where groups are 1 apart."""
@@ -17,7 +17,7 @@ BAR = 0.38
 
 def macs(layers: Sequence[Layer]) -> dict[str, int]:
     """MACs per LR pixel by group, in the order of the network."""
-    return {group: cost_model.total_macs(members) for group, members in cost_model.by_group(layers).items()}
+    return {group: closed_form.total_macs(members) for group, members in closed_form.by_group(layers).items()}
 
 
 def count(value: int) -> str:
@@ -44,17 +44,17 @@ def draw(networks: dict[str, list[Layer]]) -> Figure:
             rows,
             [value / 1e6 for value in values.values()],
             BAR,
-            color=shared.COLORS[model],
-            edgecolor=shared.EDGE,
+            color=style.COLORS[model],
+            edgecolor=style.EDGE,
             linewidth=0.4,
-            label=f"{shared.NAMES[model]}: {count(total)}",
+            label=f"{DISPLAY[model]}: {count(total)}",
         )
         labels = [f"{count(value)}, {share(value / total)}" for value in values.values()]
         axes.bar_label(bars, labels, padding=2, size=5.5)
     axes.set_yticks(range(len(groups)), groups)
     axes.tick_params(axis="y", length=0)
     axes.invert_yaxis()
-    axes.set_xlabel(f"millions of MACs per LR pixel at x{shared.SCALE}; share of the network")
+    axes.set_xlabel(f"millions of MACs per LR pixel at x{SCALE}; share of the network")
     axes.margins(x=0.16)
     axes.set_xlim(left=0)
     axes.legend(loc="lower center", bbox_to_anchor=(0.4, 1), ncols=2, handlelength=1.2)
@@ -63,22 +63,6 @@ def draw(networks: dict[str, list[Layer]]) -> Figure:
 
 def write(results: Path) -> list[Path]:
     """Write macs_by_group.png, .svg and .pdf below ``<results>/figures``; return their paths."""
-    networks = {"msrn": cost_model.msrn(shared.SCALE), "smsrn": cost_model.smsrn(shared.SCALE)}
+    networks = {"msrn": closed_form.msrn(SCALE), "smsrn": closed_form.smsrn(SCALE)}
     with style.settings():
-        return style.save(draw(networks), shared.target(results, "macs_by_group"))
-
-
-def main(argv: Sequence[str] | None = None) -> int | None:
-    """Draw the figure and name the files."""
-    command.write_and_name(
-        "figures.macs_by_group",
-        "Where the MACs are: bars for each group of layers, MSRN beside SMSRN, with its share of the\n"
-        "whole network. Computed from the closed-form cost model at x4.",
-        write,
-        argv,
-    )
-    return None
-
-
-if __name__ == "__main__":
-    run(main)
+        return style.save(draw(networks), style.target(results, "macs_by_group"))

@@ -1,6 +1,6 @@
 """The paper in one picture: what SMSRN saves, and what is left of MSRN's PSNR, each beside the paper's own numbers."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +10,13 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis import command, cost_model, cost_ratio, paper, style, table1
-from analysis.cost_ratio import percent
-from analysis.figures import shared
+from analysis import paper, style
+from analysis.cost import closed_form, equations
+from analysis.names import DISPLAY, SCALE
 from analysis.paper import BENCHMARKS
-from analysis.table1 import AVERAGE, NAMES, Column
-from replication.errors import run
+from analysis.quality.columns import AVERAGE, Column, collect, measured, retained
+from analysis.quality.training import training_of, training_share
+from analysis.text import percent
 from replication.evaluate import METHODS
 from replication.models import MODELS
 
@@ -36,19 +37,19 @@ class Share:
 
 def left_of_msrn() -> dict[str, Share]:
     """What remains of the parameters and of the MACs."""
-    msrn, smsrn = cost_model.msrn(shared.SCALE), cost_model.smsrn(shared.SCALE)
+    msrn, smsrn = closed_form.msrn(SCALE), closed_form.smsrn(SCALE)
     in_paper = paper.table1()
-    printed_macs = 100 - float(cost_ratio.PRINTED_MEAN.removesuffix("%"))
+    printed_macs = 100 - float(equations.PRINTED_MEAN.removesuffix("%"))
     return {
         "parameters": Share(
-            100 * cost_model.total_params(smsrn) / cost_model.total_params(msrn),
+            100 * closed_form.total_params(smsrn) / closed_form.total_params(msrn),
             100 * in_paper.smsrn.parameters / in_paper.msrn.parameters,
             f"{in_paper.retained['parameters']} %",
         ),
         "MACs": Share(
-            100 * cost_model.total_macs(smsrn) / cost_model.total_macs(msrn),
+            100 * closed_form.total_macs(smsrn) / closed_form.total_macs(msrn),
             printed_macs,
-            f"{printed_macs:.0f} % ({cost_ratio.PRINTED_MEAN} saved)",
+            f"{printed_macs:.0f} % ({equations.PRINTED_MEAN} saved)",
         ),
     }
 
@@ -56,15 +57,15 @@ def left_of_msrn() -> dict[str, Share]:
 def draw_cost(axes: Axes, shares: Mapping[str, Share]) -> None:
     """Bars: MSRN as 100 %, SMSRN below it, the paper's value as a star."""
     places = range(len(shares))
-    look: dict[str, Any] = {"height": 0.36, "edgecolor": shared.EDGE, "linewidth": 0.6}
-    axes.barh([y - 0.18 for y in places], 100, color=shared.COLORS["msrn"], **look)
+    look: dict[str, Any] = {"height": 0.36, "edgecolor": style.EDGE, "linewidth": 0.6}
+    axes.barh([y - 0.18 for y in places], 100, color=style.COLORS["msrn"], **look)
     axes.barh(
-        [y + 0.18 for y in places], [share.computed for share in shares.values()], color=shared.COLORS["smsrn"], **look
+        [y + 0.18 for y in places], [share.computed for share in shares.values()], color=style.COLORS["smsrn"], **look
     )
     axes.scatter([share.printed for share in shares.values()], [y + 0.18 for y in places], s=110, **STAR)
     for y, share in enumerate(shares.values()):
-        axes.text(50, y - 0.18, f"{NAMES['msrn']}: 100 %", ha="center", va="center_baseline")
-        words = f"{NAMES['smsrn']}: {percent(share.computed / 100)}"
+        axes.text(50, y - 0.18, f"{DISPLAY['msrn']}: 100 %", ha="center", va="center_baseline")
+        words = f"{DISPLAY['smsrn']}: {percent(share.computed / 100)}"
         axes.text(share.computed + 4, y + 0.1, words, va="center_baseline", weight="bold")
         axes.text(share.computed + 4, y + 0.27, f"the paper: {share.quoted}", va="center_baseline", size=9)
     axes.set_yticks(places, list(shares))
@@ -89,13 +90,13 @@ def draw_quality(axes: Axes, columns: Mapping[str, Column]) -> None:
         known = {place: score.psnr for place, name in enumerate(BENCHMARKS) if (score := column.scores[name])}
         axes.scatter(
             [place + shift for place in known], list(known.values()),
-            marker=MARKERS[model], s=36, color=shared.COLORS[model], edgecolor=shared.EDGE, linewidth=0.6, zorder=3,
-            label=NAMES[model] if known else f"{NAMES[model]}: {column.missing}",
+            marker=MARKERS[model], s=36, color=style.COLORS[model], edgecolor=style.EDGE, linewidth=0.6, zorder=3,
+            label=DISPLAY[model] if known else f"{DISPLAY[model]}: {column.missing}",
         )  # fmt: skip
     axes.set_xticks(range(len(BENCHMARKS)), BENCHMARKS)
     axes.tick_params(axis="x", length=0)
     axes.set_xlim(-0.5, len(BENCHMARKS) - 0.5)
-    axes.grid(axis="y", linewidth=0.3, color=shared.FAINT)
+    axes.grid(axis="y", linewidth=0.3, color=style.FAINT)
     axes.set_axisbelow(True)
     axes.set_ylabel("PSNR on luma, x4 (dB)")
     axes.scatter([], [], s=80, label="the paper", **STAR)
@@ -105,12 +106,12 @@ def draw_quality(axes: Axes, columns: Mapping[str, Column]) -> None:
 def verdict(columns: Mapping[str, Column], trainings: Mapping[str, str]) -> str:
     """How much of MSRN's mean PSNR SMSRN keeps, measured and printed; then how far the networks were trained here."""
     theirs = paper.table1().retained["psnr"]
-    ours = table1.retained(columns["msrn"], columns["smsrn"], AVERAGE)
+    ours = retained(columns["msrn"], columns["smsrn"], AVERAGE)
     missing = columns["smsrn"].missing or columns["msrn"].missing
     kept = f"PSNR kept by SMSRN: {f'{ours.psnr:.1f} %' if ours else missing}; the paper: {theirs} %"
     if not trainings:
         return kept
-    shares = ", ".join(f"{NAMES[model]} {share}" for model, share in trainings.items())
+    shares = ", ".join(f"{DISPLAY[model]} {share}" for model, share in trainings.items())
     return f"{kept}\nshare of the paper's training: {shares}"
 
 
@@ -126,7 +127,7 @@ def settings() -> Iterator[None]:
 
 
 def draw(columns: Mapping[str, Column], trainings: Mapping[str, str]) -> Figure:
-    """The figure from what `measured` returns. Call it, and save the figure, inside `settings`."""
+    """The figure from what `from_records` returns. Call it, and save the figure, inside `settings`."""
     figure = style.new_figure(2 * style.COLUMN, 3.2 if trainings else 3)
     cost, quality = figure.subplots(1, 2, width_ratios=(1, 1.35))
     draw_cost(cost, left_of_msrn())
@@ -136,31 +137,15 @@ def draw(columns: Mapping[str, Column], trainings: Mapping[str, str]) -> Figure:
     return figure
 
 
-def measured(results: Path) -> tuple[dict[str, Column], dict[str, str]]:
+def from_records(results: Path) -> tuple[dict[str, Column], dict[str, str]]:
     """From the records, by method: the measured column of Table 1, and the share of the paper's training if any."""
-    rows = table1.collect(results)
-    columns = {model: table1.measured(rows, model, "ssim_rgb") for model in METHODS}
-    facts = {model: table1.training_of(rows, model) for model in MODELS}
-    return columns, {model: table1.training_share(training) for model, training in facts.items() if training}
+    rows = collect(results)
+    columns = {model: measured(rows, model, "ssim_rgb") for model in METHODS}
+    facts = {model: training_of(rows, model) for model in MODELS}
+    return columns, {model: training_share(training) for model, training in facts.items() if training}
 
 
 def write(results: Path) -> list[Path]:
     """Write summary.png, summary.svg and summary.pdf below ``<results>/figures``; return their paths."""
     with settings():
-        return style.save(draw(*measured(results)), shared.target(results, "summary"))
-
-
-def main(argv: Sequence[str] | None = None) -> int | None:
-    """Draw the figure and name the files."""
-    command.write_and_name(
-        "figures.summary",
-        "The paper in one picture. Left: parameters and MACs of SMSRN in percent of MSRN's. Right: PSNR of\n"
-        "bicubic, SMSRN and MSRN on the four benchmarks, from the records. Stars: what the paper prints.",
-        write,
-        argv,
-    )
-    return None
-
-
-if __name__ == "__main__":
-    run(main)
+        return style.save(draw(*from_records(results)), style.target(results, "summary"))

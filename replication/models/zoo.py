@@ -1,4 +1,4 @@
-"""Other published networks for x4 super-resolution: what Figure 1 compares with, and what `analysis.lighten` lightens.
+"""Other published networks for x4 super-resolution: those that Figure 1 compares with.
 
 Each is written from its paper (named with it) for its structure: layers, channels, connections, learned values. No
 weights of theirs are used. All take and return float images in 0..1, (B, C, H, W), where C is 1 (BT.601 luma) or 3

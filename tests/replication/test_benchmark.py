@@ -1,4 +1,3 @@
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from replication import benchmark
-from replication.backends import Trained, extra
+from replication import benchmark, records
 from replication.benchmark import BICUBIC, NETWORKS, Variant
 from replication.errors import UserError
+from replication.network import Trained, extra
 
 
 def test_every_variant_runs_once_a_round_after_one_round_of_warming_up() -> None:
@@ -52,7 +51,7 @@ def test_trials_and_both_formats_in_the_first_situation_only(monkeypatch: pytest
     rows = benchmark.times(["torch", "onnxruntime"], {}, [1, 2], 1)
     situations: dict[tuple[int, int], list[Sequence[object]]] = {}
     for row in rows:
-        situations.setdefault((row["threads"], row["height"]), []).append((row["backend"], row["how"]))
+        situations.setdefault((row.threads, row.height), []).append((row.backend, row.how))
     assert list(situations) == [(1, 180), (1, 256), (2, 180), (2, 256)]
     first, *others = situations.values()
     assert ("torch", "compiled") in first
@@ -161,9 +160,9 @@ def test_the_whole_benchmark_on_a_small_picture(tmp_path: Path, monkeypatch: pyt
         benchmark, "trials", lambda backends: [one for one in trials(backends) if one.how != "compiled"]
     )
     benchmark.main(["--rounds", "2", "--threads", "1", "--results", str(tmp_path)])
-    record = json.loads((tmp_path / benchmark.RECORD).read_text(encoding="utf-8"))
-    assert len(record["times"]) == 1 + 4 * (2 + 1) + 2
-    assert all(len(row["seconds"]) == 2 and min(row["seconds"]) > 0 for row in record["times"])
-    assert record["environment"]["onnxruntime"] == extra("onnxruntime", "onnx").__version__
-    for account in record["layers"]:
-        assert 0 < sum(layer["seconds"] for layer in account["layers"]) < 1.5 * account["total"]
+    (record,) = records.load(tmp_path, records.Speed)
+    assert len(record.times) == 1 + 4 * (2 + 1) + 2
+    assert all(len(row.seconds) == 2 and min(row.seconds) > 0 for row in record.times)
+    assert record.environment["onnxruntime"] == extra("onnxruntime", "onnx").__version__
+    for account in record.layers:
+        assert 0 < sum(layer.seconds for layer in account.layers) < 1.5 * account.total

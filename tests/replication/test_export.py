@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from replication import backends, export, weights
-from replication.backends import Trained, load_network
+from replication import export, runtimes, weights
+from replication.backends import load_network
 from replication.errors import UserError
 from replication.images.photo import Photo, read_photo, write_photo
 from replication.models import build
 from replication.models.start import identity_start
+from replication.network import Trained
 from replication.upscale import upscale
 
 ROOT = Path(__file__).parents[2]
@@ -53,7 +54,7 @@ def test_equal_to_torch_in_every_runtime(source: Trained, content: bytes) -> Non
 
 
 def test_any_size(source: Trained, content: bytes) -> None:
-    run = backends.onnxruntime_network(content, "it").run
+    run = runtimes.onnxruntime_network(content, "it").run
     generator = torch.Generator().manual_seed(1)
     for height, width in ((1, 9), (2, 2), (50, 3), (64, 64)):
         image = torch.rand(1, 3, height, width, generator=generator)
@@ -157,7 +158,7 @@ def test_command_refuses_to_overwrite(exported: Path, capsys: pytest.CaptureFixt
     assert kept["weights_sha256"] == weights.digest(exported / "own.safetensors")
 
 
-@pytest.mark.parametrize("backend", list(backends.ONNX_RUNTIMES))
+@pytest.mark.parametrize("backend", list(runtimes.ONNX_RUNTIMES))
 def test_backends_export_for_the_occasion(exported: Path, backend: str) -> None:
     pytest.importorskip(backend, reason="needs the extra of that backend")
     image = RGBA[..., :3]

@@ -8,15 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from replication.fold import (
-    FoldedConv,
-    FoldedMSRN,
-    Linear,
-    cheapest_start,
-    fold,
-    layers_of,
-    sides_meet,
-)
+from replication.fold import FoldedConv, FoldedMSRN, Linear, cheapest_start, fold, layers_of, sides_meet
 from replication.models import MODELS, build, count_parameters
 from replication.models.msrn import MSRN, SCALES
 

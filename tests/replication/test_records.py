@@ -9,7 +9,7 @@ import pytest
 
 from replication import records
 from replication.errors import UserError
-from replication.records import ImageResult, Key, Record
+from replication.records import Evaluation, ImageResult, Key
 
 
 def image(name: str = "baby", **values: float) -> ImageResult:
@@ -17,10 +17,10 @@ def image(name: str = "baby", **values: float) -> ImageResult:
     return ImageResult(name, 64, 48, **(numbers | values))
 
 
-def record(**changes: object) -> Record:
+def record(**changes: object) -> Evaluation:
     key = Key("smsrn", "ab" * 32, "cd" * 32, records.protocols(4), 4)
     environment = {"python": "3.12", "torch": "2", "machine": "a computer", "date": "2026-01-02"}
-    made = Record(key, "Set5", (image(), image("bird")), {"step": 7}, environment, "python -m replication.evaluate")
+    made = Evaluation(key, "Set5", (image(), image("bird")), {"step": 7}, environment, "python -m replication.evaluate")
     return replace(made, **changes)  # type: ignore[arg-type]
 
 
@@ -53,7 +53,7 @@ def test_equal_images_have_an_infinite_psnr_and_valid_json() -> None:
     text = records.to_json(made)
     assert json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
     assert json.loads(text)["images"][0]["psnr_y"] is None
-    assert records.from_json(text, "here") == made
+    assert records.from_json(text, "here", Evaluation) == made
     assert made.mean("psnr_y") == math.inf
 
 

@@ -13,13 +13,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replication import backends, upscale, weights
-from replication.backends import Batch, Network, load_network, receptive_radius, torch_network
+from replication import runtimes, upscale, weights
+from replication.backends import load_network
 from replication.errors import UserError
 from replication.images.photo import Photo, read_photo, write_photo
 from replication.images.resize import imresize
 from replication.models import MODELS, build
 from replication.models.msrn import MSRN
+from replication.network import Batch, Network, receptive_radius, torch_network
 
 ROOT = Path(__file__).resolve().parents[2]
 RANDOM = np.random.default_rng(0)
@@ -132,7 +133,7 @@ def test_auto_tile_keeps_to_the_memory(monkeypatch: pytest.MonkeyPatch, size: tu
 MEMORY = """
 from pathlib import Path
 import numpy as np
-from replication.backends import torch_network
+from replication.network import torch_network
 from replication.models import build
 
 def memory(name):  # bytes; VmRSS: resident now, VmHWM: the most so far, of this program alone
@@ -285,7 +286,7 @@ def test_a_missing_backend_says_how_to_install_it(monkeypatch: pytest.MonkeyPatc
 )
 def test_facts_of_an_onnx_file(facts: dict, options: dict, words: str) -> None:
     with pytest.raises(UserError, match=words):
-        backends._checked_facts(facts, "n.onnx", options.get("model"), options.get("scale"))
+        runtimes._checked_facts(facts, "n.onnx", options.get("model"), options.get("scale"))
 
 
 def write_onnx(path: Path, *, channels: int = 3, scale: int = 2) -> None:

@@ -1,0 +1,119 @@
+"""Claims on parameters and multiply-adds saved."""
+
+from collections.abc import Callable
+
+from analysis import paper
+from analysis.claims.finding import Finding, Recomputed, Sources, exact, yes_or_no
+from analysis.claims.structure import msrn, named, smsrn
+from analysis.cost import closed_form, equations
+from analysis.cost.closed_form import Layer
+from analysis.networks import catalogue, lighten_page
+from analysis.paper import BENCHMARKS
+from analysis.text import percent
+
+
+def recursive_networks(sources: Sources) -> Finding:
+    """What DRCN and DRRN save by sharing weights, counted."""
+    saves_parameters, saves_macs, words = [], [], []
+    for name in ("DRCN", "DRRN"):
+        shared, separate = catalogue.counted(name), catalogue.unshared_parameters(name)
+        separate_macs = sum(layer.macs for layer in catalogue.layers(name))
+        saves_parameters.append(shared.params < separate)
+        saves_macs.append(shared.macs < separate_macs)
+        words.append(
+            f"{name} has {shared.params:,} parameters instead of {separate:,}, and {shared.macs / 1e9:,.1f} G MACs "
+            f"instead of {separate_macs / 1e9:,.1f} G ({paper.published_row(name).gmacs:,} G published)"
+        )
+    full, light = (closed_form.gmacs_720p(layers, 4) for layers in (msrn(), smsrn()))
+    values: dict[str, Recomputed] = {
+        "DRCN and DRRN save parameters": yes_or_no(all(saves_parameters)),
+        "DRCN and DRRN save computation": yes_or_no(any(saves_macs)),
+        "SMSRN saves computation": yes_or_no(light < full),
+    }
+    reason = (
+        f"With shared and with separate weights, for a 1280x720 output: {'; '.join(words)}. "
+        f"SMSRN needs {light:,.1f} G, MSRN {full:,.1f} G."
+    )
+    return Finding(values, reason)
+
+
+def other_networks(sources: Sources) -> Finding:
+    """Whether other networks become lighter by the same transformation."""
+    cases = [case for case in lighten_page.published() if not case.title.startswith("MSRN")]
+    macs = [1 - case.after.macs / case.before.macs for case in cases]
+    params = [1 - case.after.params / case.before.params for case in cases]
+    lighter = all(value > 0 for value in (*macs, *params))
+    reason = (
+        f"Every standard convolution replaced in {len(cases)} published networks "
+        f"({', '.join(case.title for case in cases)}): they save {percent(min(params))} to {percent(max(params))} of "
+        f"the parameters and {percent(min(macs))} to {percent(max(macs))} of the MACs."
+    )
+    scope = "the cost; none of them was trained afterwards, so what it does to the pictures is open"
+    return Finding({"other networks become lighter": yes_or_no(lighter)}, reason, scope)
+
+
+def separable_replaces(sources: Sources) -> Finding:
+    """Fewer parameters, lower PSNR: in this paper's own table."""
+    in_paper = paper.table1()
+    lower = [in_paper.smsrn.scores[name].psnr < in_paper.msrn.scores[name].psnr for name in BENCHMARKS]
+    fewer = closed_form.total_params(smsrn()) < closed_form.total_params(msrn())
+    reason = f"Parameters counted; PSNR as printed in Table 1, lower on {sum(lower)} of {len(lower)} sets."
+    scope = 'MSRN at x4 by the paper\'s own table; "slight" and "radically" are judgements'
+    return Finding({"fewer parameters": yes_or_no(fewer), "lower PSNR": yes_or_no(all(lower))}, reason, scope)
+
+
+def at(kernel: int) -> Layer:
+    """The second layer with that kernel of an MSRN block, where N = 128."""
+    return named(msrn(), f"body.0.conv_{kernel}_2")
+
+
+def ratio(kernel: int) -> Callable[[Sources], Finding]:
+    """Equation 5 for one kernel size and the N of the blocks' second pair."""
+
+    def recompute(sources: Sources) -> Finding:
+        layer = at(kernel)
+        value, narrow = equations.ratio(kernel, layer.out_channels), named(msrn(), f"body.0.conv_{kernel}_1")
+        values: dict[str, Recomputed] = {
+            "N": exact(layer.out_channels),
+            "W_k": exact(layer.kernel),
+            "equation 5": exact(value),
+        }
+        reason = (
+            f"1/{layer.out_channels} + 1/{kernel**2} = {float(value):.6f}. It is the ratio of the second pair of a "
+            f"block; the first pair has N = {narrow.out_channels} and "
+            f"{float(equations.ratio(kernel, narrow.out_channels)):.4f}."
+        )
+        return Finding(values, reason)
+
+    return recompute
+
+
+def saving(kernel: int) -> Callable[[Sources], Finding]:
+    """What equation 5 saves, in percent."""
+
+    def recompute(sources: Sources) -> Finding:
+        saved = 100 * (1 - equations.ratio(kernel, at(kernel).out_channels))
+        return Finding({"saved, %": exact(saved)}, f"100 (1 - {float(1 - saved / 100):.6f}) = {float(saved):.4f}.")
+
+    return recompute
+
+
+def saving_mean(sources: Sources) -> Finding:
+    """The mean of the two savings, and what the whole network saves."""
+    three, five = (1 - equations.ratio(kernel, at(kernel).out_channels) for kernel in (3, 5))
+    average = (three + five) / 2
+    whole = 1 - closed_form.total_macs(smsrn()) / closed_form.total_macs(msrn())
+    reason = (
+        f"The plain mean of {percent(three, 2)} (3x3) and {percent(five, 2)} (5x5) is {percent(average, 2)}. SMSRN as "
+        f"a whole saves {percent(whole)} of MSRN's MACs, because 1x1 layers, upsampler and tail do not shrink."
+    )
+    scope = f"the mean of two layers with N = 128, not the network, which saves {percent(whole)}"
+    return Finding({"saved on average, %": exact(100 * average)}, reason, scope)
+
+
+def computation_too(sources: Sources) -> Finding:
+    """Whether the whole network has fewer parameters and fewer MACs."""
+    macs = 1 - closed_form.total_macs(smsrn()) / closed_form.total_macs(msrn())
+    params = 1 - closed_form.total_params(smsrn()) / closed_form.total_params(msrn())
+    reason = f"The whole network: {percent(params)} fewer parameters, {percent(macs)} fewer multiply-adds."
+    return Finding({"fewer parameters": yes_or_no(params > 0), "less computation": yes_or_no(macs > 0)}, reason)

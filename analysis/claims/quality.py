@@ -1,0 +1,137 @@
+"""Claims on PSNR and SSIM: Table 1, its averages, and what SMSRN keeps."""
+
+from collections.abc import Callable
+from fractions import Fraction
+
+from analysis import paper
+from analysis.claims.finding import Finding, Recomputed, Sources, Value, exact, in_percent, mean, quotient, rounded
+from analysis.names import DISPLAY, MSRN_ROW
+from analysis.paper import BENCHMARKS
+from analysis.quality.columns import AVERAGE, measured, retained
+from analysis.quality.training import CONDITIONS, FULL_BUDGET, training_of, training_share
+from analysis.text import percent, plain
+
+REPEAT_PSNR, REPEAT_SSIM = 0.1, 0.005
+"""How far (dB, SSIM) another full training may end: published trainings of this MSRN differ by up to 0.1 dB."""
+
+
+def cells(model: str, metric: str) -> list[Value]:
+    """One model's four printed values of ``psnr`` or ``ssim``, each with its rounding."""
+    column = {"msrn": paper.table1().msrn, "smsrn": paper.table1().smsrn}[model]
+    return [rounded(_digits(getattr(column.scores[name], metric), metric)) for name in BENCHMARKS]
+
+
+def _digits(value: float, metric: str) -> str:
+    """``value`` with the digits of Table 1: two for PSNR, four for SSIM."""
+    return f"{value:.{2 if metric == 'psnr' else 4}f}"
+
+
+def average(model: str, metric: str) -> Callable[[Sources], Finding]:
+    """The mean of one model's four printed values."""
+
+    def recompute(sources: Sources) -> Finding:
+        value = mean(cells(model, metric))
+        reason = f"The mean of the four printed values is {plain(value.best, 6)}."
+        return Finding({f"mean of the four {metric.upper()}": value}, reason)
+
+    return recompute
+
+
+def kept(metric: str, in_text: bool) -> Callable[[Sources], Finding]:
+    """SMSRN's mean in percent of MSRN's; ``in_text``: said of the experiment, not just written into the table."""
+
+    def recompute(sources: Sources) -> Finding:
+        value = in_percent(quotient(mean(cells("smsrn", metric)), mean(cells("msrn", metric))))
+        in_paper = paper.table1()
+        averages = getattr(in_paper.smsrn.average, metric) / getattr(in_paper.msrn.average, metric)
+        reason = (
+            f"From the means of the four printed values {float(value.best):.4f} %, from the two printed averages "
+            f"{100 * averages:.4f} %. The printed digits allow {float(value.low):.2f} to {float(value.high):.2f} %."
+        )
+        scope = ""
+        if in_text:
+            reason += " " + measured_kept(sources, metric)
+            scope = "arithmetic on the paper's own Table 1, whose values are claims of their own"
+        return Finding({f"SMSRN's {metric.upper()}, % of MSRN's": value}, reason, scope)
+
+    return recompute
+
+
+def measured_kept(sources: Sources, metric: str) -> str:
+    """What SMSRN keeps of MSRN in this package's own measurements, and under which conditions, in one sentence."""
+    rows = sources.rows
+    full, light = (measured(rows, model, "ssim_rgb") for model in ("msrn", "smsrn"))
+    ratio = retained(full, light, AVERAGE)
+    trainings = [training_of(rows, model) for model in ("msrn", "smsrn")]
+    if ratio is None or trainings[0] is None or trainings[1] is None:
+        return f"Not measured here: {full.missing or light.missing}."
+    differing = [name for name in CONDITIONS if trainings[0].get(name) != trainings[1].get(name)]
+    alike = f"not under equal conditions ({', '.join(differing)} differ)" if differing else "under equal conditions"
+    kept_here = ratio.psnr if metric == "psnr" else ratio.ssim
+    lost = f", {abs(ratio.lost_db):.2f} dB {'less' if ratio.lost_db > 0 else 'more'}" if metric == "psnr" else ""
+    return (
+        f"Measured here {alike}, with {training_share(trainings[1])} of the paper's training: {kept_here:.2f} %{lost}."
+    )
+
+
+def rgb_better(sources: Sources) -> Finding:
+    """The printed PSNR on Set5 against the published one of MSRN."""
+    ours, theirs = paper.table1().msrn.scores["Set5"].psnr, paper.published_row("MSRN (paper)")
+    original = theirs.psnr["Set5"]
+    one = quotient(rounded(_digits(ours, "psnr")), rounded(_digits(original, "psnr")))
+    value = in_percent(Value(one.best - 1, one.low - 1, one.high - 1))
+    repository = paper.published_row(MSRN_ROW)
+    reason = (
+        f"{ours:.2f} dB against the {original:.2f} dB that MSRN's paper reports: {ours - original:.2f} dB more. The "
+        f"two are not of the same network ({repository.parameters:,} parameters against {theirs.parameters:,}, "
+        f"rounded), and MSRN's authors report {repository.psnr['Set5']:.2f} dB for the RGB one."
+    )
+    scope = "the two PSNR values; that RGB is the cause does not follow, since network and training differ as well"
+    return Finding({"PSNR on Set5, % above the published MSRN": value}, reason, scope)
+
+
+def table1_values(model: str, metric: str) -> Callable[[Sources], Finding]:
+    """One column of Table 1 against this package's own measurements."""
+
+    def recompute(sources: Sources) -> Finding:
+        column = measured(sources.rows, model, "ssim_rgb")
+        training = training_of(sources.rows, model)
+        missing = [name for name in BENCHMARKS if column.scores[name] is None]
+        protocol = "PSNR on luma" if metric == "psnr" else "SSIM as the mean over R, G and B (see results/protocol.md)"
+        if training is None or len(missing) == len(BENCHMARKS):
+            reason = f"It takes a trained network, and {DISPLAY[model]} is {column.missing} here. Compared: {protocol}."
+            return Finding({}, reason, undecided=True)
+        values: dict[str, Recomputed] = {}
+        for name in BENCHMARKS:
+            score = column.scores[name]
+            if score is not None:
+                repeat = Fraction(str(REPEAT_PSNR if metric == "psnr" else REPEAT_SSIM))
+                best = Fraction(getattr(score, metric))
+                values[name] = Value(best, best - repeat, best + repeat)
+        budget = f"{training_share(training)} of the paper's training"
+        if missing or (training.get("paper_fraction") or 0) < FULL_BUDGET:
+            lacking = f"; not measured: {', '.join(missing)}" if missing else ""
+            reason = (
+                f"Measured ({protocol}) with weights that had {budget}{lacking}. That shows the network at work; what "
+                "the paper's whole training gives it does not show."
+            )
+            points = {name: exact(value.best) for name, value in values.items() if isinstance(value, Value)}
+            return Finding(points, reason, undecided=True)
+        tolerance = f"{REPEAT_PSNR} dB" if metric == "psnr" else f"{REPEAT_SSIM}"
+        reason = f"Measured ({protocol}) with weights that had {budget}; another training may end {tolerance} away."
+        return Finding(values, reason, f"within {tolerance}, which is what two trainings differ by")
+
+    return recompute
+
+
+def decibels_lost(row: str) -> float:
+    """What SMSRN loses against MSRN in Table 1, in dB; the average from the printed per-set values."""
+    if row == AVERAGE:
+        return float(mean(cells("msrn", "psnr")).best - mean(cells("smsrn", "psnr")).best)
+    in_paper = paper.table1()
+    return in_paper.msrn.scores[row].psnr - in_paper.smsrn.scores[row].psnr
+
+
+def more_error(decibels: float) -> str:
+    """By how much the mean squared error grows when PSNR falls by that, in percent."""
+    return percent(10 ** (decibels / 10) - 1)

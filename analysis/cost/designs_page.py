@@ -1,0 +1,102 @@
+"""The page of all designs that have the paper's numbers of parameters, and its command."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from analysis.cost.designs import (
+    BIASES,
+    BLOCKS,
+    MEAN_SHIFT,
+    SEPARABLE_GROUPS,
+    WIDTHS,
+    Search,
+    flips,
+    paper_search,
+    printed_totals,
+    search,
+)
+from analysis.names import SCALE
+from analysis.text import table, wrap
+from replication.errors import Parser, UserError, run
+from replication.files import write_text
+
+
+def space_text(size: int) -> str:
+    """What was varied, and how many designs that makes."""
+    return (
+        f"{size:,} designs at x{SCALE}: width {WIDTHS[0]} to {WIDTHS[-1]} in steps of {WIDTHS[1] - WIDTHS[0]} "
+        f"({len(WIDTHS)}), {BLOCKS[0]} to {BLOCKS[-1]} blocks ({len(BLOCKS)}), each subset of {len(SEPARABLE_GROUPS)} "
+        f"groups of layers separable ({', '.join(SEPARABLE_GROUPS)}: {2 ** len(SEPARABLE_GROUPS)}), bias or none in "
+        f"each kind of layer that a design has ({', '.join(BIASES)}), and the {MEAN_SHIFT} parameters of the public "
+        "code's mean shift counted or not. Every design is counted once, in closed form, without torch."
+    )
+
+
+LIMITS = (
+    "A total says nothing about what has no parameters: the order in which outputs are concatenated, activations, "
+    "residual connections, padding. These follow the paper's Figure 3 and the public MSRN code."
+)
+
+
+def found_text(result: Search, total: int, style: str) -> str:
+    """The members with one total, what each other choice would give, and the nearest others."""
+    members = result.found[total]
+    parts = [wrap(f"{len(members)} of {result.size:,} designs {'has' if len(members) == 1 else 'have'} {total:,}.")]
+    for design in members:
+        parts.append(wrap(f"**{design.words()}**." if style == "github" else f"-> {design.words()}."))
+        rows = [[words, f"{one.params:,}", f"{one.params - total:+,}"] for words, one in flips(design)]
+        parts.append(table(rows, ["with one choice made differently", "parameters", "difference"], style))
+    rows = [[one.words(), f"{one.params:,}", f"{one.params - total:+,}"] for one in result.nearest[total]]
+    parts.append(wrap("The designs that come nearest without having it:"))
+    parts.append(table(rows, ["design", "parameters", "difference"], style))
+    return "\n\n".join(parts)
+
+
+def as_text(result: Search, names: dict[str, int], *, markdown: bool = False) -> str:
+    """The whole search for people: plain text for a terminal, or Markdown."""
+    style = "github" if markdown else "simple"
+    title = "Which networks have the paper's numbers of parameters"
+    parts = [f"# {title}" if markdown else f"{title}\n{'=' * len(title)}"]
+    if markdown:
+        parts.append("Made by `python -m analysis identify`.")
+    parts += [wrap(space_text(result.size)), wrap(LIMITS)]
+    for name, total in names.items():
+        heading = f"{name}: {total:,}"
+        parts.append(f"## {heading}" if markdown else f"{heading}\n{'-' * len(heading)}")
+        parts.append(found_text(result, total, style))
+    return "\n\n".join(parts) + "\n"
+
+
+def write(results: Path) -> list[Path]:
+    """Write ``identify.md`` into the results folder; return its path."""
+    path = results / "identify.md"
+    write_text(path, as_text(paper_search(), printed_totals(), markdown=True))
+    return [path]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Search and print; 1 when a total is met by no design. Raises UserError for a total below 1."""
+    command = Parser(
+        prog="python -m analysis.cost.designs_page",
+        description=(
+            "Count every network of a design space (width, blocks, which layers are separable, which have a bias,\n"
+            "mean shift counted or not) and show those with exactly these totals, and what each single choice\n"
+            "would have changed. `python -m analysis identify` writes the page for the paper's two totals.\n"
+            "Exit status: 0, 1 when no design has a total, 2 for bad input."
+        ),
+        epilog="example:\n  python -m analysis.cost.designs_page --parameters 888953\n",
+    )
+    command.add_argument(
+        "--parameters", type=int, nargs="+", metavar="N", help="totals to look for (default: the paper's two)"
+    )
+    totals = command.parse_args(argv).parameters
+    if totals and min(totals) < 1:
+        raise UserError(f"--parameters: expected numbers of at least 1, got {min(totals)}")
+    names = {f"given total {index}": total for index, total in enumerate(totals or (), 1)} or printed_totals()
+    result = search(list(dict.fromkeys(totals))) if totals else paper_search()
+    print(as_text(result, names), end="")
+    return 0 if all(result.found.values()) else 1
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,1 @@
+"""Other networks: counted, lightened, and the pages about them."""

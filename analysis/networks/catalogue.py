@@ -1,0 +1,305 @@
+"""The other networks counted: parameters and multiply-adds beside what was published, and what recursion saves."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+
+from torch import nn
+
+from analysis import paper
+from analysis.cost.closed_form import OUTPUT_HEIGHT, OUTPUT_WIDTH
+from analysis.names import MSRN_ROW
+from analysis.networks.counter import Convolved, Count, convolutions, count, on_meta
+from analysis.text import percent, table, wrap
+from replication.files import write_text
+from replication.models import build
+from replication.models.zoo import CARN, NETWORKS, Network
+
+COUNTED: dict[str, Network] = {
+    **NETWORKS,
+    "MSRN (repo, 2018-11 retrain)": Network(lambda: build("msrn"), 3),
+    MSRN_ROW: Network(lambda: build("msrn"), 3),
+    "SMSRN": Network(lambda: build("smsrn"), 3),
+}
+"""Every row of sota_x4.csv whose network this package can build."""
+
+SHOWN = [name for name in COUNTED if name != "MSRN (repo, 2018-11 retrain)"]
+"""The rows of the table: each network once."""
+
+RECURSIVE = ("DRCN", "DRRN", "MemNet")
+
+CONVENTION = (
+    f"MACs: one is one multiply-add, for one output of {OUTPUT_WIDTH}x{OUTPUT_HEIGHT} at x4, in G (1e9). Bias is "
+    "excluded from the MACs and included in the parameters; weights are the kernels of the convolutions alone. All but "
+    "convolutions is 0 MACs."
+)
+
+
+@cache
+def counted(name: str) -> Count:
+    """Parameters, and MACs for a 1280x720 output, of a network of `COUNTED`."""
+    network = COUNTED[name]
+    return count(on_meta(network.factory), network.input_shape(OUTPUT_HEIGHT, OUTPUT_WIDTH))
+
+
+@cache
+def layers(name: str) -> tuple[Convolved, ...]:
+    """The convolutions of a network of `COUNTED` and their use for a 1280x720 output."""
+    network = COUNTED[name]
+    return tuple(convolutions(on_meta(network.factory), network.input_shape(OUTPUT_HEIGHT, OUTPUT_WIDTH)))
+
+
+def weights(name: str) -> int:
+    """Number of kernel weights of all convolutions, without biases and other learned values."""
+    return sum(layer.weights for layer in layers(name))
+
+
+def printed_unit(value: int) -> int:
+    """What the last printed digit of a published number of parameters is worth: 57000 was printed as 57K."""
+    zeros = len(str(value)) - len(str(value).rstrip("0"))
+    return int(10**zeros)
+
+
+def agreement(value: float | Decimal, printed: int | Decimal, unit: int | Decimal) -> str:
+    """Whether ``value`` is what was printed: ``"yes"`` when it rounds to it, ``"last digit"`` when it is less than one
+    of the last printed digit away, otherwise ``"no"``.
+    """
+    distance = abs(Decimal(value) - printed) / unit
+    return "yes" if distance <= Decimal("0.5") else "last digit" if distance < 1 else "no"
+
+
+def parameters_agree(name: str, published: int | None) -> str:
+    """Which of our two counts is the published one, in a word or two."""
+    if published is None:
+        return ""
+    unit = printed_unit(published)
+    fits = [
+        what
+        for what, value in (("parameters", counted(name).params), ("weights", weights(name)))
+        if agreement(value, published, unit) == "yes"
+    ]
+    return {0: "no", 1: f"yes: {fits[0] if fits else ''}", 2: "yes"}[len(fits)]
+
+
+def macs_agree(name: str, published: Decimal | None) -> str:
+    """Whether our MACs are the published ones; empty where nothing was published."""
+    if published is None:
+        return ""
+    last_digit = Decimal(1).scaleb(int(published.as_tuple().exponent))
+    return agreement(Decimal(counted(name).macs) / 10**9, published, last_digit)
+
+
+@dataclass(frozen=True)
+class Explained:
+    """A printed number that is not our count, and what it counts instead.
+
+    ``value`` computes what the text says, in the unit of ``printed``; a test compares the two.
+    """
+
+    network: str
+    quantity: str
+    printed: Decimal
+    value: Callable[[], float]
+    text: str
+
+
+def _transposed_at_output() -> float:
+    scale_squared = 16
+    transposed = [layer.macs for layer in layers("FSRCNN") if isinstance(layer.module, nn.ConvTranspose2d)]
+    return (counted("FSRCNN").macs + (scale_squared - 1) * sum(transposed)) / 1e9
+
+
+def _weights_once(name: str) -> float:
+    _, _, height, width = COUNTED[name].input_shape(OUTPUT_HEIGHT, OUTPUT_WIDTH)
+    return weights(name) * height * width / 1e9
+
+
+def _one_reconstruction() -> float:
+    repeated = [layer.macs // layer.calls for layer in layers("DRCN") if layer.name.startswith("reconstruction")]
+    recursions = next(layer.calls for layer in layers("DRCN") if layer.name.startswith("inference"))
+    return (counted("DRCN").macs - (recursions - 1) * sum(repeated)) / 1e9
+
+
+def _with_pooling() -> float:
+    gates = [layer for layer in layers("RCAN") if layer.positions == 1 and layer.module.in_channels == 64]
+    pooled = sum(layer.module.in_channels for layer in gates) * OUTPUT_HEIGHT * OUTPUT_WIDTH // 16
+    return (counted("RCAN").macs + pooled) / 1e9
+
+
+EXPLAINED = (
+    Explained(
+        "FSRCNN",
+        "G MACs",
+        Decimal("4.6"),
+        _transposed_at_output,
+        "applies the 9x9 transposed convolution at every output pixel. With stride 4 the kernel is applied at every "
+        "input pixel, a sixteenth of that.",
+    ),
+    Explained(
+        MSRN_ROW,
+        "G MACs",
+        Decimal("349.8"),
+        lambda: _weights_once(MSRN_ROW),
+        "multiplies all weights by the pixels of the LR image. The second layer of the upsampler runs at twice that "
+        "resolution, the last layer at four times.",
+    ),
+    Explained(
+        "RCAN",
+        "G MACs",
+        Decimal(918),
+        _with_pooling,
+        "is met when each value that enters a global average pooling counts as one MAC, as fvcore counts it.",
+    ),
+    Explained(
+        "SRResNet",
+        "parameters",
+        Decimal(1_518_000),
+        lambda: counted("EDSR-baseline").params,
+        "is EDSR-baseline's count: SRResNet without batch normalisation and PReLU and with 3x3 layers at both ends, as "
+        "later papers retrained it. The 2017 paper's network has 9x9 ends and more parameters.",
+    ),
+    Explained(
+        "DRCN",
+        "G MACs",
+        Decimal("9788.7"),
+        _one_reconstruction,
+        "is printed elsewhere (the table has 17974.3), and applies the reconstruction once instead of after each "
+        "recursion.",
+    ),
+    Explained(
+        "MemNet",
+        "G MACs",
+        Decimal("623.9"),
+        lambda: _weights_once("MemNet"),
+        "is printed elsewhere (the table has 2662.4), and multiplies all weights by the pixels: each shared layer "
+        "counted once, though it is applied six times.",
+    ),
+    Explained("FSRCNN", "parameters", Decimal(13_000), lambda: counted("FSRCNN").params, "includes biases and PReLU."),
+    Explained("VDSR", "parameters", Decimal(666_000), lambda: counted("VDSR").params, "includes biases."),
+    Explained("DRRN", "parameters", Decimal(298_000), lambda: counted("DRRN").params, "includes biases."),
+    Explained("MemNet", "parameters", Decimal(678_000), lambda: counted("MemNet").params, "includes biases."),
+)
+"""Printed numbers that differ from our count, or from another printed number (see analysis/paper/SOURCES.md)."""
+
+
+def markdown() -> str:
+    """The page as Markdown."""
+    carn = sum(p.numel() for p in on_meta(lambda: CARN(scales=(4,))).parameters())
+    parts = [
+        "# The published networks, counted",
+        "Made by `python -m analysis networks`; the networks are in `replication/models/zoo.py`, what was published in "
+        "`analysis/paper/sota_x4.csv`.",
+        CONVENTION,
+        networks_table(),
+        "agrees: our count rounds to the printed one; last digit: it is less than one of the last printed digit away. "
+        "Networks up to 2017 were often reported by their weights, without biases. "
+        f"CARN is published with the upsamplers of x2, x3 and x4; the path of x4 alone has {carn:,} parameters.",
+        "## What other printed numbers count",
+        explained_table(),
+        "## Recursion saves parameters, not computation",
+        recursion_text(),
+        recursion_table(),
+    ]
+    return "\n\n".join(wrap(part) if not part.startswith(("#", "|")) else part for part in parts) + "\n"
+
+
+def networks_table() -> str:
+    """Each network: its input, counted and published parameters and MACs, and whether they agree."""
+    rows = []
+    for name in SHOWN:
+        published = paper.published_row(name)
+        network = COUNTED[name]
+        rows.append(
+            [
+                "MSRN" if name == MSRN_ROW else name,
+                f"{'luma' if network.channels == 1 else 'RGB'}, {'enlarged' if network.enlarged else 'LR'}",
+                f"{counted(name).params:,}",
+                f"{weights(name):,}",
+                "" if published.parameters is None else f"{published.parameters:,}",
+                parameters_agree(name, published.parameters),
+                f"{counted(name).macs / 1e9:,.2f}",
+                "" if published.gmacs is None else f"{published.gmacs:,}",
+                macs_agree(name, published.gmacs),
+            ]
+        )
+    headers = ["network", "input", "parameters", "weights", "published", "agrees", "G MACs", "published", "agrees"]
+    return table(rows, headers, "github")
+
+
+def explained_table() -> str:
+    """The printed numbers that count something else, each with that computed."""
+    rows = [
+        f"| {'MSRN' if one.network == MSRN_ROW else one.network} | {one.quantity} | {one.printed:,} | "
+        f"{one.value():,.{1 if one.quantity == 'G MACs' else 0}f} | {one.text} |"
+        for one in EXPLAINED
+    ]
+    return "\n".join(
+        ["| network | quantity | printed | computed | the printed number |", "|---|---|--:|--:|---|", *rows]
+    )
+
+
+def unshared_parameters(name: str) -> int:
+    """Parameters if every application of a convolution had weights and biases of its own."""
+    repeated = sum(
+        (layer.calls - 1) * sum(value.numel() for value in layer.module.parameters()) for layer in layers(name)
+    )
+    return counted(name).params + repeated
+
+
+def recursion_text() -> str:
+    """The paper's claim of section 2.3 about recursive networks, in numbers."""
+    drcn, drrn, vdsr = counted("DRCN"), counted("DRRN"), counted("VDSR")
+    return (
+        "Section 2.3 of the paper says that DRCN and DRRN save parameters by applying the same filters again and "
+        "again, but no computation. Counted: the MACs are the same with shared and with separate weights, because each "
+        "application costs what its kernel costs. Beside VDSR, which works at the same resolution without recursion, "
+        f"DRRN has {drrn.params / vdsr.params:.2f} times the parameters and {drrn.macs / vdsr.macs:.1f} times the "
+        f"MACs, DRCN {drcn.params / vdsr.params:.2f} and {drcn.macs / vdsr.macs:.1f} times."
+    )
+
+
+def recursion_table() -> str:
+    """Recursive networks, with shared weights and with weights of their own for each application."""
+    rows = []
+    for name in RECURSIVE:
+        shared, separate = counted(name).params, unshared_parameters(name)
+        macs = counted(name).macs / 1e9
+        separate_macs = sum(layer.macs for layer in layers(name)) / 1e9
+        rows.append(
+            [
+                name,
+                f"{max(layer.calls for layer in layers(name))}",
+                f"{separate:,}",
+                f"{shared:,}",
+                percent(1 - shared / separate),
+                f"{separate_macs:,.1f}",
+                f"{macs:,.1f}",
+                percent(1 - macs / separate_macs),
+            ]
+        )
+    headers = ["network", "applied", "separate", "shared", "parameters saved", "G MACs separate", "shared", "saved"]
+    return table(rows, headers, "github")
+
+
+def disagreements() -> list[str]:
+    """Published numbers that neither our count nor an entry of `EXPLAINED` gives: for a verification."""
+    found = []
+    for name in SHOWN:
+        published = paper.published_row(name)
+        for quantity, printed, verdict in (
+            ("parameters", published.parameters, parameters_agree(name, published.parameters)),
+            ("G MACs", published.gmacs, macs_agree(name, published.gmacs)),
+        ):
+            known = any((one.network, one.quantity, one.printed) == (name, quantity, printed) for one in EXPLAINED)
+            if verdict == "no" and not known:
+                found.append(f"{name}: {quantity} {printed} published")
+    return found
+
+
+def write(results: Path) -> list[Path]:
+    """Write ``networks.md`` into the results folder; return its path."""
+    path = results / "networks.md"
+    write_text(path, markdown())
+    return [path]

@@ -1,0 +1,173 @@
+"""Which metric protocol explains the paper's PSNR and SSIM: what each combination moves, ranked.
+
+The paper names neither channel nor border. What a combination moves against the literature's protocol (rounded luma,
+border of the scale, Gaussian window), measured by `replication.measure_protocol`, is compared with how far the paper's
+numbers are from the literature's.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from math import sqrt
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+
+from analysis import paper
+from analysis.names import MSRN_ROW, SCALE
+from analysis.paper import BENCHMARKS
+from replication import weights
+from replication.data.benchmarks import EMBEDDED
+from replication.evaluate import BICUBIC, METHODS
+from replication.measure_protocol import CHANNELS, SHAVES, WINDOWS, load
+from replication.records import ProtocolStudy, newest
+
+LITERATURE = ("luma, rounded", SCALE, "Gaussian")
+"""Channel, border and window of the tables in the literature."""
+
+RETRAINED = 0.1
+"""dB by which two trainings of one network may differ: those of the MSRN with 6,078,019 parameters, as published by its
+authors and by the paper, are up to this far apart on luma. A combination is told from another only above it."""
+
+PAN_RGB_SSIM = 0.8643
+"""SSIM of PAN on Set5 x4 over R, G and B, from its authors' test log (see paper/SOURCES.md), at 32.13 dB on luma."""
+
+SSIM_FIT_FROM = 31.5
+"""Published networks below this PSNR (Set5, dB) are left out of the line of luma SSIM over PSNR."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One method on one benchmark: means over the images, by combination."""
+
+    benchmark: str
+    model: str
+    images: int
+    psnr: dict[tuple[str, int], float]
+    ssim: dict[tuple[str, int, str], float]
+    training: dict[str, Any] | None
+    environment: dict[str, str]
+    file_name: str
+
+
+def means(record: ProtocolStudy) -> Measured:
+    """A record's means over its images, by combination."""
+    images = record.images
+    psnr = {
+        (channel, shave): fmean(image.psnr[f"{channel}/{shave}"] for image in images)
+        for channel in CHANNELS
+        for shave in SHAVES
+    }
+    ssim = {
+        (channel, shave, window): fmean(image.ssim[f"{channel}/{shave}/{window}"] for image in images)
+        for channel in CHANNELS
+        for shave in SHAVES
+        for window in WINDOWS
+    }
+    return Measured(
+        record.benchmark, record.key.model, len(images), psnr, ssim, record.training, record.environment,
+        record.file_name,
+    )  # fmt: skip
+
+
+def current(results: Path) -> list[Measured]:
+    """The recorded measurements of each method with today's shipped weights, in the order of sets and methods."""
+    digests: dict[str, str | None] = {BICUBIC: None}
+    for model in METHODS:
+        path = None if model == BICUBIC else weights.shipped(model, SCALE)
+        if path is not None:
+            digests[model] = weights.digest(path)
+    known = load(results)
+    found = []
+    for name, model in product((*BENCHMARKS, EMBEDDED), METHODS):
+        wanted = (name, model, digests.get(model, "not trained"))
+        record = newest(one for one in known if (one.benchmark, one.key.model, one.key.weights) == wanted)
+        if record:
+            found.append(means(record))
+    return found
+
+
+def expected_ssim(name: str, psnr: float) -> float:
+    """Luma SSIM that published networks have on benchmark ``name`` at that PSNR on luma: a least-squares line."""
+    own = ("SMSRN", "MSRN (as retrained in SMSRN paper)")
+    rows = [row for row in paper.published() if row.model not in own and name in row.psnr and name in row.ssim]
+    rows = [row for row in rows if row.psnr.get("Set5", 0) >= SSIM_FIT_FROM]
+    slope, offset = np.polyfit([row.psnr[name] for row in rows], [row.ssim[name] for row in rows], 1)
+    return float(slope * psnr + offset)
+
+
+def paper_psnr_moves(name: str) -> float:
+    """The paper's PSNR of MSRN on ``name`` less that of the same network as its authors publish it (luma), in dB."""
+    return paper.table1().msrn.scores[name].psnr - paper.published_row(MSRN_ROW).psnr[name]
+
+
+def paper_ssim_moves(name: str, model: str) -> float:
+    """The paper's SSIM of ``model`` on ``name`` less the luma SSIM that published networks have at its PSNR."""
+    in_paper = paper.table1()
+    score = (in_paper.msrn if model == "msrn" else in_paper.smsrn).scores[name]
+    return score.ssim - expected_ssim(name, score.psnr)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One combination: what it moves on each measured set by method, and how far that is from the paper's difference.
+
+    ``distance``: root of the mean square over the measured sets and methods.
+    """
+
+    combination: tuple[str | int, ...]
+    moves: dict[tuple[str, str], float]
+    distance: float
+
+    def mean(self, model: str) -> float | None:
+        """What it moves for one method, mean over the sets."""
+        values = [value for (_, method), value in self.moves.items() if method == model]
+        return fmean(values) if values else None
+
+
+def psnr_candidates(measured: Sequence[Measured]) -> list[Candidate]:
+    """Every combination for PSNR, the one nearest to the paper first."""
+    reference = LITERATURE[:2]
+    return _ranked(
+        {
+            (channel, shave): {
+                (one.benchmark, one.model): one.psnr[channel, shave] - one.psnr[reference] for one in measured
+            }
+            for channel in CHANNELS
+            for shave in SHAVES
+        },
+        {(one.benchmark, one.model): paper_psnr_moves(one.benchmark) for one in measured},
+    )
+
+
+def ssim_candidates(measured: Sequence[Measured]) -> list[Candidate]:
+    """Every combination for SSIM, the one nearest to the paper first. Bicubic is compared with the paper's MSRN."""
+    return _ranked(
+        {
+            (channel, shave, window): {
+                (one.benchmark, one.model): one.ssim[channel, shave, window] - one.ssim[LITERATURE] for one in measured
+            }
+            for channel in CHANNELS
+            for shave in SHAVES
+            for window in WINDOWS
+        },
+        {
+            (one.benchmark, one.model): paper_ssim_moves(one.benchmark, "smsrn" if one.model == "smsrn" else "msrn")
+            for one in measured
+        },
+    )
+
+
+def _ranked(moves: dict[Any, dict[tuple[str, str], float]], wanted: dict[tuple[str, str], float]) -> list[Candidate]:
+    found = [
+        Candidate(combination, by, sqrt(fmean((by[pair] - wanted[pair]) ** 2 for pair in wanted)))
+        for combination, by in moves.items()
+    ]
+    return sorted(found, key=lambda one: one.distance)
+
+
+def compared(measured: Sequence[Measured]) -> list[Measured]:
+    """The measurements on sets of the paper's table: only these can be compared with it."""
+    return [one for one in measured if one.benchmark in BENCHMARKS]

@@ -1,0 +1,372 @@
+"""Table 1: the paper's values beside the measured ones, as Markdown, CSV and LaTeX.
+
+Everything measured comes from the records in the results folder, everything printed from analysis/paper. Averages are
+means of the four benchmarks' means, as in the paper; percentages are computed from unrounded means.
+"""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+
+from tabulate import tabulate
+
+from analysis import paper
+from analysis.names import DISPLAY, MSRN_ROW, SCALE
+from analysis.paper import BENCHMARKS
+from analysis.quality.columns import (
+    AVERAGE,
+    Ratio,
+    Rows,
+    average,
+    bicubic_deviation,
+    collect,
+    measured,
+    printed,
+    published,
+    retained,
+)
+from analysis.quality.training import training_of, training_share
+from replication import weights
+from replication.data.benchmarks import EMBEDDED
+from replication.evaluate import BICUBIC, METHODS, NOT_TRAINED
+from replication.files import write_text
+from replication.models import MODELS, build, count_parameters
+from replication.records import METRICS, TRAINING_FACTS, Metric
+
+
+def paper_table(rows: Rows) -> list[list[str]]:
+    """Table 1 in the paper's layout, a heading row first: PSNR on luma / SSIM on RGB."""
+    in_paper = paper.table1()
+    bicubic, msrn, smsrn = (measured(rows, model, "ssim_rgb") for model in (BICUBIC, "msrn", "smsrn"))
+    columns = [printed("msrn"), printed("smsrn"), bicubic, msrn, smsrn]
+    table = [["", *(column.heading for column in columns)]]
+    table += [[name, *(column.cell(name) for column in columns)] for name in (*BENCHMARKS, AVERAGE)]
+
+    theirs, ours = in_paper.retained, retained(msrn, smsrn, AVERAGE)
+    kept = f"{ours.psnr:.2f} % / {ours.ssim:.2f} %" if ours else smsrn.missing or msrn.missing
+    table.append(["Retained (SMSRN / MSRN)", "", f"{theirs['psnr']} % / {theirs['ssim']} %", "", "", kept])
+
+    shares = [training_share(training) if (training := training_of(rows, model)) else "" for model in ("msrn", "smsrn")]
+    table.append(["Training, share of the paper's", "100 %", "100 %", "none", *shares])
+
+    counts = {model: count_parameters(build(model, scale=SCALE)) for model in MODELS}
+    printed_counts = [f"{in_paper.msrn.parameters:,}", f"{in_paper.smsrn.parameters:,} ({theirs['parameters']} %)"]
+    share = f"{100 * counts['smsrn'] / counts['msrn']:.2f} %"
+    table.append(["Parameters", *printed_counts, "0", f"{counts['msrn']:,}", f"{counts['smsrn']:,} ({share})"])
+    return table
+
+
+CHANNELS: dict[str, tuple[Metric, Metric]] = {"luma": ("psnr_y", "ssim_y"), "RGB": ("psnr_rgb", "ssim_rgb")}
+"""PSNR and SSIM of the records by the channels that they are taken on."""
+
+
+def equal_table(rows: Rows) -> list[list[str]]:
+    """The measured columns on luma and on RGB (PSNR / SSIM), with what SMSRN keeps of MSRN's beside the paper's."""
+    theirs = paper.table1().retained
+    heading = ["set", "channels", "Bicubic", "SMSRN", "MSRN", "lost PSNR", "kept (PSNR / SSIM)"]
+    table = [[*heading, f"kept in the paper: {theirs['psnr']} % / {theirs['ssim']} %"]]
+    in_paper = {name: replace(printed(name), average=average(printed(name).scores)) for name in ("msrn", "smsrn")}
+    for name in (*BENCHMARKS, AVERAGE):
+        for channels, (psnr, ssim) in CHANNELS.items():
+            bicubic, smsrn, msrn = (measured(rows, model, ssim, psnr) for model in (BICUBIC, "smsrn", "msrn"))
+            ours, printed_ratio = retained(msrn, smsrn, name), retained(in_paper["msrn"], in_paper["smsrn"], name)
+            assert printed_ratio
+            row = [name, channels, *(column.cell(name) for column in (bicubic, smsrn, msrn))]
+            row += [f"{ours.lost_db:.2f} dB", _kept(ours)] if ours else ["", ""]
+            table.append([*row, _kept(printed_ratio) if channels == "luma" else ""])
+    return table
+
+
+def _kept(ratio: Ratio) -> str:
+    return f"{ratio.psnr:.2f} % / {ratio.ssim:.2f} %"
+
+
+def literature_table(rows: Rows) -> list[list[str]]:
+    """The same measurements as other papers print them (PSNR and SSIM on luma), with published values beside them."""
+    known = published("Bicubic", "Bicubic (published)")
+    bicubic = measured(rows, BICUBIC, "ssim_y")
+    columns = [published(MSRN_ROW, "MSRN (its authors' code, 2019)")]
+    columns += [measured(rows, model, "ssim_y") for model in ("msrn", "smsrn")]
+    table = [["", known.heading, bicubic.heading, "deviation", *(column.heading for column in columns)]]
+    for name in (*BENCHMARKS, AVERAGE):
+        before, now = known.score(name), bicubic.score(name)
+        deviation = f"{now.psnr - before.psnr:+.3f} / {now.ssim - before.ssim:+.5f}" if before and now else ""
+        table.append([name, known.cell(name), bicubic.cell(name), deviation, *(one.cell(name) for one in columns)])
+    return table
+
+
+def separability_table(rows: Rows) -> list[list[str]]:
+    """What the separable convolution costs in quality: decibels lost, and shares retained, per set."""
+    # The paper's average is taken from its printed per-set values, not from its rounded averages.
+    in_paper = [replace(column, average=average(column.scores)) for column in (printed("msrn"), printed("smsrn"))]
+    on_rgb = measured(rows, "msrn", "ssim_rgb"), measured(rows, "smsrn", "ssim_rgb")
+    on_luma = measured(rows, "msrn", "ssim_y"), measured(rows, "smsrn", "ssim_y")
+    heading = ["", "lost PSNR, paper", "lost PSNR, measured", "PSNR kept, paper", "PSNR kept, measured"]
+    table = [[*heading, "SSIM kept, paper", "SSIM (RGB) kept, measured", "SSIM (luma) kept, measured"]]
+    missing = on_rgb[1].missing or on_rgb[0].missing
+    for name in (*BENCHMARKS, AVERAGE):
+        theirs, rgb, luma = (retained(full, light, name) for full, light in (in_paper, on_rgb, on_luma))
+        assert theirs
+        row = [name, f"{theirs.lost_db:.2f} dB", f"{rgb.lost_db:.2f} dB" if rgb else missing]
+        row += [f"{theirs.psnr:.2f} %", f"{rgb.psnr:.2f} %" if rgb else missing]
+        row += [f"{theirs.ssim:.2f} %", f"{rgb.ssim:.2f} %" if rgb else missing]
+        row += [f"{luma.ssim:.2f} %" if luma else missing]
+        table.append(row)
+    return table
+
+
+def embedded_table(rows: Rows) -> list[list[str]]:
+    """The embedded set, which any machine can measure without a download."""
+    table = [["", "images", "PSNR (luma)", "SSIM (luma)", "PSNR (RGB)", "SSIM (RGB)"]]
+    for model in METHODS:
+        row = rows[EMBEDDED, model]
+        if row.record:
+            values = [f"{row.record.mean(name):.{2 if name.startswith('psnr') else 4}f}" for name in METRICS]
+            table.append([DISPLAY[model], str(len(row.record.images)), *values])
+        else:
+            table.append([DISPLAY[model], row.status, "", "", "", ""])
+    return table
+
+
+def records_table(rows: Rows) -> list[list[str]]:
+    """Where each measured value was recorded."""
+    table = [["record", "set", "model", "images", "recorded", "machine", "torch", "s/image"]]
+    for row in rows.values():
+        if record := row.record:
+            where = record.environment
+            table.append(
+                [
+                    f"`{record.file_name}`",
+                    row.benchmark,
+                    DISPLAY[row.model],
+                    str(len(record.images)),
+                    where["date"],
+                    where["machine"],
+                    where["torch"],
+                    f"{record.mean('seconds'):.2f}",
+                ]
+            )
+    return table
+
+
+def weights_text(rows: Rows) -> list[str]:
+    """One item per network: its weights and how they were trained; then whether both were trained alike."""
+    items, trainings = [], []
+    for model in ("msrn", "smsrn"):
+        training = training_of(rows, model)
+        if training is None:
+            items.append(f"- {DISPLAY[model]}: {rows[EMBEDDED, model].status}.")
+            continue
+        trainings.append(training)
+        known = {name: training.get(name, "unknown") for name in (*TRAINING_FACTS, "weights")}
+        hours = known["hours"] if known["hours"] == "unknown" else f"{known['hours']:.1f}"
+        items.append(
+            f"- {DISPLAY[model]}: share of the paper's training budget (patch pixels seen): "
+            f"{training_share(training)}. "
+            f"Step {known['step']} of {known['steps']}, {hours} hours on {known['machine']}; data: {known['data']}; "
+            f"seed {known['seed']}; recipe `{str(known['recipe_digest'])[:12]}`, weights `{known['weights'][:12]}` "
+            "(starts of their SHA-256)."
+        )
+    if len(trainings) == 2:
+        msrn, smsrn = trainings
+        differing = [name for name in ("recipe_digest", "step", "data", "seed") if msrn.get(name) != smsrn.get(name)]
+        items.append(
+            f"- **Not trained alike** ({', '.join(differing)}): compare the two with care."
+            if differing
+            else "- Both were trained alike: same recipe, steps, data and seed."
+        )
+    if len(trainings) == 2:
+        items += jumps_text() or [SHORT_RUNS]
+    return items
+
+
+SHORT_RUNS = (
+    "- **Both runs are short**: what SMSRN loses here against MSRN is what it loses after so few steps. Trained to the "
+    "end, it may lose more or less."
+)
+
+JUMP = 3
+"""An epoch whose mean loss is more than this many times the run's median has had a jump."""
+
+
+def jumps_text() -> list[str]:
+    """What the shipped training logs show of runs that were thrown off: it decides what a comparison means."""
+    told = []
+    for model in ("msrn", "smsrn"):
+        with open(weights.FOLDER / f"{model}_x4.csv", encoding="utf-8", newline="") as file:
+            log = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+        usual = median(row["loss"] for row in log)
+        for number, row in enumerate(log):
+            if number and row["loss"] > JUMP * usual:
+                best = max(earlier["validation_psnr"] for earlier in log[:number])
+                told.append(
+                    f"{DISPLAY[model]} in the epoch up to step {row['step']:.0f} (mean loss {row['loss']:.2f}, median "
+                    f"{usual:.3f}; validation {row['validation_psnr'] - best:+.2f} dB against its best before)"
+                )
+    if not told:
+        return []
+    return [
+        f"- **The loss jumped during training**: {'; '.join(told)}. Part of what was learned was lost each time: the "
+        "measured percentages compare these two short runs; they do not show what separability costs a network that is "
+        "trained to the end, and a value above 100 % does not mean that the lighter network is the better one."
+    ]
+
+
+def bicubic_share(rows: Rows) -> str:
+    """How much of the paper's MSRN bicubic interpolation retains: what a percentage of decibels is worth."""
+    ratio = retained(printed("msrn"), measured(rows, BICUBIC, "ssim_rgb"), AVERAGE)
+    if ratio is None:
+        return ""
+    return (
+        f"A share of decibels says little: plain bicubic interpolation, with no parameters, keeps {ratio.psnr:.1f} % "
+        f"of the PSNR of the paper's MSRN, though it is {ratio.lost_db:.2f} dB worse. Look at the decibels lost."
+    )
+
+
+PROTOCOL = (
+    "HR images are cropped to a multiple of 4; LR images are made by MATLAB-compatible bicubic downsampling in 8 bits. "
+    "Results are rounded to 8 bits and compared without a border of 4 pixels. Luma is BT.601 (16 to 235), rounded to "
+    "integers; a greyscale image (Set14's bridge) is compared as it is. SSIM: Gaussian 11x11 window, sigma 1.5, data "
+    "range 255; on RGB, the mean over the channels. Each set's value is the mean over its images, the average is the "
+    "mean over the four sets, and only what is printed is rounded."
+)
+
+
+def markdown(rows: Rows) -> str:
+    """The whole page."""
+    parts = [
+        "# Table 1: MSRN and SMSRN at x4, in the paper and measured",
+        "PSNR (dB) on luma / SSIM as the mean over R, G and B. The paper does not name its channels; its PSNR fits "
+        "luma and its SSIM fits RGB (analysis/paper/SOURCES.md), so these two are compared here.",
+        _markdown_table(paper_table(rows)),
+        "## What the separable convolution costs",
+        "PSNR on luma. The paper's percentages are recomputed from its printed per-set values. " + bicubic_share(rows),
+        _markdown_table(separability_table(rows)),
+        "## As the literature measures",
+        "PSNR (dB) / SSIM, both on luma. Published values and their sources: analysis/paper/SOURCES.md.",
+        _markdown_table(literature_table(rows)),
+        "## Equal conditions",
+        "PSNR (dB) / SSIM of the shipped weights, both on luma and both on RGB. What the paper's SMSRN keeps is "
+        "recomputed from its values per set; it prints PSNR on luma and, as it seems, SSIM on RGB.",
+        _markdown_table(equal_table(rows), numbers=equal_table(rows)[0][2:]),
+        "## The embedded set",
+        "The photographs inside scikit-image: measured by `python -m replication` on any machine, without a download.",
+        _markdown_table(embedded_table(rows)),
+        "## Protocol",
+        PROTOCOL,
+        "## Weights",
+        "\n".join(weights_text(rows)),
+        "## Records",
+        "Every measured value comes from these files in `records/`, where it stands per image.",
+        _markdown_table(records_table(rows), numbers=("images", "s/image")),
+    ]
+    return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def _markdown_table(table: list[list[str]], numbers: Sequence[str] | None = None) -> str:
+    """``table`` with its heading row first; columns named in ``numbers`` (default: all but the first) to the right."""
+    numbers = table[0][1:] if numbers is None else numbers
+    align = ["right" if heading in numbers else "left" for heading in table[0]]
+    return tabulate(table[1:], table[0], tablefmt="pipe", disable_numparse=True, colalign=align if table[1:] else None)
+
+
+def latex(rows: Rows) -> str:
+    """The paper's layout and the literature's, as two booktabs tabulars."""
+    parts = [
+        "% Table 1, PSNR (dB, luma) / SSIM (mean over R, G, B). Needs the package booktabs.",
+        _latex_table(paper_table(rows)),
+        "% The same, PSNR (dB) / SSIM both on luma, with published values.",
+        _latex_table(literature_table(rows)),
+    ]
+    return "\n".join(parts)
+
+
+def _latex_table(table: list[list[str]]) -> str:
+    lines = [" & ".join(cell.replace("%", r"\%") for cell in row) + r" \\" for row in table]
+    body = [rf"\begin{{tabular}}{{l{'r' * (len(table[0]) - 1)}}}", r"\toprule", lines[0], r"\midrule", *lines[1:]]
+    return "\n".join([*body, r"\bottomrule", r"\end{tabular}"]) + "\n"
+
+
+NOT_STATED = ("psnr_channel_not_stated", "ssim_channel_not_stated")
+CSV_HEADER = ("set", "model", "origin", "images", *METRICS, *NOT_STATED, "parameters", "weights")
+CSV_HEADER += ("paper_fraction", "date", "machine", "status")
+
+
+def csv_text(rows: Rows) -> str:
+    """One line per set, model and origin ("paper", "published", "measured"); measured means are unrounded."""
+    lines: list[dict[str, object]] = []
+    in_paper = paper.table1()
+    for model, column in (("msrn", in_paper.msrn), ("smsrn", in_paper.smsrn)):
+        for name, score in column.scores.items():
+            values = dict(zip(NOT_STATED, (f"{score.psnr:.2f}", f"{score.ssim:.4f}"), strict=True))
+            lines.append(_printed_line(name, model, "paper", column.parameters) | values)
+    for model, source in ((BICUBIC, "Bicubic"), ("msrn", MSRN_ROW)):
+        row = paper.published_row(source)
+        for name in BENCHMARKS:
+            values = {"psnr_y": f"{row.psnr[name]:.2f}", "ssim_y": f"{row.ssim[name]:.4f}"}
+            lines.append(_printed_line(name, model, "published", row.parameters or 0) | values)
+    counts = {BICUBIC: 0} | {model: count_parameters(build(model, scale=SCALE)) for model in MODELS}
+    for (name, model), found in rows.items():
+        line: dict[str, object] = {"set": name, "model": model, "origin": "measured", "parameters": counts[model]}
+        if record := found.record:
+            line |= {metric: f"{record.mean(metric):.6f}" for metric in METRICS}
+            line |= {
+                "images": len(record.images),
+                "weights": record.key.weights,
+                "paper_fraction": (record.training or {}).get("paper_fraction", ""),
+                "date": record.environment["date"],
+                "machine": record.environment["machine"],
+                "status": "recorded",
+            }
+        else:
+            line["status"] = found.status
+        lines.append(line)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, CSV_HEADER, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return text.getvalue()
+
+
+def _printed_line(name: str, model: str, origin: str, parameters: int) -> dict[str, object]:
+    return {"set": name, "model": model, "origin": origin, "parameters": parameters, "status": "printed"}
+
+
+def summary(results: Path) -> list[str]:
+    """What the table comes to, in a few lines: for the closing words of the whole job."""
+    rows = collect(results)
+    lines = []
+    here = [name for name in BENCHMARKS if rows[name, BICUBIC].record]
+    if deviation := bicubic_deviation(rows):
+        lines.append(
+            f"bicubic on {', '.join(here)}: at most {deviation[0]:.4f} dB and {deviation[1]:.5f} (SSIM) from what is "
+            "published"
+        )
+    ratio = retained(measured(rows, "msrn", "ssim_rgb"), measured(rows, "smsrn", "ssim_rgb"), AVERAGE)
+    if ratio:
+        in_paper = paper.table1().retained
+        shares = [f"{training_share(training_of(rows, model) or {})} ({DISPLAY[model]})" for model in ("msrn", "smsrn")]
+        lines.append(
+            f"SMSRN keeps {ratio.psnr:.2f} % of MSRN's PSNR and {ratio.ssim:.2f} % of its SSIM "
+            f"(paper: {in_paper['psnr']} % and {in_paper['ssim']} %), "
+            f"{abs(ratio.lost_db):.2f} dB {'less' if ratio.lost_db > 0 else 'more'}; trained with "
+            f"{' and '.join(shares)} of the paper's budget"
+        )
+    for status in sorted({row.status for row in rows.values() if row.record is None}):
+        missing = [f"{DISPLAY[model]} on {name}" for (name, model), row in rows.items() if row.status == status]
+        if status == NOT_TRAINED:
+            missing = sorted({DISPLAY[model] for (_, model), row in rows.items() if row.status == status})
+        lines.append(f"{status}: {', '.join(missing)}")
+    return lines
+
+
+def write(results: Path) -> list[Path]:
+    """Write table1.md, table1.csv and table1.tex to the results folder; return their paths."""
+    rows = collect(results)
+    texts = {"md": markdown(rows), "csv": csv_text(rows), "tex": latex(rows)}
+    for suffix, text in texts.items():
+        write_text(results / f"table1.{suffix}", text)
+    return [results / f"table1.{suffix}" for suffix in texts]

@@ -1,0 +1,1 @@
+"""Time and memory: what was recorded, and the pages about it."""

@@ -1,0 +1,128 @@
+"""What `replication.benchmark` recorded, in numbers: time, memory and the account of layers."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from analysis.cost import closed_form
+from analysis.cost.folded import best_tail, folded_msrn, folded_smsrn
+from analysis.names import SCALE
+from replication import records
+from replication.benchmark import FORMATS
+from replication.errors import UserError
+from replication.records import Account, LayerTime, Speed
+
+Key = tuple[str, bool]
+"""Network, and whether it is folded."""
+
+LABELS: dict[Key, str] = {
+    ("msrn", False): "MSRN",
+    ("msrn", True): "MSRN, folded",
+    ("smsrn", False): "SMSRN",
+    ("smsrn", True): "SMSRN, folded",
+}
+
+BACKEND_NAMES = {"torch": "PyTorch", "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO"}
+
+REFERENCE: Key = ("msrn", False)
+"""What ratios refer to, in PyTorch."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One measured situation: number of threads and size of the LR input."""
+
+    threads: int
+    height: int
+    width: int
+
+    def __str__(self) -> str:
+        threads = f"{self.threads} thread{'s' if self.threads > 1 else ''}"
+        return f"{self.width}x{self.height} to {self.width * SCALE}x{self.height * SCALE}, {threads}"
+
+
+def read(results: Path) -> Speed:
+    """The newest record. Raises UserError when there is none or one is damaged."""
+    record = records.newest(records.load(results, Speed))
+    if record is None:
+        raise UserError(f"{records.folder(results, Speed)}: no record; `python -m replication.benchmark` makes it")
+    return record
+
+
+def cases(record: Speed) -> list[Case]:
+    """Every situation that was measured, in the order of the record."""
+    return list(dict.fromkeys(Case(row.threads, row.height, row.width) for row in record.times))
+
+
+def medians(record: Speed, case: Case) -> dict[tuple[str, bool, str, str], float]:
+    """Median seconds by network, folded, backend and how."""
+    return {
+        (row.network, row.folded, row.backend, row.how): median(row.seconds)
+        for row in record.times
+        if Case(row.threads, row.height, row.width) == case
+    }
+
+
+def best(record: Speed, case: Case) -> dict[tuple[Key, str], float]:
+    """Median seconds by network and backend; of PyTorch's memory formats the faster one. Trials do not count."""
+    found: dict[tuple[Key, str], float] = {}
+    for (network, folded, backend, how), seconds in medians(record, case).items():
+        if backend in BACKEND_NAMES and how in ("", *FORMATS):
+            key = ((network, folded), backend)
+            found[key] = min(seconds, found.get(key, seconds))
+    return found
+
+
+def backends(record: Speed) -> list[str]:
+    """The backends that were measured."""
+    return [name for name in BACKEND_NAMES if any(row.backend == name for row in record.times)]
+
+
+def mac_ratio(key: Key, case: Case) -> float:
+    """MACs of MSRN as a multiple of a network's, the border's corrections included.
+
+    How many times as fast as MSRN it would be if every multiply-add took the same time.
+    """
+    return _macs(REFERENCE, case) / _macs(key, case)
+
+
+def _macs(key: Key, case: Case) -> int:
+    name, folded = key
+    made = {
+        ("msrn", False): closed_form.msrn, ("msrn", True): folded_msrn,
+        ("smsrn", False): closed_form.smsrn, ("smsrn", True): folded_smsrn,
+    }[name, folded]  # fmt: skip
+    inner = closed_form.total_macs(made(SCALE)) * case.height * case.width
+    return inner + (best_tail(SCALE).border.macs(case.height, case.width) if folded else 0)
+
+
+def spread(record: Speed) -> float:
+    """The farthest that a single run was from its variant's median, as a share of the median."""
+    return max(
+        max(abs(value - median(row.seconds)) for value in row.seconds) / median(row.seconds) for row in record.times
+    )
+
+
+def kind(layer: LayerTime) -> str:
+    """What a layer is called in the account of layers."""
+    size = f"{layer.kernel}x{layer.kernel}"
+    return f"depth-wise {size}" if layer.groups > 1 else size
+
+
+def layer_macs(layer: LayerTime) -> int:
+    """Multiply-adds of a convolution with these sizes (equations 1-3 of the paper, times the output's positions)."""
+    weights = layer.kernel**2 * layer.in_channels * layer.out_channels // layer.groups
+    return weights * layer.height * layer.width
+
+
+def all_macs(account: Account) -> int:
+    """Multiply-adds of all convolutions of an account."""
+    return sum(layer_macs(layer) for layer in account.layers)
+
+
+def by_kind(account: Account) -> dict[str, list[LayerTime]]:
+    """The layers of an account by `kind`."""
+    kinds: dict[str, list[LayerTime]] = {}
+    for layer in account.layers:
+        kinds.setdefault(kind(layer), []).append(layer)
+    return kinds

@@ -1,0 +1,82 @@
+"""The page on what a training step costs, from the records of `replication.benchmark_training`."""
+
+from pathlib import Path
+
+from analysis.names import DISPLAY
+from analysis.text import percent, table, wrap
+from replication import records
+from replication.files import write_text
+from replication.records import TrainingSpeed
+
+
+def step_table(record: TrainingSpeed) -> str:
+    """Each variant's median, against the first variant of its network and against the arithmetic floor."""
+    plain: dict[str, float] = {}
+    rows = []
+    for one in record.steps:
+        first = plain.setdefault(one.network, one.median)
+        floor = record.floor.get(one.network)
+        cells = [f"{1000 * one.median:.0f}", percent(one.spread, 0), f"{first / one.median:.2f}"]
+        rows.append([DISPLAY[one.network], one.variant, *cells, f"{one.median / floor:.1f}" if floor else ""])
+    headers = ["network", "step", "ms", "spread", "times as fast as plain", "times the floor"]
+    return table(rows, headers, "github", "llrrrr")
+
+
+def operator_table(shares: dict[str, float]) -> str:
+    """Shares of a step's time by operator, largest first."""
+    rows = [[f"`{name}`", percent(share)] for name, share in sorted(shares.items(), key=lambda one: -one[1])]
+    return table(rows, ["operator", "share"], "github")
+
+
+def section(record: TrainingSpeed) -> list[str]:
+    """All that one record tells."""
+    where, size = record.environment, record.hr_patch // record.scale
+    networks = list(dict.fromkeys(one.network for one in record.steps))
+    floors = [f"{DISPLAY[one]} {1000 * record.floor[one]:.0f} ms" for one in networks if one in record.floor]
+    loading = [
+        f"a step of {DISPLAY[one]} {100 * record.loading[one]:+.1f} % longer"
+        for one in networks
+        if one in record.loading
+    ]
+    parts = [
+        f"## {where['machine']}",
+        wrap(
+            f"Recorded {where['date']}: {record.threads} thread{'s' if record.threads > 1 else ''}; PyTorch "
+            f"{where['torch']}; {record.batch_size} patches of {size}x{size} LR pixels, x{record.scale}; images: "
+            f"{record.images}; recipe `{record.recipe[:12]}` (start of its SHA-256). Medians of {record.rounds} steps, "
+            "all variants in one run in shuffled order; spread: the farthest single step from the median. Each step "
+            "has one shortcut more than the one above it."
+        ),
+        step_table(record),
+    ]
+    if floors:
+        parts.append(
+            wrap(
+                f"Arithmetic floor: {', '.join(floors)}. It is the step's multiply-adds, forward and twice backward, "
+                "at the rate of a large single-precision matrix product in the same run."
+            )
+        )
+    if loading:
+        parts.append(wrap(f"Loading images makes {' and '.join(loading)} than on fixed tensors."))
+    for one in networks:
+        if shares := record.operators.get(one):
+            parts += [f"### Where the time of the fastest step of {DISPLAY[one]} goes", operator_table(shares)]
+    return parts
+
+
+def markdown(found: list[TrainingSpeed]) -> str:
+    """The page, the newest record first."""
+    newest_first = sorted(found, key=lambda one: (one.environment["date"], one.file_name), reverse=True)
+    parts = [
+        "# What a training step costs",
+        "Measured by `python -m replication.benchmark_training`; made by `python -m analysis training_speed`.",
+        *(part for record in newest_first for part in section(record)),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def write(results: Path) -> list[Path]:
+    """Write ``training_speed.md`` into the results folder from what is recorded; return its path."""
+    path = results / "training_speed.md"
+    write_text(path, markdown(records.load(results, TrainingSpeed)))
+    return [path]

@@ -1,0 +1,135 @@
+"""A network ready to run, whatever runs it, and the trained networks of this package in PyTorch.
+
+Nothing here imports PyTorch until a network of its own is built: an ONNX file and its runtime are enough.
+"""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from replication.errors import MissingPackageError, UserError
+
+if TYPE_CHECKING:
+    from replication.models.msrn import MSRN
+
+Batch = NDArray[np.float32]
+
+DEFAULT_MODEL, DEFAULT_SCALE = "smsrn", 4
+
+BYTES_PER_PIXEL = {"torch": 5_000, "onnxruntime": 9_000, "openvino": 12_000}
+"""Memory at work per input pixel, an upper bound for the folded networks at every scale (`Network.bytes_per_pixel`).
+
+The last part of a block holds about 800 channels in single precision at once; the rest is the backends' own copies.
+"""
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network ready to run, whatever runs it.
+
+    ``run``: float32 RGB (1, 3, H, W) in 0..1 -> float32 (1, 3, scale·H, scale·W), not clipped. ``radius``: how many
+    pixels of the input around a pixel its results depend on. ``bytes_per_pixel``: memory at work per input pixel.
+    """
+
+    run: Callable[[Batch], Batch]
+    scale: int
+    radius: int
+    bytes_per_pixel: int
+
+
+def receptive_radius(model: "MSRN") -> int:
+    """Pixels of the input to each side of a pixel that the output there can depend on; 36 for MSRN and SMSRN x4.
+
+    Layers in sequence add their kernels' radii, branches side by side count by the larger, and behind a pixel shuffle
+    a radius counts by the finer pixels.
+    """
+    from torch import nn
+
+    def radius(module: nn.Module) -> int:
+        return sum(layer.kernel_size[0] // 2 for layer in module.modules() if isinstance(layer, nn.Conv2d))
+
+    reach = Fraction(radius(model.head))
+    for block in model.body:
+        reach += max(radius(block.conv_3_1), radius(block.conv_5_1))  # type: ignore[arg-type]
+        reach += max(radius(block.conv_3_2), radius(block.conv_5_2))  # type: ignore[arg-type]
+        reach += radius(block.confusion)  # type: ignore[arg-type]
+    finer = 1
+    for layer in model.tail.modules():
+        if isinstance(layer, nn.Conv2d):
+            reach += Fraction(layer.kernel_size[0] // 2, finer)
+        elif isinstance(layer, nn.PixelShuffle):
+            finer *= layer.upscale_factor
+    return ceil(reach)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network with trained weights: its module, its name, and the SHA-256 of the weights file."""
+
+    module: "MSRN"
+    model: str
+    digest: str
+
+
+def trained(model: str | None, scale: int | None, weights_file: Path | None) -> Trained:
+    """Build a network with the weights of a .safetensors file, which tells model and scale, or with the shipped ones.
+
+    ``model`` and ``scale`` as in `load_network`, which see for the errors. Needs PyTorch.
+    """
+    from replication import weights
+    from replication.models import build
+
+    if weights_file is None:
+        model = DEFAULT_MODEL if model is None else model
+        scale = DEFAULT_SCALE if scale is None else scale
+        module = build(model, scale=scale, pretrained=True)
+        return Trained(module, model, weights.shipped_digests()[f"{model}_x{scale}.safetensors"])
+    if weights_file.suffix.lower() != ".safetensors":
+        raise UserError(f"{weights_file}: expected weights as .safetensors, which this package writes")
+    made_for = weights.read(weights_file).metadata
+    model = made_for.get("model") if model is None else model
+    scale = made_for.get("scale") if scale is None else scale
+    try:
+        module = build(model, scale=scale)  # type: ignore[arg-type]  # what the file says may be anything
+    except UserError as error:
+        raise UserError(f"{weights_file}: {error}") from error
+    assert isinstance(model, str)
+    assert scale is not None
+    weights.load_file(module, weights_file, model=model, scale=scale)
+    return Trained(module, model, weights.digest(weights_file))
+
+
+def torch_network(model: "MSRN", *, folded: bool = True, channels_last: bool = True, compiled: bool = False) -> Network:
+    """``model`` as a `Network` that PyTorch runs, folded (`replication.fold`) unless asked otherwise."""
+    import torch
+
+    from replication.fold import fold
+
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    module = (fold(model) if folded else model.eval()).to(memory_format=layout)  # type: ignore[call-overload]  # a gap
+    if compiled:
+        module = torch.compile(module)
+
+    def run_torch(pixels: Batch) -> Batch:
+        with torch.inference_mode():
+            x = torch.from_numpy(pixels).contiguous(memory_format=layout)
+            output: Batch = module(x).contiguous().numpy()
+            return output
+
+    return Network(run_torch, model.scale, receptive_radius(model), bytes_per_pixel=BYTES_PER_PIXEL["torch"])
+
+
+def extra(module: str, name: str) -> Any:
+    """An optional package, of the extra ``name``. Raises MissingPackageError that says how to install it."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        advice = f'install it with: python -m pip install ".[{name}]"'
+        raise MissingPackageError(f"{module} cannot be used ({error}); {advice}") from error

@@ -1,0 +1,292 @@
+"""The ledger of claims: complete, judged by one rule, and with verdicts that another printed value would change."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from analysis import paper
+from analysis.claims import __main__, page, quality, registry
+from analysis.claims.equations import counted, derived
+from analysis.claims.finding import Finding, Formula, Sources, Value, exact, rounded
+from analysis.claims.verdict import (
+    CONFIRMED,
+    CONTRADICTED,
+    KINDS,
+    PART,
+    ROUNDING,
+    UNDECIDABLE,
+    VERDICTS,
+    Entry,
+    agrees,
+    entry,
+    judge,
+)
+from analysis.cost.equations import PRINTED, PRINTED_MEAN
+from analysis.names import MSRN_ROW
+from analysis.networks import lighten_page
+from analysis.paper import claims
+from analysis.paper.claims import Claim
+from analysis.paper.printed import decimal, decimals, half_unit
+from analysis.quality import table1_page
+from analysis.quality.columns import Rows
+from replication import recipe, records
+from replication.errors import UserError
+from replication.evaluate import NOT_TRAINED, Row
+from replication.records import Evaluation, ImageResult, Key
+
+CLAIMS = {claim.id: claim for claim in claims.load()}
+
+
+class NoRecords(Sources):
+    """Nothing was measured."""
+
+    rows: ClassVar[Rows] = {  # type: ignore[assignment]
+        (name, model): Row(name, model, None, NOT_TRAINED)
+        for name in (*paper.BENCHMARKS, "embedded")
+        for model in table1_page.METHODS
+    }
+
+
+@pytest.fixture(scope="module")
+def ledger() -> Iterator[dict[str, Entry]]:
+    sources = NoRecords(Path("nowhere"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lighten_page, "SHOWN", ["VDSR", "IMDN", MSRN_ROW])  # all of them take a while
+        lighten_page.published.cache_clear()
+        yield {identifier: entry(claim, sources) for identifier, claim in CLAIMS.items()}
+    lighten_page.published.cache_clear()
+
+
+def test_every_claim_has_its_code_and_its_words() -> None:
+    assert list(CLAIMS) == list(registry.RECOMPUTE)
+    for claim in CLAIMS.values():
+        assert claim.kind in KINDS
+        assert claim.said
+        assert all(place.where and place.as_printed for place in claim.said)
+        assert claim.values or claim.kind in ("judgement", "needs training", "structural")
+
+
+def test_printed_values_are_those_of_the_other_files() -> None:
+    in_paper = paper.table1()
+    for model, column in (("msrn", in_paper.msrn), ("smsrn", in_paper.smsrn)):
+        assert CLAIMS[f"parameters-{model}"].values["parameters"] == f"{column.parameters:,}"
+        for metric, digits in (("psnr", 2), ("ssim", 4)):
+            values = {name: f"{getattr(score, metric):.{digits}f}" for name, score in column.scores.items()}
+            assert CLAIMS[f"table1-{model}-{metric}"].values == values
+            average = f"{getattr(column.average, metric):.{digits}f}"
+            assert list(CLAIMS[f"average-{model}-{metric}"].values.values()) == [average]
+    for metric, identifier in (("psnr", "psnr-98.5"), ("ssim", "ssim-98.3"), ("parameters", "share-14.6")):
+        assert list(CLAIMS[identifier].values.values()) == [str(in_paper.retained[metric])]
+    for kernel, ratio, saving in PRINTED:
+        assert CLAIMS[f"ratio-{kernel}x{kernel}"].values["equation 5"] == ratio
+        assert f"{CLAIMS[f'saving-{saving[:2]}'].values['saved, %']} %" == saving
+    assert f"{CLAIMS['saving-92'].values['saved on average, %']} %" == PRINTED_MEAN
+
+
+EXPECTED = {
+    CONFIRMED: (
+        "scale kernel-sizes fusion-1x1 rgb-channels pointwise-1x1 recursive-networks block-channels equation-1 "
+        "equation-2 equation-3 equation-4 equation-5 four-sets parameters-msrn parameters-smsrn computation-too "
+        "pictured-images"
+    ),
+    ROUNDING: (
+        "ratio-3x3 saving-88 ratio-5x5 saving-95 share-14.63 average-msrn-psnr average-msrn-ssim average-smsrn-psnr "
+        "average-smsrn-ssim psnr-98.5 ssim-98.3 share-14.6"
+    ),
+    PART: "psnr-98.53 other-networks rgb-better separable-replaces saving-92 ssim-98.27",
+    CONTRADICTED: "share-14.64",
+    UNDECIDABLE: (
+        "by-eye msrn-luma same-training training-data augmentation loss learning-rate batch epochs patch "
+        "table1-msrn-psnr table1-msrn-ssim table1-smsrn-psnr table1-smsrn-ssim depends-on-original"
+    ),
+}
+
+
+def test_verdicts(ledger: dict[str, Entry]) -> None:
+    found = {verdict: {name for name, one in ledger.items() if one.verdict == verdict} for verdict in VERDICTS}
+    assert found == {verdict: set(names.split()) for verdict, names in EXPECTED.items()}
+
+
+DECIDABLE = [
+    (claim.id, name)
+    for claim in CLAIMS.values()
+    if claim.id not in EXPECTED[UNDECIDABLE].split() and claim.id not in EXPECTED[CONTRADICTED].split()
+    for name in claim.values
+]
+
+STEPS = {  # these follow from values that are themselves printed rounded
+    "psnr-98.53": 5,  # 98.49 to 98.56
+    "psnr-98.5": 2,  # the same, which with one decimal may round to 98.6
+    "ssim-98.27": 3,  # 98.26 to 98.29
+    "rgb-better": 2,  # 0.25 to 0.31
+    "average-smsrn-psnr": 2,
+    "average-smsrn-ssim": 2,
+    "average-msrn-psnr": 2,
+    "average-msrn-ssim": 2,
+}
+"""By how many of its last digit a printed value must change to lie beyond all rounding. All others: by one."""
+
+
+def changed(printed: str, steps: int) -> list[str]:
+    """Other values that could have been printed."""
+    if printed in ("yes", "no"):
+        return ["no" if printed == "yes" else "yes"]
+    if "W_k" in printed or "D" in printed:
+        return [f"2 * ({printed})", f"({printed}) + 1", f"({printed}) * W_k", printed.replace("N", "D")]
+    if not page._is_number(printed):
+        return ["Set5" if printed != "Set5" else "Set14"]
+    number, unit = decimal(printed), 2 * half_unit(printed)
+    digits = decimals(printed)
+    return [f"{float(Fraction(number) + sign * steps * unit):.{digits}f}" for sign in (1, -1)]
+
+
+@pytest.mark.parametrize(("identifier", "name"), DECIDABLE)
+def test_another_printed_value_would_be_contradicted(ledger: dict[str, Entry], identifier: str, name: str) -> None:
+    claim, finding = CLAIMS[identifier], ledger[identifier].finding
+    for other in changed(claim.values[name], STEPS.get(identifier, 1)):
+        if other == claim.values[name]:
+            continue  # an equation without N
+        mutant = replace(claim, values={**claim.values, name: other})
+        assert judge(mutant, finding) == CONTRADICTED, f"{name}: {other} instead of {claim.values[name]}"
+
+
+def test_the_contradicted_one_would_be_confirmed_with_the_right_digit(ledger: dict[str, Entry]) -> None:
+    claim, finding = CLAIMS["share-14.64"], ledger["share-14.64"].finding
+    (name,) = claim.values
+    assert judge(replace(claim, values={name: "14.63"}), finding) == ROUNDING
+    assert judge(replace(claim, values={name: "14.62"}), finding) == CONTRADICTED
+
+
+def test_an_equation_must_be_both_derived_and_counted() -> None:
+    claim = CLAIMS["equation-2"]
+    (name,) = claim.values
+    right = derived()["depth-wise"]
+    for formula, verdict in (
+        (Formula(right, counted("depth-wise")), CONFIRMED),
+        (Formula(right, counted("point-wise")), CONTRADICTED),
+        (Formula(derived()["standard"], counted("depth-wise")), CONTRADICTED),
+    ):
+        assert judge(claim, Finding({name: formula}, "")) == verdict
+
+
+def test_rounding() -> None:
+    assert agrees("14.63", exact(Fraction("14.625")))
+    assert not agrees("14.63", exact(Fraction("14.6249")))
+    assert agrees("0.7730", exact(Fraction("0.77304")))
+    assert not agrees("0.7730", exact(Fraction("0.7731")))  # the printed zero counts
+    assert agrees("0.773", exact(Fraction("0.7731")))
+    assert agrees("6,078,019", exact(6_078_019))
+    assert not agrees("6,078,019", exact(6_078_018))
+    assert rounded("28.30") == Value(Fraction("28.3"), Fraction("28.295"), Fraction("28.305"))
+    assert agrees("2", Value(Fraction(3), Fraction("2.4"), Fraction("3.6")))
+    assert not agrees("2", Value(Fraction(3), Fraction("2.6"), Fraction("3.4")))
+
+
+def test_what_is_not_recomputed_cannot_be_judged() -> None:
+    claim = Claim("x", "cost", {"a": "1"}, ())
+    assert judge(claim, Finding({"a": exact(1)}, "")) == CONFIRMED
+    assert judge(claim, Finding({"a": exact(1)}, "", scope="half of it")) == PART
+    assert judge(claim, Finding({"a": exact(2)}, "", scope="half of it")) == CONTRADICTED
+    for values in ({}, {"b": exact(1)}, {"a": exact(1), "b": exact(1)}):
+        with pytest.raises(ValueError, match="claim x: printed are"):
+            judge(claim, Finding(values, ""))
+    with pytest.raises(ValueError, match="claim x"):
+        judge(replace(claim, values={}), Finding({}, ""))
+
+
+def test_the_recipe_repeats_the_printed_settings(ledger: dict[str, Entry]) -> None:
+    assert recipe.load("paper").learning_rate == 0.0001
+    for identifier in ("training-data", "augmentation", "learning-rate", "batch", "epochs", "patch"):
+        found = ledger[identifier].finding.values
+        assert found == {name: f"{value} (recipe)" for name, value in CLAIMS[identifier].values.items()}
+
+
+TRAINING: dict[str, Any] = {"recipe_digest": "ab", "step": 9, "data": "BSDS400", "seed": 3}
+
+
+def trained(fraction: float, shift: float, **differing: Any) -> Sources:
+    """Both networks recorded on all sets: the paper's values, ``shift`` dB (and shift/10 SSIM) away."""
+    in_paper = paper.table1()
+    rows = dict(NoRecords.rows)
+    for model, column in (("msrn", in_paper.msrn), ("smsrn", in_paper.smsrn)):
+        training = {**TRAINING, "paper_fraction": fraction, **(differing if model == "smsrn" else {})}
+        for name, score in column.scores.items():
+            image = ImageResult("one", 40, 40, score.psnr + shift, 0.9, 1.0, score.ssim + shift / 10, 0.1)
+            key = Key(model, "cd", "ef", records.protocols(4), 4)
+            rows[name, model] = Row(name, model, Evaluation(key, name, (image,), training, {}, ""), "recorded")
+
+    class Recorded(Sources):
+        pass
+
+    Recorded.rows = rows  # type: ignore[assignment]
+    return Recorded(Path("nowhere"))
+
+
+@pytest.mark.parametrize("model", ["msrn", "smsrn"])
+@pytest.mark.parametrize("metric", ["psnr", "ssim"])
+def test_table_1_is_judged_only_with_the_papers_training(model: str, metric: str) -> None:
+    claim = CLAIMS[f"table1-{model}-{metric}"]
+    early = entry(claim, trained(0.0123, -1.0))
+    assert early.verdict == UNDECIDABLE
+    assert "1.2 % of the paper's training" in early.finding.reason
+    assert early.finding.values.keys() == claim.values.keys()
+    assert entry(claim, trained(1.0, 0.04)).verdict == PART
+    assert entry(claim, trained(1.0, -1.0)).verdict == CONTRADICTED
+    partly = trained(1.0, 0.0)
+    partly.rows["B100", model] = Row("B100", model, None, "not measured")
+    partial = entry(claim, partly)
+    assert partial.verdict == UNDECIDABLE
+    assert "not measured: B100" in partial.finding.reason
+
+
+def test_what_is_kept_under_equal_conditions_is_told() -> None:
+    alike = entry(CLAIMS["psnr-98.53"], trained(0.0123, 0.0)).finding.reason
+    assert "Measured here under equal conditions, with 1.2 % of the paper's training: 98.52 %, 0.42 dB less." in alike
+    assert "98.27 %." in entry(CLAIMS["ssim-98.27"], trained(0.0123, 0.0)).finding.reason
+    unlike = entry(CLAIMS["psnr-98.53"], trained(0.0123, 0.0, step=10, seed=4)).finding.reason
+    assert "not under equal conditions (step, seed differ)" in unlike
+
+
+def test_decibels() -> None:
+    assert quality.more_error(0) == "0.0 %"
+    assert quality.more_error(10) == "900.0 %"
+    assert quality.decibels_lost("Average") == pytest.approx(0.4225)
+    text = " ".join(page.decibel_text().split())
+    assert "The average loss of 0.42 dB means that the mean squared error of an image grows by 10.2 %" in text
+    assert "keeps 90.4 % of MSRN's PSNR" in text
+
+
+def test_files(ledger: dict[str, Entry], tmp_path: Path) -> None:
+    entries = list(ledger.values())
+    markdown, as_json = page.save(entries, tmp_path)
+    text = markdown.read_text(encoding="utf-8")
+    content = json.loads(as_json.read_text(encoding="utf-8"))
+    assert sum(content["counts"].values()) == len(content["claims"]) == len(CLAIMS)
+    for verdict, number in content["counts"].items():
+        assert f"\n| {number} | {verdict} | " in text
+        assert [one["verdict"] for one in content["claims"]].count(verdict) == number
+    for one in entries:
+        assert text.count(f"\n### {one.claim.id}\n") == 1
+        assert text.count(f"| [{one.claim.id}](") == 1
+        assert f"`python -m analysis.claims --only {one.claim.id}`" in text
+        assert one.finding.reason in text
+        assert all(" ".join(place.as_printed.split()) in text for place in one.claim.said)
+    before = markdown.read_bytes(), as_json.read_bytes()
+    page.save([entry(one.claim, NoRecords(Path("nowhere"))) for one in entries], tmp_path)
+    assert (markdown.read_bytes(), as_json.read_bytes()) == before
+
+
+def test_only(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert __main__.main(["--only", "share-14.64", "--results", str(tmp_path)]) is None
+    output = capsys.readouterr().out
+    assert "888,929 / 6,078,019 = 14.6253 %: 14.63 with two decimals" in output
+    assert "Verdict: contradicted" in output
+    assert "section I: SMSRN은" in output
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(UserError, match=r"--only: unknown claim 'share'; did you mean .*share-14.6"):
+        __main__.main(["--only", "share"])

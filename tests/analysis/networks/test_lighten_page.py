@@ -1,0 +1,309 @@
+"""Lightening: what is replaced and how, the paper's network from MSRN, the best approximation, and the command."""
+
+import shutil
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from analysis.networks import lighten_page
+from analysis.networks.lighten_page import study
+from replication import measure_lightened, records, weights
+from replication.data import benchmarks
+from replication.errors import UserError
+from replication.lighten import Change, best_separable, lighten, papers_choice
+from replication.models import build
+from replication.models.layers import SeparableConv2d
+from replication.models.zoo import NETWORKS
+
+lighten_module = import_module("replication.lighten")
+RESULTS = Path(__file__).parents[3] / "results"
+
+
+def combined(layer: nn.Module) -> Tensor:
+    """The standard kernel that a separable convolution is."""
+    assert isinstance(layer, SeparableConv2d)
+    return torch.einsum("nd,dij->ndij", layer.pointwise.weight[:, :, 0, 0], layer.depthwise.weight[:, 0])
+
+
+def test_msrn_with_the_papers_choice_is_smsrn() -> None:
+    lighter, report = lighten(build("msrn"), choose=papers_choice)
+    shapes = {key: value.shape for key, value in lighter.state_dict().items()}
+    smsrn = build("smsrn")
+    assert shapes == {key: value.shape for key, value in smsrn.state_dict().items()}
+    assert len(report.changes) == 33
+    weights.load(lighter, smsrn.state_dict(), "smsrn")
+    image = torch.rand(1, 3, 5, 7)
+    with torch.no_grad():
+        torch.testing.assert_close(lighter(image), smsrn(image))
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"kernel_size": 3, "padding": 1},
+        {"kernel_size": 5, "stride": (2, 1), "padding": (2, 0)},
+        {"kernel_size": 3, "dilation": (2, 3), "padding": "same", "padding_mode": "reflect"},
+        {"kernel_size": (3, 1), "padding": (1, 0), "padding_mode": "circular"},
+        {"kernel_size": (1, 5), "stride": 3},
+    ],
+    ids=str,
+)
+def test_a_separable_kernel_gives_the_same_output(options: dict[str, object], bias: bool) -> None:
+    """Exact when the kernel is separable: every option must have gone to the right part."""
+    conv = nn.Conv2d(3, 5, bias=bias, dtype=torch.float64, **options)  # type: ignore[arg-type]
+    with torch.no_grad():
+        left, right = (torch.randn(*size, dtype=torch.float64) for size in ((5, 3), (3, *conv.kernel_size)))
+        conv.weight.copy_(torch.einsum("nd,dij->ndij", left, right))
+    lighter, report = lighten(conv, from_weights=True)
+    image = torch.randn(2, 3, 12, 11, dtype=torch.float64)
+    torch.testing.assert_close(lighter(image), conv(image))
+    assert report.changes[0].error == pytest.approx(0, abs=1e-6)
+    assert sum("bias" in key for key in lighter.state_dict()) == (2 if bias else 0)
+
+
+def test_the_original_is_not_touched_and_fresh_weights_differ() -> None:
+    conv = nn.Conv2d(4, 4, 3).half().eval()
+    before = conv.weight.clone()
+    lighter, report = lighten(nn.Sequential(conv))
+    assert torch.equal(conv.weight, before)
+    assert report.changes[0].error is None
+    assert all(value.dtype == torch.float16 for value in lighter.state_dict().values())
+    assert not any(one.training for one in lighter[0].modules())  # type: ignore[index]
+
+
+def test_what_is_left_alone_and_why() -> None:
+    class Own(nn.Conv2d):
+        def forward(self, input: Tensor) -> Tensor:
+            return 2 * super().forward(input)
+
+    class Renamed(nn.Conv2d):
+        pass
+
+    layers = [
+        nn.Conv2d(4, 4, 1),
+        nn.Conv2d(4, 4, 3, groups=4),
+        nn.ConvTranspose2d(4, 4, 3),
+        Own(4, 4, 3),
+        nn.Conv2d(4, 4, 3),
+        Renamed(4, 4, 3),
+    ]
+    lighter, report = lighten(nn.Sequential(*layers), choose=lambda name, conv: name != "4")
+    reasons = (
+        lighten_module.POINTWISE,
+        lighten_module.GROUPED,
+        lighten_module.TRANSPOSED,
+        lighten_module.SUBCLASS,
+        lighten_module.NOT_CHOSEN,
+    )
+    assert report.left == dict(zip("01234", reasons, strict=True))
+    assert [change.name for change in report.changes] == ["5"]
+    assert [type(one) for one in lighter.children()] == [*(type(one) for one in layers[:5]), SeparableConv2d]
+
+
+def test_a_shared_layer_stays_shared() -> None:
+    shared = nn.Conv2d(4, 4, 3, padding=1)
+    lighter, report = lighten(nn.Sequential(shared, nn.Sequential(nn.ReLU(), shared), nn.Conv2d(4, 4, 3)))
+    first, inner, other = lighter.children()
+    assert first is inner[1]  # type: ignore[index]
+    assert first is not other
+    assert [change.name for change in report.changes] == ["0", "2"]
+
+
+def test_tied_weights_are_refused() -> None:
+    one, two = nn.Conv2d(4, 4, 3), nn.Conv2d(4, 4, 3)
+    two.weight = one.weight
+    with pytest.raises(UserError, match=r"^layers '0' and '1' share one weight"):
+        lighten(nn.Sequential(one, two))
+
+
+def test_drrn_is_lightened_once_and_used_25_times() -> None:
+    case = study("DRRN", NETWORKS["DRRN"].factory(), (1, 1, 8, 8))
+    assert len(case.report.changes) == 4
+    assert case.layers["unit.1"].calls == 25
+    assert case.after.params == 2 * (128 * 9 + 128 + 128 * 128 + 128) + (9 + 1 + 128 + 128) + (128 * 9 + 128 + 128 + 1)
+
+
+def test_equation_5_is_the_count_of_every_published_network() -> None:
+    cases = lighten_page.published()
+    assert len(cases) == len(NETWORKS) + 2
+    for case in cases:
+        assert round(case.predicted_macs) == case.after.macs, case.title
+        assert case.after.params < case.before.params
+    papers = next(case for case in cases if case.title == "MSRN, paper's layers")
+    assert (papers.after.params, papers.after.macs) == (888_929, 1_349_851 * 57_600)
+    assert f"{1 - papers.after.macs / papers.before.macs:.3f}" == "0.794"
+
+
+def test_equation_5_would_not_fit_another_transformation(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = lighten_module.separable_like
+
+    def with_another_layer(conv: nn.Conv2d, *, from_weights: bool) -> tuple[nn.Module, None]:
+        return nn.Sequential(right(conv)[0], nn.Conv2d(conv.out_channels, conv.out_channels, 1)), None
+
+    monkeypatch.setattr(lighten_module, "separable_like", with_another_layer)
+    case = study("one", nn.Conv2d(4, 4, 3, padding=1), (1, 4, 8, 8))
+    assert round(case.predicted_macs) != case.after.macs
+
+
+def test_the_approximation_is_the_best_one() -> None:
+    """Its error is the tail of the singular values, channel by channel, and nothing near it is better."""
+    torch.manual_seed(0)
+    conv = nn.Conv2d(6, 7, 3, dtype=torch.float64)
+    lighter, report = lighten(conv, from_weights=True)
+    lost = (combined(lighter) - conv.weight).norm().detach()
+    tails = [torch.linalg.svdvals(conv.weight[:, d].reshape(7, 9))[1:].square().sum() for d in range(6)]
+    torch.testing.assert_close(lost, torch.stack(tails).sum().sqrt())
+    assert report.changes[0].error == pytest.approx(float(lost / conv.weight.detach().norm()), rel=1e-12)
+    with torch.no_grad():
+        for parameter in (lighter.get_parameter("depthwise.weight"), lighter.get_parameter("pointwise.weight")):
+            for _ in range(5):
+                step = 1e-2 * torch.randn_like(parameter)
+                parameter += step
+                assert (combined(lighter) - conv.weight).norm() > lost
+                parameter -= step
+    assert torch.equal(lighter.get_parameter("pointwise.bias"), conv.bias)
+    assert not lighter.get_parameter("depthwise.bias").any()
+
+
+def test_a_kernel_of_zeros_has_no_error() -> None:
+    depthwise, pointwise, error = best_separable(torch.zeros(4, 3, 3, 3))
+    assert error == 0
+    assert not depthwise.any() or not pointwise.any()
+
+
+def test_random_kernels_lose_about_what_the_formula_says() -> None:
+    torch.manual_seed(0)
+    change = Change("layer", (3, 3), 64, 128, None)
+    assert best_separable(torch.randn(128, 64, 3, 3))[2] == pytest.approx(lighten_page.random_error(change), abs=0.01)
+
+
+def ship(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights of an untrained MSRN as if they were shipped, and one small benchmark."""
+    torch.manual_seed(0)
+    (tmp_path / "weights").mkdir()
+    monkeypatch.setattr(weights, "FOLDER", tmp_path / "weights")
+    path = weights.FOLDER / "msrn_x4.safetensors"
+    weights.write(path, build("msrn"), {"model": "msrn", "scale": 4, "seed": 3})
+    (weights.FOLDER / "SHA256SUMS").write_text(f"{weights.digest(path)}  {path.name}\n", encoding="utf-8")
+    (tmp_path / "data").mkdir()
+    found = benchmarks.find(benchmarks.EMBEDDED)
+    assert found
+    small = benchmarks.Benchmark(found.name, found.images[1:2])
+    monkeypatch.setattr(benchmarks, "find", lambda name, root: small if name == benchmarks.EMBEDDED else None)
+
+
+def test_the_approximation_is_measured_once_and_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ship(tmp_path, monkeypatch)
+    results = tmp_path / "results"
+    (path,) = measure_lightened.measure(results, tmp_path / "data")
+    assert path.parent == results / "records" / "lighten"
+    record = measure_lightened.recorded(results)[benchmarks.EMBEDDED]
+    assert record.training == {"seed": 3}
+    assert records.load_all(results) == []  # it is no record of one of the networks
+    assert measure_lightened.measure(results, tmp_path / "data") == []
+    text = lighten_page.approximation_text(results)
+    assert f"| {record.mean('psnr_y'):.2f} |" in " ".join(text.split())
+    assert "`body.*.conv_5_2`" in text
+    assert "trained, it does" not in text  # nothing to compare with is recorded
+    other = replace(record, key=replace(record.key, weights="0" * 64))
+    path.unlink()
+    records.save(results, other)
+    assert measure_lightened.recorded(results) == {}
+    path.write_text(records.to_json(other))
+    with pytest.raises(UserError, match="belongs to a file named"):
+        measure_lightened.recorded(results)
+    path.write_text("{")
+    with pytest.raises(UserError, match="damaged"):
+        measure_lightened.recorded(results)
+
+
+def test_untrained_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weights, "FOLDER", tmp_path)
+    assert measure_lightened.measure(tmp_path) == []
+    assert lighten_page.approximation_text(tmp_path).startswith("MSRN x4 is not trained")
+
+
+def test_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weights, "FOLDER", tmp_path)
+    shutil.copytree(RESULTS / "records", tmp_path / "records")
+    (path,) = lighten_page.write(tmp_path)
+    text = path.read_text(encoding="utf-8")
+    for expected in (
+        "888,929",
+        "20.63 %",
+        "It is exact for every network here.",
+        "FSRCNN: 2 1x1, 1 transposed",
+        "VDSR `38`",
+    ):
+        assert expected in " ".join(text.split())
+
+
+NETWORK = """
+import torch
+class Small(torch.nn.Sequential):
+    def __init__(self):
+        super().__init__(torch.nn.Conv2d(1, 8, 3, padding=1), torch.nn.ReLU(), torch.nn.Conv2d(8, 4, 3, padding=1))
+def fails(): raise ValueError("first line\\nsecond line")
+def text(): return "text"
+def pointwise(): return torch.nn.Conv2d(3, 3, 1)
+number = 3
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "users_network.py").write_text(NETWORK)
+    (tmp_path / "broken_network.py").write_text("import nothing_like_this\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_network_of_the_users(capsys: pytest.CaptureFixture[str]) -> None:
+    lighten_page.main(["--network", "users_network:Small", "--input", "1", "20", "10", "--from-weights"])
+    text = capsys.readouterr().out
+    assert f"{200 * 9 * (8 + 32):,}" not in text
+    assert f"{200 * 9 * 8:,}" in text  # first layer before
+    assert f"{200 * (9 + 8):,}" in text  # and after
+    assert f"{200 * 8 * (9 + 4):,}" in text
+    assert "weights' error" in text
+    lighten_page.main(["--network", "users_network:Small", "--input", "1", "20", "10", "--only", "2"])
+    assert "Left alone: 1 not chosen" in capsys.readouterr().out
+
+
+def test_a_published_network_by_name(capsys: pytest.CaptureFixture[str]) -> None:
+    lighten_page.main(["--network", "FSRCNN"])
+    assert "1 transposed" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["missing_network:Net"], "cannot import 'missing_network': ModuleNotFoundError: No module named 'missing_net"),
+        (["broken_network:Net"], "cannot import 'broken_network': ModuleNotFoundError: No module named 'nothing_like"),
+        (["users_network:Large"], "expected a function or class 'Large' in 'users_network'"),
+        (["users_network:number"], "expected a function or class 'number' in 'users_network'"),
+        (["users_network:fails"], "users_network:fails fails without arguments: ValueError: first line$"),
+        (["users_network:text"], "to return a torch.nn.Module, got str"),
+        (["users_network:pointwise"], "users_network:pointwise: expected a standard convolution .* 1x1: is point-wise"),
+        (["users_network:Small"], "does not run on an input of shape 1x3x180x320: RuntimeError"),
+        (["users_network"], "expected MODULE:FACTORY or one of SRCNN, .*, got 'users_network'"),
+        (["users_network:Small", "--input", "1", "0", "4"], "--input: expected three numbers of at least 1"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_bad_networks_are_one_line(arguments: list[str], message: str) -> None:
+    with pytest.raises(UserError, match=message) as error:
+        lighten_page.main(["--network", *arguments])
+    assert "\n" not in str(error.value)
+
+
+def test_options_without_a_network_are_refused() -> None:
+    with pytest.raises(UserError, match="expected --network beside them"):
+        lighten_page.main(["--from-weights"])

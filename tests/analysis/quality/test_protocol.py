@@ -1,0 +1,227 @@
+"""The protocol study: every combination measured as independent code measures it, and a conclusion that follows."""
+
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+from skimage.metrics import structural_similarity
+
+from analysis import paper
+from analysis.quality import protocol, protocol_page
+from analysis.quality.protocol import LITERATURE, Measured
+from replication import measure_protocol, records
+from replication.data.benchmarks import Benchmark, BenchmarkImage
+from replication.errors import UserError
+from replication.images.io import write_image
+from replication.images.metrics import Protocol, psnr, ssim
+from replication.measure_protocol import CHANNELS, SHAVES, WINDOWS, Image
+
+
+def pair(height: int = 52, width: int = 48, grey: bool = False) -> tuple[Image, Image]:
+    """A smooth colour picture and a noisy copy."""
+    random = np.random.default_rng(3)
+    rows, columns = np.mgrid[0:height, 0:width]
+    hr = np.stack([rows * 3 + columns, 255 - rows * 2, (columns * 5) % 256], axis=2).clip(0, 255)
+    sr = (hr + random.normal(0, 12, hr.shape)).clip(0, 255)
+    one, other = sr.astype(np.uint8), hr.astype(np.uint8)
+    return (one[..., 1], other[..., 1]) if grey else (one, other)
+
+
+def test_combinations_are_complete() -> None:
+    by_psnr, by_ssim = measure_protocol.compare(*pair())
+    assert set(by_psnr) == {f"{channel}/{shave}" for channel, shave in product(CHANNELS, SHAVES)}
+    assert set(by_ssim) == {"/".join(map(str, names)) for names in product(CHANNELS, SHAVES, WINDOWS)}
+    assert len(set(by_psnr.values())) == len(by_psnr)
+    assert len(set(by_ssim.values())) == len(by_ssim)
+
+
+@pytest.mark.parametrize("shave", SHAVES)
+@pytest.mark.parametrize(
+    ("channel", "same"),
+    [
+        ("luma", Protocol("luma", 0, rounded_luma=False)),
+        ("luma, rounded", Protocol("luma", 0, rounded_luma=True)),
+        ("RGB", Protocol("rgb", 0, rounded_luma=False)),
+    ],
+)
+def test_agrees_with_the_metrics_of_the_table(channel: str, same: Protocol, shave: int) -> None:
+    sr, hr = pair()
+    by_psnr, by_ssim = measure_protocol.compare(sr, hr)
+    assert by_psnr[f"{channel}/{shave}"] == pytest.approx(psnr(sr, hr, replace(same, shave=shave)), abs=1e-9)
+    expected = ssim(sr, hr, replace(same, shave=shave))
+    assert by_ssim[f"{channel}/{shave}/Gaussian"] == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("shave", SHAVES)
+def test_uniform_window_is_the_default_of_scikit_image(shave: int) -> None:
+    sr, hr = pair()
+    inside = slice(shave, -shave or None)
+    expected = structural_similarity(sr[inside, inside], hr[inside, inside], channel_axis=2)
+    assert measure_protocol.compare(sr, hr)[1][f"RGB/{shave}/uniform"] == pytest.approx(expected, abs=1e-9)
+
+
+def test_full_range_luma_is_that_of_pillow() -> None:
+    _, hr = pair()
+    (ours,) = measure_protocol.planes(hr, "luma, full range")
+    theirs = np.asarray(PIL.Image.fromarray(hr).convert("L"), dtype=float)
+    assert np.abs(ours - theirs).max() < 0.51
+
+
+def test_a_grey_image_is_compared_as_it_is() -> None:
+    by_psnr, by_ssim = measure_protocol.compare(*pair(grey=True))
+    for shave in SHAVES:
+        assert len({by_psnr[f"{channel}/{shave}"] for channel in CHANNELS}) == 1
+        assert len({by_ssim[f"{channel}/{shave}/Gaussian"] for channel in CHANNELS}) == 1
+
+
+def test_too_small() -> None:
+    measure_protocol.compare(*pair(31, 31))
+    with pytest.raises(UserError, match="at least 31 pixels"):
+        measure_protocol.compare(*pair(30, 40))
+
+
+def test_expected_ssim_is_what_published_networks_have() -> None:
+    for name in paper.BENCHMARKS:
+        for model in ("PAN", "IMDN", "CARN", "EDSR-baseline", "MSRN (repo, 2019-06 retrain)"):
+            row = paper.published_row(model)
+            assert protocol.expected_ssim(name, row.psnr[name]) == pytest.approx(row.ssim[name], abs=0.004)
+            assert abs(protocol.paper_ssim_moves(name, "msrn")) > 4 * 0.004
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data folder whose Set5 is two small pictures; no other set is there."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for name, (_, hr) in {"one": pair(), "two": pair(60, 44)}.items():
+        write_image(folder / f"{name}.png", hr)
+    images = tuple(BenchmarkImage(name, folder / f"{name}.png") for name in ("one", "two"))
+    sets = {"Set5": Benchmark("Set5", images), "embedded": Benchmark("embedded", images[:1])}
+    monkeypatch.setattr(
+        measure_protocol.benchmarks,
+        "find",
+        lambda name, root: sets.get(name) if (root / "one.png").exists() or name == "embedded" else None,
+    )
+    monkeypatch.setattr(protocol_page.weights, "shipped", lambda model, scale: None)
+    return folder
+
+
+def test_measured_once_and_shown_without_data(data: Path, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    written, missing = measure_protocol.update(results, data)
+    assert [path.name.rpartition("-")[0] for path in written] == ["Set5-x4-bicubic"]
+    assert missing == ["smsrn: not trained", "msrn: not trained"]
+    assert measure_protocol.update(results, data)[0] == []
+    assert measure_protocol.update(results, data, force=True)[0] == []  # the same values: the file is kept
+    (page,) = protocol_page.write(results)
+    before = page.read_bytes()
+    assert written[0].name.encode() in before
+    assert b"SMSRN, MSRN: not trained, so not measured." in before
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert measure_protocol.update(results, empty)[0] == []  # Set5 is recorded, so nothing else stands in for it
+    protocol_page.write(results)
+    assert page.read_bytes() == before
+    assert records.load_all(results) == []  # these records are not measurements of Table 1
+
+
+def test_the_embedded_set_stands_in(data: Path, tmp_path: Path) -> None:
+    results, empty = tmp_path / "results", tmp_path / "empty"
+    empty.mkdir()
+    written, _ = measure_protocol.update(results, empty)
+    assert [path.name.rpartition("-")[0] for path in written] == ["embedded-x4-bicubic"]
+    _, missing = measure_protocol.update(results, empty, ["Set14"])
+    assert "Set14: not in the data folder and not recorded" in missing
+    (page,) = protocol_page.write(results)
+    assert "nothing is concluded" in page.read_text(encoding="utf-8")
+
+
+def test_other_weights_are_not_shown(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    results = tmp_path / "results"
+    (path,), _ = measure_protocol.update(results, data)
+    (record,) = measure_protocol.load(results)
+    for digest in ("ab" * 32, protocol_page.weights.digest(path)):
+        record = replace(record, key=replace(record.key, model="smsrn", weights=digest))
+        records.save(results, record)
+    assert [one.model for one in protocol.current(results)] == ["bicubic"]
+    monkeypatch.setattr(protocol_page.weights, "shipped", lambda model, scale: path if model == "smsrn" else None)
+    bicubic, smsrn = protocol.current(results)
+    assert (bicubic.model, smsrn.model) == ("bicubic", "smsrn")
+    assert smsrn.file_name == record.file_name
+
+
+def test_damaged_record(data: Path, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    (path,), _ = measure_protocol.update(results, data)
+    text = path.read_text(encoding="utf-8")
+    for damaged in (
+        text[:-20],
+        "[]",
+        text.replace('"RGB/4/Gaussian"', '"RGB/4/Gauss"'),
+        text.replace('"scale": 4', '"scale": 2'),
+    ):
+        assert damaged != text
+        path.write_text(damaged, encoding="utf-8")
+        with pytest.raises(UserError, match=f"{path.name} is damaged"):
+            protocol_page.write(results)
+    assert not (results / "protocol.md").exists()
+
+
+def moving(psnr_like: str, ssim_like: tuple[str, str], benchmark: str = "Set5") -> Measured:
+    """Measurements in which the named choices move numbers as far as the paper's are away, and no other choice does."""
+    psnr_to, ssim_to = protocol.paper_psnr_moves(benchmark), protocol.paper_ssim_moves(benchmark, "msrn")
+    base = 0.0 if psnr_like == LITERATURE[0] else -1.5
+    by_psnr = {
+        (channel, shave): 30 + (psnr_to if channel == psnr_like else base or -1.5)
+        for channel, shave in product(CHANNELS, SHAVES)
+    }
+    by_psnr[LITERATURE[:2]] = 30.0
+    by_ssim = {
+        (channel, shave, window): 0.9 + (ssim_to if (channel, window) == ssim_like else 0.02)
+        for channel, shave, window in product(CHANNELS, SHAVES, WINDOWS)
+    }
+    by_ssim[LITERATURE] = 0.9
+    return Measured(benchmark, "bicubic", 5, by_psnr, by_ssim, None, {}, "a file")
+
+
+@pytest.mark.parametrize("psnr_like", ["luma, rounded", "RGB", "luma, full range"])
+@pytest.mark.parametrize("ssim_like", [("RGB", "Gaussian"), ("luma, full range", "uniform"), ("luma", "Gaussian")])
+def test_the_conclusion_follows_from_the_measurements(psnr_like: str, ssim_like: tuple[str, str]) -> None:
+    measured = [moving(psnr_like, ssim_like)]
+    assert protocol.ssim_candidates(measured)[0].combination[::2] == ssim_like
+    text = protocol_page.conclusion(measured)
+    assert text.endswith(f"and its SSIM fits {protocol_page.title(ssim_like[0])}.")
+    fits = text[text.index("So the paper's PSNR fits") :]
+    assert protocol_page.title(psnr_like) in fits
+    assert len([channel for channel in CHANNELS if f"{protocol_page.title(channel)} (at least" in text]) >= 2
+
+
+def test_distance_is_a_root_mean_square() -> None:
+    measured = [moving("luma, rounded", ("RGB", "Gaussian")), moving("luma, rounded", ("RGB", "Gaussian"), "Set14")]
+    ranked = {one.combination: one for one in protocol.ssim_candidates(measured)}
+    wanted = [protocol.paper_ssim_moves(name, "msrn") for name in ("Set5", "Set14")]
+    assert ranked[LITERATURE].distance == pytest.approx((sum(value**2 for value in wanted) / 2) ** 0.5)
+    assert ranked["RGB", 0, "Gaussian"].distance == pytest.approx(0, abs=1e-12)
+    assert ranked["RGB", 0, "Gaussian"].mean("bicubic") == pytest.approx(sum(wanted) / 2)
+    assert ranked["RGB", 0, "Gaussian"].mean("msrn") is None
+
+
+def test_retrained_is_how_far_trainings_of_one_network_are_apart() -> None:
+    rows = [row for row in paper.published() if row.parameters == 6_078_019]
+    values = [row.psnr["Set5"] for row in rows]
+    assert len(values) == 3
+    assert max(values) - min(values) == pytest.approx(protocol.RETRAINED)
+
+
+def test_command(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    results = tmp_path / "results"
+    measure_protocol.main(["--data", str(data), "--results", str(results)])
+    (path,) = (results / "records" / "protocol").iterdir()
+    output = capsys.readouterr().out
+    assert f"wrote {path}" in output
+    assert "msrn: not trained" in output
+    (page,) = protocol_page.write(results)
+    assert "So the paper's PSNR fits" in " ".join(page.read_text(encoding="utf-8").split())

@@ -1,0 +1,259 @@
+"""Table 1: the paper's values as printed, measured ones from records alone, percentages from unrounded means."""
+
+import csv
+import io
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from analysis import paper
+from analysis.quality import table1_page
+from analysis.quality.columns import collect
+from replication import evaluate, records, weights
+from replication.errors import UserError
+from replication.models import build
+from replication.records import Evaluation, ImageResult, Key
+
+ENVIRONMENT = {"python": "3.12", "torch": "2.0", "machine": "a computer", "date": "2026-01-02"}
+TRAINING: dict[str, Any] = {
+    "recipe_digest": "ab" * 32,
+    "step": 900,
+    "steps": 1000,
+    "seed": 3,
+    "data": "BSDS400",
+    "hours": 2.5,
+    "machine": "two cores",
+    "paper_fraction": 0.0123,
+}
+
+
+def record(benchmark: str, model: str, digest: str | None, psnr: float, **training: Any) -> Evaluation:
+    luma = 0.95 if model == "msrn" else 0.9
+    images = tuple(
+        ImageResult(name, 40, 40, psnr + shift, luma + shift / 100, psnr - 2, 0.8 + shift / 100, 0.5)
+        for name, shift in (("one", -0.002), ("other", 0.006))
+    )
+    key = Key(model, digest, "cd" * 32, records.protocols(4), 4)
+    return Evaluation(key, benchmark, images, (TRAINING | training) if digest else None, ENVIRONMENT, "a command")
+
+
+@pytest.fixture
+def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
+    """Weights of both networks that count as shipped; remove one to have it untrained."""
+    files = {}
+    for model in ("msrn", "smsrn"):
+        files[model] = tmp_path / f"{model}.safetensors"
+        torch.manual_seed(0)
+        weights.write(files[model], build(model), {"model": model, "scale": 4})
+    monkeypatch.setattr(evaluate.weights, "shipped", lambda model, scale: files.get(model))
+    return files
+
+
+def save_all(results: Path, shipped: dict[str, Path], **training: Any) -> dict[tuple[str, str], Evaluation]:
+    saved = {}
+    for number, name in enumerate((*paper.BENCHMARKS, "embedded")):
+        for model, psnr in (("bicubic", 28), ("smsrn", 31), ("msrn", 32)):
+            digest = weights.digest(shipped[model]) if model in shipped else None
+            saved[name, model] = record(name, model, digest, psnr - number, **training)
+            records.save(results, saved[name, model])
+    return saved
+
+
+def lines(text: str, start: str) -> list[list[str]]:
+    return [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in text.splitlines()
+        if line.startswith(f"| {start} ")
+    ]
+
+
+def test_the_papers_averages_follow_from_its_rows() -> None:
+    table = paper.table1()
+    for column in (table.msrn, table.smsrn):
+        scores = column.scores.values()
+        assert sum(score.psnr for score in scores) / 4 == pytest.approx(column.average.psnr, abs=0.00501)
+        assert sum(score.ssim for score in scores) / 4 == pytest.approx(column.average.ssim, abs=0.0000501)
+    assert 100 * table.smsrn.average.psnr / table.msrn.average.psnr == pytest.approx(table.retained["psnr"], abs=0.05)
+    assert 100 * table.smsrn.average.ssim / table.msrn.average.ssim == pytest.approx(table.retained["ssim"], abs=0.05)
+    share = 100 * table.smsrn.parameters / table.msrn.parameters
+    assert share == pytest.approx(table.retained["parameters"], abs=0.05)
+
+
+def test_the_published_rows_repeat_the_paper() -> None:
+    table = paper.table1()
+    for model, column in (("MSRN (as retrained in SMSRN paper)", table.msrn), ("SMSRN", table.smsrn)):
+        row = paper.published_row(model)
+        assert row.parameters == column.parameters
+        assert row.psnr == {name: score.psnr for name, score in column.scores.items()}
+        assert row.ssim == {name: score.ssim for name, score in column.scores.items()}
+
+
+def test_nothing_recorded_is_said(tmp_path: Path, shipped: dict[str, Path]) -> None:
+    del shipped["msrn"]
+    text = table1_page.markdown(collect(tmp_path))
+    assert lines(text, "Set5")[0][1:] == [
+        "32.16 / 0.8642",
+        "31.73 / 0.8558",
+        "not measured",
+        "not trained",
+        "not measured",
+    ]
+    assert "- MSRN: not trained." in text
+    assert "- SMSRN: not measured." in text
+
+
+def test_measured_values_are_means_of_the_records(tmp_path: Path, shipped: dict[str, Path]) -> None:
+    save_all(tmp_path, shipped)
+    text = table1_page.markdown(collect(tmp_path))
+    in_paper, separability, literature = lines(text, "Set14")[:3]
+    # Every mean is the given one plus (-0.002 + 0.006) / 2; on RGB the SSIM is 0.8, on luma 0.9 (MSRN 0.95).
+    assert in_paper[3:] == ["27.00 / 0.8000", "31.00 / 0.8000", "30.00 / 0.8000"]
+    assert literature[2] == "27.00 / 0.9000"
+    assert literature[3] == f"{27.002 - 26.00:+.3f} / {0.90002 - 0.7027:+.5f}"
+    assert separability[2] == "1.00 dB"
+    assert separability[4] == f"{100 * 30.002 / 31.002:.2f} %"
+    assert separability[6:] == ["100.00 %", f"{100 * 0.90002 / 0.95002:.2f} %"]
+    average = lines(text, "Average")[0]
+    assert average[3:] == ["26.50 / 0.8000", "30.50 / 0.8000", "29.50 / 0.8000"]
+    assert lines(text, "Retained (SMSRN / MSRN)")[0][5] == f"{100 * 29.502 / 30.502:.2f} % / 100.00 %"
+
+
+def test_percentages_are_not_of_rounded_means(tmp_path: Path, shipped: dict[str, Path]) -> None:
+    digests = {model: weights.digest(path) for model, path in shipped.items()}
+    for name in paper.BENCHMARKS:
+        records.save(tmp_path, record(name, "msrn", digests["msrn"], 1.0029))  # mean 1.0049, printed 1.00
+        records.save(tmp_path, record(name, "smsrn", digests["smsrn"], 0.9931))  # mean 0.9951, printed 1.00
+    text = table1_page.markdown(collect(tmp_path))
+    assert lines(text, "Average")[0][4:] == ["1.00 / 0.8000", "1.00 / 0.8000"]
+    assert lines(text, "Retained (SMSRN / MSRN)")[0][5].startswith("99.02 %")
+
+
+def test_one_missing_set_leaves_no_average(tmp_path: Path, shipped: dict[str, Path]) -> None:
+    saved = save_all(tmp_path, shipped)
+    (tmp_path / "records" / saved["B100", "smsrn"].file_name).unlink()
+    text = table1_page.markdown(collect(tmp_path))
+    assert lines(text, "B100")[0][5] == "not measured"
+    assert lines(text, "Average")[0][5] == "not measured"
+    assert lines(text, "Retained (SMSRN / MSRN)")[0][5] == "not measured"
+    assert lines(text, "Average")[0][4] == "30.50 / 0.8000"
+
+
+def test_records_of_older_weights_do_not_count(tmp_path: Path, shipped: dict[str, Path]) -> None:
+    records.save(tmp_path, record("Set5", "smsrn", "00" * 32, 35.0))
+    assert lines(table1_page.markdown(collect(tmp_path)), "Set5")[0][5] == "not measured"
+
+
+def test_parameters_are_counted(tmp_path: Path) -> None:
+    row = lines(table1_page.markdown(collect(tmp_path)), "Parameters")[0]
+    assert row[1:] == ["6,078,019", "888,929 (14.6 %)", "0", "6,078,019", "888,929 (14.63 %)"]
+
+
+def test_the_training_budget_stands_beside_the_numbers(tmp_path: Path, shipped: dict[str, Path]) -> None:
+    save_all(tmp_path, shipped)
+    text = table1_page.markdown(collect(tmp_path))
+    assert lines(text, "Training, share of the paper's")[0][1:] == ["100 %", "100 %", "none", "1.2 %", "1.2 %"]
+    assert "Both were trained alike" in text
+    assert "Step 900 of 1000, 2.5 hours on two cores; data: BSDS400; seed 3" in text
+    assert weights.digest(shipped["msrn"])[:12] in text
+    assert "1.2 % (MSRN) and 1.2 % (SMSRN)" in " ".join(table1_page.summary(tmp_path))
+
+
+def test_unequal_training_is_said(tmp_path: Path, shipped: dict[str, Path]) -> None:
+    saved = save_all(tmp_path, shipped)
+    for (_, model), made in saved.items():
+        if model == "msrn":
+            records.save(tmp_path, replace(made, training=TRAINING | {"step": 100}))
+    assert "**Not trained alike** (step)" in table1_page.markdown(collect(tmp_path))
+
+
+def test_the_csv_has_every_value_and_no_claim_about_the_papers_channels(
+    tmp_path: Path, shipped: dict[str, Path]
+) -> None:
+    save_all(tmp_path, shipped)
+    rows = list(csv.DictReader(io.StringIO(table1_page.csv_text(collect(tmp_path)))))
+    by_origin = {
+        origin: [row for row in rows if row["origin"] == origin] for origin in ("paper", "published", "measured")
+    }
+    assert [len(found) for found in by_origin.values()] == [8, 8, 15]
+    assert by_origin["paper"][0]["psnr_channel_not_stated"] == "32.16"
+    assert {row["psnr_y"] + row["ssim_rgb"] for row in by_origin["paper"]} == {""}
+    set5 = next(row for row in by_origin["measured"] if (row["set"], row["model"]) == ("Set5", "smsrn"))
+    assert (set5["psnr_y"], set5["paper_fraction"], set5["images"]) == ("31.002000", "0.0123", "2")
+    assert set5["weights"] == weights.digest(shipped["smsrn"])
+
+
+def test_the_latex_is_well_formed(tmp_path: Path) -> None:
+    text = table1_page.latex(collect(tmp_path))
+    for line in text.splitlines():
+        assert "%" not in line.replace(r"\%", "") or line.startswith("% ")
+        if line.endswith(r"\\"):
+            assert line.count("&") in (5, 6)
+    assert text.count(r"\begin{tabular}") == text.count(r"\end{tabular}") == 2
+
+
+def test_a_second_run_writes_the_same_bytes(tmp_path: Path, shipped: dict[str, Path]) -> None:
+    save_all(tmp_path, shipped)
+    paths = table1_page.write(tmp_path)
+    assert [path.name for path in paths] == ["table1.md", "table1.csv", "table1.tex"]
+    before = [path.read_bytes() for path in paths]
+    table1_page.write(tmp_path)
+    assert [path.read_bytes() for path in paths] == before
+
+
+def test_a_damaged_record_stops_it_and_nothing_is_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "table1.md").write_text("old")
+    (tmp_path / "records").mkdir()
+    (tmp_path / "records" / "broken.json").write_text("{")
+    with pytest.raises(UserError, match=r"broken\.json"):
+        table1_page.write(tmp_path)
+    assert (tmp_path / "table1.md").read_text() == "old"
+
+
+def test_a_results_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "results").write_text("mine")
+    with pytest.raises(UserError, match="cannot write"):
+        table1_page.write(tmp_path / "results")
+
+
+def test_equal_conditions_on_luma_and_on_rgb(tmp_path: Path, shipped: dict[str, Path]) -> None:
+    save_all(tmp_path, shipped)
+    heading, *rows = table1_page.equal_table(collect(tmp_path))
+    assert heading[-1] == "kept in the paper: 98.5 % / 98.3 %"
+    assert [row[:2] for row in rows[:3]] == [["Set5", "luma"], ["Set5", "RGB"], ["Set14", "luma"]]
+    assert rows[0][2:5] == ["28.00 / 0.9000", "31.00 / 0.9000", "32.00 / 0.9500"]
+    assert rows[1][2:5] == ["26.00 / 0.8000", "29.00 / 0.8000", "30.00 / 0.8000"]
+    kept = f"{100 * 31.002 / 32.002:.2f} % / {100 * 0.90002 / 0.95002:.2f} %"
+    assert rows[0][5:] == ["1.00 dB", kept, "98.66 % / 99.03 %"]
+    assert rows[1][7] == ""
+    assert rows[-2][0] == "Average"
+
+
+def test_equal_conditions_without_weights(tmp_path: Path, shipped: dict[str, Path]) -> None:
+    del shipped["msrn"]
+    save_all(tmp_path, shipped)
+    rows = table1_page.equal_table(collect(tmp_path))[1:]
+    assert all("not" in row[4] and row[3][0].isdigit() for row in rows)
+    assert {(row[5], row[6]) for row in rows} == {("", "")}
+
+
+def log(folder: Path, model: str, losses: list[float]) -> None:
+    lines = [f"{250 * number},{loss},{20 + number}" for number, loss in enumerate(losses, 1)]
+    (folder / f"{model}_x4.csv").write_text("\n".join(["step,loss,validation_psnr", *lines]), encoding="utf-8")
+
+
+def test_a_jump_of_the_loss_is_told_and_short_runs_are(
+    tmp_path: Path, shipped: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_all(tmp_path / "results", shipped)
+    rows = collect(tmp_path / "results")
+    monkeypatch.setattr(table1_page.weights, "FOLDER", tmp_path)
+    log(tmp_path, "msrn", [0.04, 0.03, 0.03, 0.04])
+    log(tmp_path, "smsrn", [0.2, 0.03, 0.03, 0.04])  # a first epoch may be as bad as it likes
+    assert table1_page.weights_text(rows)[-1] == table1_page.SHORT_RUNS
+    log(tmp_path, "msrn", [0.04, 0.03, 0.5, 0.04, 0.03])
+    told = table1_page.weights_text(rows)[-1]
+    assert "MSRN in the epoch up to step 750 (mean loss 0.50, median 0.040; validation +1.00 dB" in told
+    assert "SMSRN in" not in told
