@@ -121,12 +121,16 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="depthwise")
 
 
-def keep_memory() -> bool:
-    """Let the allocator of this process keep blocks below 1 GiB for reuse; False where it is not glibc's."""
+def keep_memory(keep: bool = True) -> bool:
+    """Let the allocator of this process keep up to 1 GiB for reuse; False where it is not glibc's.
+
+    ``keep`` False: as little as glibc keeps of itself in the end, 32 MiB a block and 64 MiB in all.
+    """
     if not sys.platform.startswith("linux"):
         return False
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):
         return False
-    return all(mallopt(option, KEPT_BYTES) == 1 for option in (MALLOC_MMAP_THRESHOLD, MALLOC_TRIM_THRESHOLD))
+    block, total = (KEPT_BYTES, KEPT_BYTES) if keep else (1 << 25, 1 << 26)
+    return all([mallopt(MALLOC_MMAP_THRESHOLD, block) == 1, mallopt(MALLOC_TRIM_THRESHOLD, total) == 1])
