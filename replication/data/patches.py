@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
-from replication.errors import UserError
+from replication.errors import DamagedFileError, UserError
 from replication.images.io import read_image
 from replication.images.resize import crop_to_multiple, imresize
 
@@ -135,7 +135,7 @@ def _fill(paths: Sequence[Path], scale: int, scaling: Sequence[float], folder: P
         for path in tqdm(paths, desc="preparing training images", unit="image", disable=not show_progress):
             try:
                 image = read_image(path)
-            except UserError as error:
+            except DamagedFileError as error:
                 broken.append(str(error))
                 continue
             if min(image.shape[:2]) < scale:
