@@ -26,7 +26,7 @@ from analysis.figures import (
     speed,
     summary,
 )
-from analysis.networks import catalogue, lighten_page
+from analysis.networks import catalogue, lighten_page, networks_page
 from analysis.quality import protocol_page, table1_page
 from analysis.quality.columns import bicubic_deviation, collect
 from analysis.speed import inference_page, training_page
@@ -90,7 +90,7 @@ def fold(job: Job) -> Outcome:
 
 def networks(job: Job) -> Outcome:
     """The published networks counted; a printed number that is neither our count nor explained is a failure."""
-    return Outcome(catalogue.write(job.results), failures=catalogue.disagreements())
+    return Outcome(networks_page.write(job.results), failures=catalogue.disagreements())
 
 
 def table1(job: Job) -> Outcome:

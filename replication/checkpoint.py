@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from replication.errors import UserError
+from replication.errors import DamagedFileError, UserError
 from replication.files import write_bytes
 
 PATTERN = "checkpoint-*.safetensors"
@@ -122,11 +122,11 @@ def read(path: Path) -> Checkpoint:
             metadata = file.metadata() or {}
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
         if metadata["sha256"] != _digest(state, metadata):
-            raise UserError(f"checkpoint {path} is damaged: its SHA-256 does not match")
+            raise DamagedFileError(f"checkpoint {path} is damaged: its SHA-256 does not match")
         run, progress, optimizers = (json.loads(metadata[name]) for name in ("run", "progress", "optimizers"))
         return Checkpoint(state, optimizers, run, Progress(**progress))
     except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
-        raise UserError(f"checkpoint {path} is damaged: {error}") from error
+        raise DamagedFileError(f"checkpoint {path} is damaged: {error}") from error
 
 
 def restore(checkpoint: Checkpoint, live: Live) -> None:
@@ -162,7 +162,7 @@ def saved(folder: Path) -> Iterator[Checkpoint]:
     for path in paths:
         try:
             found = read(path)
-        except UserError as error:
+        except DamagedFileError as error:
             damaged += 1
             print(f"warning: {error}; falling back to the one before", file=sys.stderr)
         else:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from replication.errors import UserError
+from replication.errors import ArgumentError
 from replication.models.layers import SeparableConv2d
 
 Choose = Callable[[str, nn.Conv2d], bool]
@@ -73,7 +73,7 @@ def lighten(module: nn.Module, *, choose: Choose = everything, from_weights: boo
     ``from_weights``: start each separable convolution from the best approximation of the present kernels
     (`best_separable`) instead of fresh weights; weight normalisation is thereby multiplied out.
 
-    Raises UserError when two chosen convolutions share one weight tensor: separate copies would untie them.
+    Raises ArgumentError when two chosen convolutions share one weight tensor: separate copies would untie them.
     """
     result = copy.deepcopy(module)
     replacements: dict[nn.Module, nn.Module] = {}
@@ -89,7 +89,7 @@ def lighten(module: nn.Module, *, choose: Choose = everything, from_weights: boo
             continue
         assert isinstance(layer, nn.Conv2d)
         if (other := owners.setdefault(id(layer.weight), name)) != name:
-            raise UserError(f"layers {other!r} and {name!r} share one weight: expected each layer to have its own")
+            raise ArgumentError(f"layers {other!r} and {name!r} share one weight: expected each layer to have its own")
         separable, error = separable_like(layer, from_weights=from_weights)
         replacements[layer] = separable
         kernel = (layer.kernel_size[0], layer.kernel_size[1])

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from replication.errors import MissingPackageError, UserError
+from replication.errors import ArgumentError, MissingPackageError, UserError
 
 if TYPE_CHECKING:
     from replication.models.msrn import MSRN
@@ -98,7 +98,7 @@ def trained(model: str | None, scale: int | None, weights_file: Path | None) -> 
     scale = made_for.get("scale") if scale is None else scale
     try:
         module = build(model, scale=scale)  # type: ignore[arg-type]  # what the file says may be anything
-    except UserError as error:
+    except ArgumentError as error:
         raise UserError(f"{weights_file}: {error}") from error
     assert isinstance(model, str)
     assert scale is not None

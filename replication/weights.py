@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from replication.errors import UserError
+from replication.errors import DamagedFileError, UserError
 from replication.files import write_bytes
 
 FOLDER = Path(__file__).parent / "weights"
@@ -37,7 +37,7 @@ def digest(path: Path) -> str:
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
-        raise UserError(f"cannot read weights {path}: {error.strerror}") from error
+        raise DamagedFileError(f"cannot read weights {path}: {error.strerror}") from error
 
 
 def shipped(model: str, scale: int) -> Path | None:
@@ -53,9 +53,11 @@ def read(path: Path) -> Weights:
             metadata = dict(json.loads((file.metadata() or {})[METADATA_KEY]))
             state = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 (not a dict)
     except (OSError, SafetensorError) as error:
-        raise UserError(f"cannot read weights {path}: {error}") from error
+        raise DamagedFileError(f"cannot read weights {path}: {error}") from error
     except (KeyError, ValueError, TypeError) as error:
-        raise UserError(f"{path} is a safetensors file without this package's {METADATA_KEY!r} metadata") from error
+        raise DamagedFileError(
+            f"{path} is a safetensors file without this package's {METADATA_KEY!r} metadata"
+        ) from error
     return Weights(state, metadata)
 
 
@@ -71,13 +73,13 @@ def load(module: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
     own = module.state_dict()
     for name in own:
         if name not in state:
-            raise UserError(f"{source}: parameter {name!r} is missing")
+            raise DamagedFileError(f"{source}: parameter {name!r} is missing")
     for name in state:
         if name not in own:
-            raise UserError(f"{source}: parameter {name!r} does not belong to this model")
+            raise DamagedFileError(f"{source}: parameter {name!r} does not belong to this model")
     for name, value in own.items():
         if state[name].shape != value.shape:
-            raise UserError(
+            raise DamagedFileError(
                 f"{source}: parameter {name!r} has shape {tuple(state[name].shape)}, expected {tuple(value.shape)}"
             )
     module.load_state_dict(dict(state))
@@ -103,7 +105,7 @@ def load_shipped(module: nn.Module, model: str, scale: int) -> dict[str, Any]:
         raise UserError(f"{model} x{scale} is not trained: no weights ship with this package")
     expected, found = shipped_digests().get(path.name), digest(path)
     if found != expected:
-        raise UserError(f"{path} is damaged: expected SHA-256 {expected}, got {found}")
+        raise DamagedFileError(f"{path} is damaged: expected SHA-256 {expected}, got {found}")
     return load_file(module, path, model=model, scale=scale)
 
 

@@ -122,6 +122,54 @@ def test_replication_does_not_know_analysis(module: str) -> None:
     assert not [name for name in imported(module) if name.partition(".")[0] == "analysis"]
 
 
+def graph() -> dict[str, set[str]]:
+    """Module -> modules of both packages that it imports, wherever in the file. A package's name is its __init__."""
+    known = set(sources())
+    return {module: (imported(module) & known) - {module} for module in known}
+
+
+def circles(arrows: dict[str, set[str]]) -> list[str]:
+    """Modules that can be reached from themselves."""
+    found = []
+    for start in arrows:
+        seen: set[str] = set()
+        waiting = list(arrows[start])
+        while waiting:
+            module = waiting.pop()
+            if module not in seen:
+                seen.add(module)
+                waiting += arrows[module]
+        if start in seen:
+            found.append(start)
+    return sorted(found)
+
+
+def test_no_circles() -> None:
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == ["a", "b", "c"]
+    assert circles(graph()) == []
+
+
+COMMANDS = {"analysis.__main__", "analysis.cost_ratio", "analysis.claims.__main__"}
+
+
+def renders(module: str) -> bool:
+    """Whether the module is a page or a figure: it writes an artefact and may hold sentences."""
+    return module.endswith("page") or module.startswith("analysis.figures.")
+
+
+def test_only_the_list_of_artefacts_and_commands_import_pages() -> None:
+    pages = {module for module in sources() if renders(module)}
+    assert {"analysis.claims.page", "analysis.cost.cost_page", "analysis.figures.figure1"} <= pages
+    wrong = [
+        f"{module} imports {one}"
+        for module, arrows in graph().items()
+        for one in arrows & pages
+        if module not in COMMANDS | {"analysis.artefacts"}
+        and not (module.startswith("analysis.figures.") and one.startswith("analysis.figures."))
+    ]
+    assert wrong == []
+
+
 @pytest.mark.parametrize("module", ["replication.errors", "replication.files", "analysis.cost.closed_form"])
 def test_light_modules(module: str) -> None:
     """The closed form checks nothing if it asks the networks or the counter; and without torch it answers at once."""

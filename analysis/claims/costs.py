@@ -7,7 +7,7 @@ from analysis.claims.finding import Finding, Recomputed, Sources, exact, yes_or_
 from analysis.claims.structure import msrn, named, smsrn
 from analysis.cost import closed_form, equations
 from analysis.cost.closed_form import Layer
-from analysis.networks import catalogue, lighten_page
+from analysis.networks import catalogue, lightened
 from analysis.paper import BENCHMARKS
 from analysis.text import percent
 
@@ -39,7 +39,7 @@ def recursive_networks(sources: Sources) -> Finding:
 
 def other_networks(sources: Sources) -> Finding:
     """Whether other networks become lighter by the same transformation."""
-    cases = [case for case in lighten_page.published() if not case.title.startswith("MSRN")]
+    cases = [case for case in lightened.published() if not case.title.startswith("MSRN")]
     macs = [1 - case.after.macs / case.before.macs for case in cases]
     params = [1 - case.after.params / case.before.params for case in cases]
     lighter = all(value > 0 for value in (*macs, *params))

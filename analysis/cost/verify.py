@@ -58,7 +58,7 @@ class VerificationError(Exception):
 
 
 @dataclass(frozen=True)
-class Count:
+class Fvcore:
     """What fvcore says of one run: multiply-adds per module name ("" is the whole), and operators it left out."""
 
     macs: Mapping[str, int]
@@ -72,7 +72,7 @@ def versions() -> str:
     return f"fvcore {numbers['fvcore']} (torch {numbers['torch']})"
 
 
-def count(model: Module, size: tuple[int, int]) -> Count:
+def count(model: Module, size: tuple[int, int]) -> Fvcore:
     """Let fvcore count ``model`` on one RGB image of ``size`` (height, width) LR pixels."""
     import torch
 
@@ -86,7 +86,7 @@ def count(model: Module, size: tuple[int, int]) -> Count:
 
             counter = FlopCountAnalysis(model, torch.zeros(1, 3, *size))
             counter.unsupported_ops_warnings(False).uncalled_modules_warnings(False).tracer_warnings("none")
-            return Count(dict(counter.by_module()), tuple(sorted(counter.unsupported_ops())), leaves)
+            return Fvcore(dict(counter.by_module()), tuple(sorted(counter.unsupported_ops())), leaves)
     finally:
         torch.set_num_threads(threads)
 
@@ -107,7 +107,7 @@ def check_params(network: str, layers: Sequence[Layer], model: Module) -> list[C
 def check_macs(
     network: str,
     layers: Sequence[Layer],
-    counted: Count,
+    counted: Fvcore,
     size: tuple[int, int],
     uncounted: Sequence[str] = UNCOUNTED,
 ) -> list[Check]:
@@ -130,7 +130,7 @@ def check_macs(
 
 
 def check_ratio(
-    standard: Sequence[Layer], separable: Sequence[Layer], msrn: Count, smsrn: Count, size: tuple[int, int]
+    standard: Sequence[Layer], separable: Sequence[Layer], msrn: Fvcore, smsrn: Fvcore, size: tuple[int, int]
 ) -> list[Check]:
     """Equation 5 against fvcore's count of each depth-wise and point-wise pair, divided by the one it replaces."""
     replacing = {layer.name.removesuffix(".depthwise") for layer in separable if layer.name.endswith(".depthwise")}

@@ -5,13 +5,13 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from analysis import style
-from analysis.speed.inference import BACKEND_NAMES, LABELS, REFERENCE, backends, best, cases, mac_ratio, read
+from analysis.speed.inference import BACKEND_NAMES, LABELS, REFERENCE, backends, best, mac_ratio, read, situations
 from replication.records import Speed
 
 
 def draw(record: Speed) -> Figure:
     """Bars: times as fast as MSRN in PyTorch, for the first situation, with the ratio of the multiply-adds."""
-    case = cases(record)[0]
+    case = situations(record)[0]
     found = best(record, case)
     reference = found[REFERENCE, "torch"]
     names = backends(record)

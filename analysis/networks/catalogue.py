@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
-from pathlib import Path
 
 from torch import nn
 
@@ -12,10 +11,8 @@ from analysis import paper
 from analysis.cost.closed_form import OUTPUT_HEIGHT, OUTPUT_WIDTH
 from analysis.names import MSRN_ROW
 from analysis.networks.counter import Convolved, Count, convolutions, count, on_meta
-from analysis.text import percent, table, wrap
-from replication.files import write_text
 from replication.models import build
-from replication.models.zoo import CARN, NETWORKS, Network
+from replication.models.zoo import NETWORKS, Network
 
 COUNTED: dict[str, Network] = {
     **NETWORKS,
@@ -184,103 +181,12 @@ EXPLAINED = (
 """Printed numbers that differ from our count, or from another printed number (see analysis/paper/SOURCES.md)."""
 
 
-def markdown() -> str:
-    """The page as Markdown."""
-    carn = sum(p.numel() for p in on_meta(lambda: CARN(scales=(4,))).parameters())
-    parts = [
-        "# The published networks, counted",
-        "Made by `python -m analysis networks`; the networks are in `replication/models/zoo.py`, what was published in "
-        "`analysis/paper/sota_x4.csv`.",
-        CONVENTION,
-        networks_table(),
-        "agrees: our count rounds to the printed one; last digit: it is less than one of the last printed digit away. "
-        "Networks up to 2017 were often reported by their weights, without biases. "
-        f"CARN is published with the upsamplers of x2, x3 and x4; the path of x4 alone has {carn:,} parameters.",
-        "## What other printed numbers count",
-        explained_table(),
-        "## Recursion saves parameters, not computation",
-        recursion_text(),
-        recursion_table(),
-    ]
-    return "\n\n".join(wrap(part) if not part.startswith(("#", "|")) else part for part in parts) + "\n"
-
-
-def networks_table() -> str:
-    """Each network: its input, counted and published parameters and MACs, and whether they agree."""
-    rows = []
-    for name in SHOWN:
-        published = paper.published_row(name)
-        network = COUNTED[name]
-        rows.append(
-            [
-                "MSRN" if name == MSRN_ROW else name,
-                f"{'luma' if network.channels == 1 else 'RGB'}, {'enlarged' if network.enlarged else 'LR'}",
-                f"{counted(name).params:,}",
-                f"{weights(name):,}",
-                "" if published.parameters is None else f"{published.parameters:,}",
-                parameters_agree(name, published.parameters),
-                f"{counted(name).macs / 1e9:,.2f}",
-                "" if published.gmacs is None else f"{published.gmacs:,}",
-                macs_agree(name, published.gmacs),
-            ]
-        )
-    headers = ["network", "input", "parameters", "weights", "published", "agrees", "G MACs", "published", "agrees"]
-    return table(rows, headers, "github")
-
-
-def explained_table() -> str:
-    """The printed numbers that count something else, each with that computed."""
-    rows = [
-        f"| {'MSRN' if one.network == MSRN_ROW else one.network} | {one.quantity} | {one.printed:,} | "
-        f"{one.value():,.{1 if one.quantity == 'G MACs' else 0}f} | {one.text} |"
-        for one in EXPLAINED
-    ]
-    return "\n".join(
-        ["| network | quantity | printed | computed | the printed number |", "|---|---|--:|--:|---|", *rows]
-    )
-
-
 def unshared_parameters(name: str) -> int:
     """Parameters if every application of a convolution had weights and biases of its own."""
     repeated = sum(
         (layer.calls - 1) * sum(value.numel() for value in layer.module.parameters()) for layer in layers(name)
     )
     return counted(name).params + repeated
-
-
-def recursion_text() -> str:
-    """The paper's claim of section 2.3 about recursive networks, in numbers."""
-    drcn, drrn, vdsr = counted("DRCN"), counted("DRRN"), counted("VDSR")
-    return (
-        "Section 2.3 of the paper says that DRCN and DRRN save parameters by applying the same filters again and "
-        "again, but no computation. Counted: the MACs are the same with shared and with separate weights, because each "
-        "application costs what its kernel costs. Beside VDSR, which works at the same resolution without recursion, "
-        f"DRRN has {drrn.params / vdsr.params:.2f} times the parameters and {drrn.macs / vdsr.macs:.1f} times the "
-        f"MACs, DRCN {drcn.params / vdsr.params:.2f} and {drcn.macs / vdsr.macs:.1f} times."
-    )
-
-
-def recursion_table() -> str:
-    """Recursive networks, with shared weights and with weights of their own for each application."""
-    rows = []
-    for name in RECURSIVE:
-        shared, separate = counted(name).params, unshared_parameters(name)
-        macs = counted(name).macs / 1e9
-        separate_macs = sum(layer.macs for layer in layers(name)) / 1e9
-        rows.append(
-            [
-                name,
-                f"{max(layer.calls for layer in layers(name))}",
-                f"{separate:,}",
-                f"{shared:,}",
-                percent(1 - shared / separate),
-                f"{separate_macs:,.1f}",
-                f"{macs:,.1f}",
-                percent(1 - macs / separate_macs),
-            ]
-        )
-    headers = ["network", "applied", "separate", "shared", "parameters saved", "G MACs separate", "shared", "saved"]
-    return table(rows, headers, "github")
 
 
 def disagreements() -> list[str]:
@@ -296,10 +202,3 @@ def disagreements() -> list[str]:
             if verdict == "no" and not known:
                 found.append(f"{name}: {quantity} {printed} published")
     return found
-
-
-def write(results: Path) -> list[Path]:
-    """Write ``networks.md`` into the results folder; return its path."""
-    path = results / "networks.md"
-    write_text(path, markdown())
-    return [path]

@@ -7,9 +7,7 @@ networks and writes what that saves, what equation 5 predicts, and what cannot s
 import importlib
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatch
-from functools import cache
 from math import sqrt
 from pathlib import Path
 from statistics import fmean
@@ -17,84 +15,18 @@ from statistics import fmean
 from torch import nn
 
 from analysis.cost.closed_form import OUTPUT_HEIGHT, OUTPUT_WIDTH
-from analysis.names import MSRN_ROW
-from analysis.networks.catalogue import CONVENTION, COUNTED, SHOWN
-from analysis.networks.counter import Convolved, Count, convolutions, count, on_meta
+from analysis.networks.catalogue import CONVENTION, COUNTED
+from analysis.networks.lightened import Lightened, published, study
 from analysis.text import percent, table, wrap
 from replication import records
 from replication.errors import Parser, UserError, run
 from replication.evaluate import BICUBIC, recorded_row
 from replication.files import write_text
-from replication.lighten import Change, Choose, Report, everything, lighten, papers_choice
+from replication.lighten import Change, Report, lighten
 from replication.measure_lightened import SETS, approximated, measure, recorded, shipped_msrn
 
 
-@dataclass(frozen=True)
-class Case:
-    """One network before and after, for one input, with its convolutions before."""
-
-    title: str
-    before: Count
-    after: Count
-    report: Report
-    layers: dict[str, Convolved]
-
-    @property
-    def replaced_macs(self) -> int:
-        """MACs of the replaced layers, before."""
-        return sum(self.layers[change.name].macs for change in self.report.changes)
-
-    @property
-    def kept_macs(self) -> int:
-        """MACs of all else: what cannot shrink, or was not chosen."""
-        return self.before.macs - self.replaced_macs
-
-    @property
-    def predicted_macs(self) -> float:
-        """MACs after, by equation 5 for each replaced layer."""
-        shrunk = sum(self.layers[change.name].macs * change.ratio for change in self.report.changes)
-        return self.kept_macs + shrunk
-
-    @property
-    def used(self) -> list[Change]:
-        """The replaced layers that this input runs through."""
-        return [change for change in self.report.changes if self.layers[change.name].calls]
-
-
-def study(title: str, module: nn.Module, input_shape: Sequence[int], choose: Choose = everything) -> Case:
-    """Lighten ``module`` with fresh weights and count both for one input of ``input_shape`` (B, C, H, W).
-
-    Raises UserError when it has no convolution to replace or does not run on such an input.
-    """
-    lighter, report = lighten(module, choose=choose)
-    if not report.changes:
-        raise UserError(
-            f"{title}: expected a standard convolution with a kernel larger than 1x1, found none to replace"
-            + "".join(f"; {name}: {reason}" for name, reason in list(report.left.items())[:3])
-        )
-    layers = {layer.name: layer for layer in convolutions(module, input_shape)}
-    return Case(title, count(module, input_shape), count(lighter, input_shape), report, layers)
-
-
-@cache
-def published() -> tuple[Case, ...]:
-    """The published networks, every standard convolution replaced, and MSRN with the paper's choice of layers."""
-    cases = []
-    for name in SHOWN:
-        if name == "SMSRN":
-            continue
-        network = COUNTED[name]
-        shape = network.input_shape(OUTPUT_HEIGHT, OUTPUT_WIDTH)
-        module = on_meta(network.factory)
-        if name == MSRN_ROW:
-            cases.append(study("MSRN, paper's layers", module, shape, papers_choice))
-            cases.append(study("MSRN, all layers", module, shape))
-        else:
-            cases.append(study(name, module, shape))
-    return tuple(cases)
-
-
-def saving_table(cases: Sequence[Case], style: str = "github") -> str:
+def saving_table(cases: Sequence[Lightened], style: str = "github") -> str:
     """Parameters and MACs before and after, and equation 5's prediction for the whole network."""
     rows = [
         [
@@ -113,7 +45,7 @@ def saving_table(cases: Sequence[Case], style: str = "github") -> str:
     return table(rows, headers, style)
 
 
-def limits_table(cases: Sequence[Case], style: str = "github") -> str:
+def limits_table(cases: Sequence[Lightened], style: str = "github") -> str:
     """Equation 5 over the layers of each network, and the share of what is not replaced."""
     rows = []
     for case in cases:
@@ -138,7 +70,7 @@ def limits_table(cases: Sequence[Case], style: str = "github") -> str:
     return table(rows, headers, style)
 
 
-def growing_layers(cases: Sequence[Case]) -> list[str]:
+def growing_layers(cases: Sequence[Lightened]) -> list[str]:
     """Replaced layers that cost more than before: equation 5 above 1."""
     return [f"{case.title} `{change.name}`" for case in cases for change in case.used if change.ratio > 1]
 

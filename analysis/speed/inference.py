@@ -29,7 +29,7 @@ REFERENCE: Key = ("msrn", False)
 
 
 @dataclass(frozen=True)
-class Case:
+class Situation:
     """One measured situation: number of threads and size of the LR input."""
 
     threads: int
@@ -49,21 +49,21 @@ def read(results: Path) -> Speed:
     return record
 
 
-def cases(record: Speed) -> list[Case]:
+def situations(record: Speed) -> list[Situation]:
     """Every situation that was measured, in the order of the record."""
-    return list(dict.fromkeys(Case(row.threads, row.height, row.width) for row in record.times))
+    return list(dict.fromkeys(Situation(row.threads, row.height, row.width) for row in record.times))
 
 
-def medians(record: Speed, case: Case) -> dict[tuple[str, bool, str, str], float]:
+def medians(record: Speed, case: Situation) -> dict[tuple[str, bool, str, str], float]:
     """Median seconds by network, folded, backend and how."""
     return {
         (row.network, row.folded, row.backend, row.how): median(row.seconds)
         for row in record.times
-        if Case(row.threads, row.height, row.width) == case
+        if Situation(row.threads, row.height, row.width) == case
     }
 
 
-def best(record: Speed, case: Case) -> dict[tuple[Key, str], float]:
+def best(record: Speed, case: Situation) -> dict[tuple[Key, str], float]:
     """Median seconds by network and backend; of PyTorch's memory formats the faster one. Trials do not count."""
     found: dict[tuple[Key, str], float] = {}
     for (network, folded, backend, how), seconds in medians(record, case).items():
@@ -78,7 +78,7 @@ def backends(record: Speed) -> list[str]:
     return [name for name in BACKEND_NAMES if any(row.backend == name for row in record.times)]
 
 
-def mac_ratio(key: Key, case: Case) -> float:
+def mac_ratio(key: Key, case: Situation) -> float:
     """MACs of MSRN as a multiple of a network's, the border's corrections included.
 
     How many times as fast as MSRN it would be if every multiply-add took the same time.
@@ -86,7 +86,7 @@ def mac_ratio(key: Key, case: Case) -> float:
     return _macs(REFERENCE, case) / _macs(key, case)
 
 
-def _macs(key: Key, case: Case) -> int:
+def _macs(key: Key, case: Situation) -> int:
     name, folded = key
     made = {
         ("msrn", False): closed_form.msrn, ("msrn", True): folded_msrn,

@@ -7,16 +7,16 @@ from analysis.speed.inference import (
     BACKEND_NAMES,
     LABELS,
     REFERENCE,
-    Case,
+    Situation,
     all_macs,
     backends,
     best,
     by_kind,
-    cases,
     layer_macs,
     mac_ratio,
     medians,
     read,
+    situations,
     spread,
 )
 from analysis.text import table, wrap
@@ -30,7 +30,7 @@ from replication.records import Account, Speed
 from replication.upscale import windows
 
 
-def case_table(record: Speed, case: Case) -> str:
+def case_table(record: Speed, case: Situation) -> str:
     """Milliseconds and how many times as fast as MSRN in PyTorch, for each network and backend."""
     found = best(record, case)
     reference = found[REFERENCE, "torch"]
@@ -50,7 +50,7 @@ def _cell(seconds: float | None, reference: float) -> str:
 
 def summary(record: Speed) -> str:
     """What the tables say, in words, for the first situation."""
-    case = cases(record)[0]
+    case = situations(record)[0]
     found = best(record, case)
     reference = found[REFERENCE, "torch"]
     plain, folded = ("smsrn", False), ("smsrn", True)
@@ -105,10 +105,10 @@ def layer_table(account: Account) -> str:
 
 def trials_table(record: Speed) -> str:
     """What was tried with the folded SMSRN beside what counts, in the first situation."""
-    found = medians(record, cases(record)[0])
+    found = medians(record, situations(record)[0])
     rows = []
     for name in backends(record):
-        usual = best(record, cases(record)[0])[("smsrn", True), name]
+        usual = best(record, situations(record)[0])[("smsrn", True), name]
         for (network, folded, backend, how), seconds in found.items():
             if (network, folded, backend) == ("smsrn", True, name) and seconds != usual:
                 rows.append([f"{BACKEND_NAMES[name]}, {how}", f"{1000 * seconds:.0f} ms", f"{seconds / usual:.2f}"])
@@ -148,7 +148,7 @@ def layers_text(record: Speed) -> str:
     )
 
 
-def tiles_text(case: Case) -> str:
+def tiles_text(case: Situation) -> str:
     """What tiles cost in extra pixels."""
     smsrn = build("smsrn", scale=SCALE)
     radius = receptive_radius(smsrn)
@@ -164,7 +164,7 @@ def as_markdown(record: Speed) -> str:
     """The whole page."""
     where = record.environment
     versions = ", ".join(f"{BACKEND_NAMES[name]} {where[name]}" for name in backends(record))
-    first = cases(record)[0]
+    first = situations(record)[0]
     rounds = record.rounds
     parts = [
         "# How fast, and how large, the networks are when they run",
@@ -184,7 +184,7 @@ def as_markdown(record: Speed) -> str:
             "network in the first table. Folded: same output, border included (see fold.md)."
         ),
     ]
-    for case in cases(record):
+    for case in situations(record):
         parts += [f"### {case}", case_table(record, case)]
     parts += [
         "## Memory",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from replication.data import benchmarks
 from replication.data.download import SOURCES, Source, count_images, obtain
-from replication.errors import Parser, UserError, run
+from replication.errors import DamagedFileError, Parser, UserError, run
 from replication.files import write_text
 
 DESCRIPTION = """\
@@ -89,7 +89,7 @@ def status(root: Path, option: str = "") -> int:
         try:
             found = benchmarks.find(name, root)
             wrong = benchmarks.verify(found) if found else []
-        except UserError as error:
+        except DamagedFileError as error:
             found, wrong = None, [str(error)]
         problems += wrong
         if wrong:

@@ -36,7 +36,7 @@ import numpy as np
 import PIL.features
 from tqdm import tqdm
 
-from replication.errors import UserError
+from replication.errors import ArgumentError, DamagedFileError, MissingPackageError, UserError
 from replication.images.io import Image, read_image, read_size
 
 BENCHMARKS = ("Set5", "Set14", "B100", "Urban100")
@@ -81,7 +81,7 @@ class BenchmarkImage:
             return image
         problem = mismatch(image, self.published, self.path)
         if problem is not None:
-            raise UserError(f"{self.path}: {problem}")
+            raise DamagedFileError(f"{self.path}: {problem}")
         if self.published.channels == 1 and image.ndim == 3:
             return image[..., 0]
         if self.published.channels == 3 and image.ndim == 2:
@@ -144,7 +144,7 @@ def find(name: str, root: Path | None = None, *, scale: int = 4) -> Benchmark | 
     if name == EMBEDDED:
         return _embedded()
     if name not in BENCHMARKS:
-        raise UserError(f"unknown benchmark {name!r}: expected one of {', '.join((*BENCHMARKS, EMBEDDED))}")
+        raise ArgumentError(f"unknown benchmark {name!r}: expected one of {', '.join((*BENCHMARKS, EMBEDDED))}")
     for layout, folder in _candidates(name, data_root() if root is None else root, scale):
         files = _files(folder, only_hr=layout == "SelfExSR")
         if files:
@@ -165,7 +165,7 @@ def verify(benchmark: Benchmark) -> list[str]:
     for image in tqdm(benchmark.images, desc=f"verifying {benchmark.name}", unit="image", leave=False):
         try:
             image.load()
-        except UserError as error:
+        except DamagedFileError as error:
             problems.append(str(error))
     return problems
 
@@ -218,7 +218,7 @@ def make_manifest(root: Path) -> str:
         folder = root / "benchmarks" / name
         sets[name] = {literature_name(path): path for path in _files(folder, only_hr=False)}
         if len(sets[name]) != count:
-            raise UserError(f"{folder}: expected {count} images of {name}, got {len(sets[name])}")
+            raise DamagedFileError(f"{folder}: expected {count} images of {name}, got {len(sets[name])}")
     lines = []
     for name, images in sets.items():
         entries = [f"    {json.dumps(image)}: {json.dumps(_facts(images[image]))}" for image in sorted(images)]
@@ -263,7 +263,7 @@ def _files(folder: Path, *, only_hr: bool) -> list[Path]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise UserError(f"cannot read the folder {folder}: {error.strerror or error}") from error
+        raise DamagedFileError(f"cannot read the folder {folder}: {error.strerror or error}") from error
     visible = [path for path in files if not path.name.startswith(".") and path.name.lower() not in IGNORED]
     if only_hr:  # this layout keeps the results of other methods in the same folder
         return [path for path in visible if path.stem.upper().endswith("_HR")]
@@ -289,7 +289,7 @@ def _matched(name: str, folder: Path, files: Sequence[Path]) -> tuple[BenchmarkI
         parts = [f"{folder}: expected the {len(published)} images of {name}"]
         parts += [f"missing: {', '.join(missing)}"] if missing else []
         parts += [f"not part of the set: {', '.join(extra)}"] if extra else []
-        raise UserError("; ".join(parts))
+        raise DamagedFileError("; ".join(parts))
     return tuple(BenchmarkImage(image, found[image], published[image]) for image in sorted(found))
 
 
@@ -297,7 +297,7 @@ def _identified(path: Path, published: dict[str, Published]) -> str:
     """The name of the image that a file with an unknown name holds, by its pixels; empty if it is none."""
     try:
         image = read_image(path)
-    except UserError:
+    except DamagedFileError:
         return ""
     size, digest = f"{image.shape[0]}x{image.shape[1]}", pixel_digest(image)
     return next((name for name, one in published.items() if one.sha256.get(size) == digest), "")
@@ -307,11 +307,11 @@ def _embedded_paths() -> list[Path]:
     """The embedded photographs' files. Raises UserError if scikit-image does not have them."""
     spec = importlib.util.find_spec("skimage")  # finds the package without importing it
     if spec is None or spec.origin is None:
-        raise UserError("the embedded set needs scikit-image: expected it to be installed, but it is not")
+        raise MissingPackageError("the embedded set needs scikit-image: expected it to be installed, but it is not")
     paths = [Path(spec.origin).parent / "data" / name for name in EMBEDDED_FILES]
     absent = [path.name for path in paths if not path.is_file()]
     if absent:
-        raise UserError(f"{paths[0].parent}: expected scikit-image's photographs; missing: {', '.join(absent)}")
+        raise DamagedFileError(f"{paths[0].parent}: expected scikit-image's photographs; missing: {', '.join(absent)}")
     return paths
 
 

@@ -32,7 +32,7 @@ import pooch
 from tqdm import tqdm
 
 from replication.data import benchmarks
-from replication.errors import UserError
+from replication.errors import DamagedFileError, UserError
 
 ATTEMPTS = 5  # in a row without a single new byte
 TIMEOUT = 60.0  # seconds without an answer
@@ -333,7 +333,7 @@ def _check(source: Source, archive: Path, staging: Path) -> None:
         try:
             found = benchmarks.find(source.name, staging)
             problems = benchmarks.verify(found) if found else ["no image of the set in it"]
-        except UserError as error:
+        except DamagedFileError as error:
             problems = [str(error)]
     else:
         count = count_images(staging / source.destination)

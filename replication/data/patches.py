@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
-from replication.errors import UserError
+from replication.errors import DamagedFileError, UserError
 from replication.images.io import read_image
 from replication.images.resize import crop_to_multiple, imresize
 
@@ -146,7 +146,7 @@ def _fill(sources: Sequence[Source], scale: int, scaling: Sequence[float], folde
             path = source.path
             try:
                 image = read_image(path)
-            except UserError as error:
+            except DamagedFileError as error:
                 broken.append(str(error))
                 continue
             if source.factor != 1:

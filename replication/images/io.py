@@ -16,7 +16,7 @@ import numpy.typing as npt
 import PIL.Image
 from PIL import ImageOps
 
-from replication.errors import UserError
+from replication.errors import ArgumentError, DamagedFileError, UserError
 from replication.files import atomic_path
 
 Image = npt.NDArray[np.uint8]
@@ -31,13 +31,13 @@ def read_image(path: Path) -> Image:
     """Read an image file as uint8 in 0..255: (H, W) if it is stored as grey, else (H, W, 3) RGB.
 
     A palette becomes RGB, an alpha channel that is opaque everywhere is dropped, and the EXIF orientation of a
-    camera's file is applied. Raises UserError naming the file when it is missing, empty, damaged or not an image, and
-    when it has transparency, more than 8 bits per channel, several frames or another colour model.
+    camera's file is applied. Raises DamagedFileError naming the file when it is missing, empty, damaged or no image,
+    and when it has transparency, more than 8 bits per channel, several frames or another colour model.
     """
     with opened(path) as picture:
         found = _unsupported(picture)
         if found is not None:
-            raise UserError(f"{path}: expected an 8-bit grey or RGB image, got {found}")
+            raise DamagedFileError(f"{path}: expected an 8-bit grey or RGB image, got {found}")
         picture.load()
         return _array(ImageOps.exif_transpose(picture), path)
 
@@ -46,7 +46,7 @@ def read_image(path: Path) -> Image:
 def opened(path: Path, formats: Sequence[str] = READABLE) -> Iterator[PIL.Image.Image]:
     """Open an image file with Pillow, its pixels not yet decoded.
 
-    Whatever goes wrong with the file here or inside the ``with`` block becomes a UserError of one line that names it:
+    Whatever goes wrong with the file here or inside the ``with`` block becomes a DamagedFileError that names it:
     missing, empty, not an image, too large (Pillow's limit against decompression bombs), damaged or truncated.
     """
     content = _content(path)
@@ -60,33 +60,35 @@ def opened(path: Path, formats: Sequence[str] = READABLE) -> Iterator[PIL.Image.
         raise
     except PIL.UnidentifiedImageError as error:
         kinds = ", ".join(formats)
-        raise UserError(f"{path}: expected an image ({kinds}), got a file that begins with {content[:12]!r}") from error
+        raise DamagedFileError(
+            f"{path}: expected an image ({kinds}), got a file that begins with {content[:12]!r}"
+        ) from error
     except PIL.Image.DecompressionBombError as error:
-        raise UserError(f"{path}: expected an image of reasonable size, got: {error}") from error
+        raise DamagedFileError(f"{path}: expected an image of reasonable size, got: {error}") from error
     except Exception as error:  # Pillow's decoders raise many types (OSError, SyntaxError, struct.error) on damage
-        raise UserError(f"{path}: expected a whole image, got a damaged or truncated file ({error})") from error
+        raise DamagedFileError(f"{path}: expected a whole image, got a damaged or truncated file ({error})") from error
 
 
 def read_size(path: Path) -> tuple[int, int]:
-    """Height and width in pixels from the header alone, without decoding. Raises UserError naming the file."""
+    """Height and width in pixels from the header alone, without decoding. Raises DamagedFileError naming it."""
     try:
         with PIL.Image.open(path, formats=READABLE) as picture:
             return picture.height, picture.width
     except Exception as error:
-        raise UserError(f"cannot read the size of {path}: {error}") from error
+        raise DamagedFileError(f"cannot read the size of {path}: {error}") from error
 
 
 def write_image(path: Path, image: Image) -> None:
     """Write a uint8 image, (H, W) grey or (H, W, 3) RGB, in the format of ``path``'s suffix, atomically.
 
-    JPEG is written at quality 95 without chroma subsampling; the other formats are lossless. Raises UserError when the
-    suffix is unknown or the file cannot be written, ValueError when the array is not such an image.
+    JPEG is written at quality 95 without chroma subsampling; the other formats are lossless. Raises ArgumentError when
+    the suffix is unknown or the array is no such image, UserError when the file cannot be written.
     """
     if image.dtype != np.uint8 or not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)):
-        raise ValueError(f"expected uint8 (H, W) or (H, W, 3), got {image.dtype} {image.shape}")
+        raise ArgumentError(f"write_image: expected uint8 (H, W) or (H, W, 3), got {image.dtype} {image.shape}")
     kind = WRITABLE.get(path.suffix.lower())
     if kind is None:
-        raise UserError(f"cannot write {path}: expected a name that ends in {', '.join(WRITABLE)}")
+        raise ArgumentError(f"cannot write {path}: expected a name that ends in {', '.join(WRITABLE)}")
     picture = PIL.Image.fromarray(np.ascontiguousarray(image))
     with atomic_path(path) as temporary:
         if kind == "JPEG":
@@ -98,13 +100,13 @@ def write_image(path: Path, image: Image) -> None:
 def _content(path: Path) -> bytes:
     """All bytes of a file that should be an image."""
     if path.is_dir():
-        raise UserError(f"{path}: expected an image file, got a folder")
+        raise DamagedFileError(f"{path}: expected an image file, got a folder")
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise UserError(f"cannot read the image {path}: {error.strerror or error}") from error
+        raise DamagedFileError(f"cannot read the image {path}: {error.strerror or error}") from error
     if not content:
-        raise UserError(f"{path}: expected an image, got an empty file")
+        raise DamagedFileError(f"{path}: expected an image, got an empty file")
     return content
 
 
@@ -129,5 +131,7 @@ def _array(picture: PIL.Image.Image, path: Path) -> Image:
     if picture.has_transparency_data:
         lowest = int(np.asarray(picture.convert("RGBA"))[..., 3].min())
         if lowest < 255:
-            raise UserError(f"{path}: expected an opaque image, got transparency (alpha down to {lowest} of 255)")
+            raise DamagedFileError(
+                f"{path}: expected an opaque image, got transparency (alpha down to {lowest} of 255)"
+            )
     return np.array(picture.convert("L" if picture.mode in GREY_MODES else "RGB"), dtype=np.uint8)

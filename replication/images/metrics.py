@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.metrics import structural_similarity
 
-from replication.errors import UserError
+from replication.errors import ArgumentError
 from replication.images.color import rgb_to_luma
 
 SSIM_WINDOW = 11
@@ -25,7 +25,7 @@ class Protocol:
     channel: "luma" (BT.601, 16..235) or "rgb" (PSNR over all samples; SSIM as the mean over R, G and B).
     shave: pixels left out along each border. rounded_luma: luma rounded to integers, as MATLAB does for uint8 images.
     A greyscale image is compared as it is under either channel.
-    Raises UserError for another channel or a negative shave.
+    Raises ArgumentError for another channel or a negative shave.
     """
 
     channel: Literal["luma", "rgb"]
@@ -34,9 +34,9 @@ class Protocol:
 
     def __post_init__(self) -> None:
         if self.channel not in ("luma", "rgb"):
-            raise UserError(f"protocol: expected channel 'luma' or 'rgb', got {self.channel!r}")
+            raise ArgumentError(f"protocol: expected channel 'luma' or 'rgb', got {self.channel!r}")
         if self.shave < 0:
-            raise UserError(f"protocol: expected a border of at least 0 pixels to shave, got {self.shave}")
+            raise ArgumentError(f"protocol: expected a border of at least 0 pixels to shave, got {self.shave}")
 
 
 def table_protocols(scale: int) -> dict[str, Protocol]:
@@ -63,13 +63,13 @@ def _pair(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     for name, image in (("sr", sr), ("hr", hr)):
         if image.dtype != np.uint8:
-            raise UserError(f"metrics: expected {name} as uint8 in 0..255, got {image.dtype}")
+            raise ArgumentError(f"metrics: expected {name} as uint8 in 0..255, got {image.dtype}")
     if hr.ndim != 2 and hr.shape[2:] != (3,):
-        raise UserError(f"metrics: expected (H, W) or (H, W, 3) arrays, got shape {hr.shape}")
+        raise ArgumentError(f"metrics: expected (H, W) or (H, W, 3) arrays, got shape {hr.shape}")
     if sr.shape != hr.shape:
-        raise UserError(f"metrics: expected two images of one shape, got sr {sr.shape} and hr {hr.shape}")
+        raise ArgumentError(f"metrics: expected two images of one shape, got sr {sr.shape} and hr {hr.shape}")
     if min(hr.shape[:2]) < smallest + 2 * protocol.shave:
-        raise UserError(
+        raise ArgumentError(
             f"metrics: image of {hr.shape[0]}x{hr.shape[1]} pixels is too small: expected at least {smallest} "
             f"on each side inside a border of {protocol.shave}"
         )
@@ -79,8 +79,8 @@ def _pair(
 def psnr(sr: NDArray[np.uint8], hr: NDArray[np.uint8], protocol: Protocol) -> float:
     """Peak signal-to-noise ratio in dB, peak 255; infinite for equal images.
 
-    ``sr`` and ``hr``: uint8, both (H, W) or both (H, W, 3) RGB. Raises UserError for other types, unequal shapes, or an
-    image that the shaved border uses up.
+    ``sr`` and ``hr``: uint8, both (H, W) or both (H, W, 3) RGB. Raises ArgumentError for other types, unequal shapes,
+    or an image that the shaved border uses up.
     """
     restored, original = _pair(sr, hr, protocol, smallest=1)
     error = np.mean((restored - original) ** 2)

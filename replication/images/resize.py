@@ -9,7 +9,7 @@ from math import ceil, isfinite
 import numpy as np
 from numpy.typing import NDArray
 
-from replication.errors import UserError
+from replication.errors import ArgumentError
 
 Array = NDArray[np.generic]
 
@@ -58,14 +58,15 @@ def imresize(image: Array, scale: float) -> Array:
 
     ``image``: (H, W) or (H, W, C), uint8 or floating point (any range). Returns the same dtype with
     ceil(scale·H) x ceil(scale·W) pixels. Rows are resized first, then columns; uint8 is rounded after each pass.
-    Floating point is not clipped; each pass is computed in float64. Raises UserError for another dtype, shape or scale.
+    Floating point is not clipped; each pass is computed in float64. Raises ArgumentError for another dtype, shape or
+    scale.
     """
     if image.ndim not in (2, 3) or 0 in image.shape:
-        raise UserError(f"imresize: expected a non-empty (H, W) or (H, W, C) array, got shape {image.shape}")
+        raise ArgumentError(f"imresize: expected a non-empty (H, W) or (H, W, C) array, got shape {image.shape}")
     if image.dtype != np.uint8 and not np.issubdtype(image.dtype, np.floating):
-        raise UserError(f"imresize: expected uint8 or floating point, got {image.dtype}")
+        raise ArgumentError(f"imresize: expected uint8 or floating point, got {image.dtype}")
     if not (scale > 0 and isfinite(scale)):
-        raise UserError(f"imresize: expected a finite scale above 0, got {scale}")
+        raise ArgumentError(f"imresize: expected a finite scale above 0, got {scale}")
     rows = _resize_rows(image, scale)
     return _resize_rows(rows.swapaxes(0, 1), scale).swapaxes(0, 1)
 
@@ -73,11 +74,11 @@ def imresize(image: Array, scale: float) -> Array:
 def crop_to_multiple(image: Array, multiple: int) -> Array:
     """The top-left part of (H, W, ...) whose height and width are multiples of ``multiple``.
 
-    Raises UserError when nothing would be left.
+    Raises ArgumentError when nothing would be left.
     """
     height, width = (size - size % multiple for size in image.shape[:2])
     if not (height and width):
-        raise UserError(
+        raise ArgumentError(
             f"image of {image.shape[0]}x{image.shape[1]} pixels is too small: expected at least {multiple}x{multiple}"
         )
     return image[:height, :width]

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from replication import weights
-from replication.errors import UserError
+from replication.errors import DamagedFileError
 from replication.models.msrn import DIV2K_MEAN
 
 
@@ -16,21 +16,21 @@ def load_official(module: nn.Module, path: Path) -> None:
     That code works in 0..255 and this package in 0..1. All layers are convolutions and ReLU, which commute with a
     positive factor, so the same network in 0..1 has the same kernels and biases divided by 255. The two mean-shift
     layers must hold the constant that `MSRN` has built in. The file is unpickled as plain tensors only
-    (``weights_only=True``). Raises UserError naming the file and the key that does not fit.
+    (``weights_only=True``). Raises DamagedFileError naming the file and the key that does not fit.
     """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
-        raise UserError(f"cannot read checkpoint {path}: {error.strerror or error}") from error
+        raise DamagedFileError(f"cannot read checkpoint {path}: {error.strerror or error}") from error
     except Exception as error:  # damage raises a dozen types here, and torch's own text advises to load unsafely
-        raise UserError(
+        raise DamagedFileError(
             f"{path}: expected a checkpoint of plain tensors written by torch.save, "
             f"got a file that is damaged or holds something else ({type(error).__name__})"
         ) from error
     if not isinstance(state, dict) or not all(
         isinstance(name, str) and isinstance(value, Tensor) for name, value in state.items()
     ):
-        raise UserError(f"{path}: expected a dictionary of parameters as the public MSRN code saves it")
+        raise DamagedFileError(f"{path}: expected a dictionary of parameters as the public MSRN code saves it")
     for layer, sign in (("sub_mean", -1), ("add_mean", 1)):
         _check_mean_shift(state, layer, sign, path)
     converted = {
@@ -47,7 +47,9 @@ def _check_mean_shift(state: dict[str, Tensor], layer: str, sign: int, path: Pat
     }
     for name, value in expected.items():
         if name not in state:
-            raise UserError(f"{path}: parameter {name!r} is missing")
+            raise DamagedFileError(f"{path}: parameter {name!r} is missing")
         found = state.pop(name).float()
         if found.shape != value.shape or not torch.allclose(found, value, atol=1e-3):
-            raise UserError(f"{path}: {name!r} is not the mean shift of the public code: expected {value.flatten()}")
+            raise DamagedFileError(
+                f"{path}: {name!r} is not the mean shift of the public code: expected {value.flatten()}"
+            )

@@ -1,13 +1,21 @@
 """How a command ends: exit status, message, no traceback."""
 
+import ast
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
+import numpy as np
 import pytest
 
-from replication.errors import Parser, UserError, run
+from replication import errors
+from replication.errors import ArgumentError, Parser, UserError, run
+from replication.images.color import rgb_to_luma
+from replication.images.io import write_image
+from replication.images.metrics import psnr, table_protocols
+from replication.images.resize import imresize
 
 
 @pytest.mark.parametrize(("returned", "status"), [(None, 0), (0, 0), (1, 1), (3, 3)])
@@ -102,3 +110,28 @@ def test_parser(capsys: pytest.CaptureFixture[str]) -> None:
     assert caught.value.code == 0
     assert "First line\n  second line." in text
     assert "examples:\n  python -m x\n" in text
+
+
+BAD_ARRAYS = {
+    "imresize": lambda: imresize(np.zeros((2, 2, 2, 2)), 0.5),
+    "write_image": lambda: write_image(Path("x.png"), np.zeros((2, 2, 2), np.uint8)),
+    "psnr": lambda: psnr(np.zeros((9, 9)), np.zeros((9, 9), np.uint8), table_protocols(2)["luma"]),
+    "rgb_to_luma": lambda: rgb_to_luma(np.zeros((3, 3))),
+}
+
+
+@pytest.mark.parametrize("call", BAD_ARRAYS.values(), ids=BAD_ARRAYS)
+def test_a_bad_array_is_one_kind_of_error(call: Callable[[], object]) -> None:
+    with pytest.raises(ArgumentError, match="expected"):
+        call()
+
+
+def test_nobody_catches_any_user_error_to_mean_one_kind() -> None:
+    """Those that do report it, whatever it is: the end of a command, and batches that go on with the next file."""
+    root = Path(errors.__file__).parents[1]
+    found = set()
+    for path in (*root.glob("replication/**/*.py"), *root.glob("analysis/**/*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ExceptHandler) and node.type and "UserError" in ast.unparse(node.type):
+                found.add(path.relative_to(root).as_posix())
+    assert found == {"replication/errors.py", "replication/upscale.py", "replication/images/io.py"}

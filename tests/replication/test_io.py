@@ -8,7 +8,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from replication.errors import UserError
+from replication.errors import ArgumentError, UserError
 from replication.images.io import read_image, read_size, write_image
 
 RGB = np.random.default_rng(0).integers(0, 256, (13, 17, 3), dtype=np.uint8)
@@ -130,9 +130,9 @@ def test_every_bad_file_is_one_clear_line_naming_it(tmp_path: Path) -> None:
 def test_writing_refuses_unknown_suffix_and_wrong_arrays(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"image\.xyz: expected a name that ends in \.png"):
         write_image(tmp_path / "image.xyz", RGB)
-    with pytest.raises(ValueError, match="float64"):
+    with pytest.raises(ArgumentError, match="float64"):
         write_image(tmp_path / "image.png", RGB / 255)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match=r"\(13, 17, 2\)"):
+    with pytest.raises(ArgumentError, match=r"\(13, 17, 2\)"):
         write_image(tmp_path / "image.png", RGB[..., :2])
     assert list(tmp_path.iterdir()) == []
 

@@ -28,7 +28,7 @@ from analysis.claims.verdict import (
 )
 from analysis.cost.equations import PRINTED, PRINTED_MEAN
 from analysis.names import MSRN_ROW
-from analysis.networks import lighten_page
+from analysis.networks import lightened
 from analysis.paper import claims
 from analysis.paper.claims import Claim
 from analysis.paper.printed import decimal, decimals, half_unit
@@ -56,10 +56,10 @@ class NoRecords(Sources):
 def ledger() -> Iterator[dict[str, Entry]]:
     sources = NoRecords(Path("nowhere"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lighten_page, "SHOWN", ["VDSR", "IMDN", MSRN_ROW])  # all of them take a while
-        lighten_page.published.cache_clear()
+        patch.setattr(lightened, "SHOWN", ["VDSR", "IMDN", MSRN_ROW])  # all of them take a while
+        lightened.published.cache_clear()
         yield {identifier: entry(claim, sources) for identifier, claim in CLAIMS.items()}
-    lighten_page.published.cache_clear()
+    lightened.published.cache_clear()
 
 
 def test_every_claim_has_its_code_and_its_words() -> None:

@@ -11,7 +11,7 @@ from torch.nn.functional import relu
 
 from analysis import artefacts, paper
 from analysis.names import MSRN_ROW
-from analysis.networks import catalogue
+from analysis.networks import catalogue, networks_page
 from analysis.networks.catalogue import EXPLAINED, SHOWN
 from analysis.networks.counter import Count, count
 from replication.models.zoo import DRRN
@@ -98,10 +98,10 @@ def test_recursion_saves_parameters_and_no_macs() -> None:
 
 
 def test_page(tmp_path: Path) -> None:
-    (path,) = catalogue.write(tmp_path)
+    (path,) = networks_page.write(tmp_path)
     text = path.read_text(encoding="utf-8")
     assert text.isascii()
     for expected in ("43,089,923", "1,111,875", "17,974.3", "376.82", "| IMDN "):
         assert expected in text
-    catalogue.write(tmp_path)
+    networks_page.write(tmp_path)
     assert path.read_text(encoding="utf-8") == text

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from analysis.networks import lighten_page
-from analysis.networks.lighten_page import study
+from analysis.networks import lighten_page, lightened
+from analysis.networks.lightened import study
 from replication import measure_lightened, records, weights
 from replication.data import benchmarks
 from replication.errors import UserError
@@ -129,7 +129,7 @@ def test_drrn_is_lightened_once_and_used_25_times() -> None:
 
 
 def test_equation_5_is_the_count_of_every_published_network() -> None:
-    cases = lighten_page.published()
+    cases = lightened.published()
     assert len(cases) == len(NETWORKS) + 2
     for case in cases:
         assert round(case.predicted_macs) == case.after.macs, case.title

@@ -7,7 +7,7 @@ from analysis import style
 from analysis.cost.folded import best_tail
 from analysis.figures import speed
 from analysis.speed import inference_page
-from analysis.speed.inference import cases, layer_macs, mac_ratio, read
+from analysis.speed.inference import layer_macs, mac_ratio, read, situations
 from replication import records
 from replication.benchmark import NETWORKS
 from replication.errors import UserError
@@ -49,7 +49,7 @@ def record() -> Speed:
 
 
 def test_ratios_are_to_msrn_in_pytorch_of_the_same_situation(record: Speed) -> None:
-    one, two = cases(record)
+    one, two = situations(record)
     lines = inference_page.case_table(record, one).splitlines()
     assert [cell.strip() for cell in lines[2].split("|")[1:4]] == ["MSRN", "8000 ms, 1.00x", "500 ms, 16.00x"]
     assert "1000 ms, 8.00x" in lines[5]
@@ -57,7 +57,7 @@ def test_ratios_are_to_msrn_in_pytorch_of_the_same_situation(record: Speed) -> N
 
 
 def test_mac_ratio_is_the_ratio_of_multiply_adds_with_the_border(record: Speed) -> None:
-    case = cases(record)[0]
+    case = situations(record)[0]
     assert mac_ratio(("msrn", False), case) == 1
     assert mac_ratio(("smsrn", False), case) == pytest.approx(6_542_016 / 1_349_851)
     border = best_tail(4).border.macs(180, 320)
@@ -99,7 +99,7 @@ def test_other_tables(record: Speed) -> None:
     assert "PyTorch, compiled" in inference_page.trials_table(record)
     assert "0.50" in inference_page.trials_table(record)  # of 1 s
     assert "-0.0123 dB" in inference_page.half_table(record)
-    assert "they compute 2.67 times as many pixels" in inference_page.tiles_text(cases(record)[0])
+    assert "they compute 2.67 times as many pixels" in inference_page.tiles_text(situations(record)[0])
     assert "Not measured" in inference_page.as_markdown(replace(record, memory=()))
 
 
