@@ -295,7 +295,8 @@ class TrainingSpeed(Record):
 
     @property
     def file_name(self) -> str:
-        depends_on = [self.environment.get("machine"), self.recipe, self.batch_size, self.hr_patch, self.threads]
+        machine = [self.environment.get(name) for name in ("machine", "instructions")]
+        depends_on = [machine, self.recipe, self.batch_size, self.hr_patch, self.threads]
         return f"x{self.scale}-{_digest(depends_on)[:8]}.json"
 
     def check(self) -> None:

@@ -34,8 +34,7 @@ def finished(run_folder: Path) -> tuple[MSRN, checkpoint.Checkpoint]:
     if found.progress.step != found.run["steps"]:
         raise UserError(f"{run_folder}: the run is at step {found.progress.step} of {found.run['steps']}: --resume it")
     model = build(found.run["model"], scale=found.run["scale"])
-    state = {name[6:]: value for name, value in found.state.items() if name.startswith("model.")}
-    weights.load(model, state, str(run_folder))
+    weights.load(model, found.part("model"), str(run_folder))
     return model, found
 
 

@@ -39,7 +39,7 @@ def section(record: TrainingSpeed) -> list[str]:
         if one in record.loading
     ]
     parts = [
-        f"## {where['machine']}",
+        f"## {where['machine']}, {where['instructions']}",
         wrap(
             f"Recorded {where['date']}: {record.threads} thread{'s' if record.threads > 1 else ''}; PyTorch "
             f"{where['torch']}; {record.batch_size} patches of {size}x{size} LR pixels, x{record.scale}; images: "

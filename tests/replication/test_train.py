@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from replication import checkpoint, evaluate, recipe, train, weights
+from replication import checkpoint, evaluate, optimizers, recipe, run, train, validation, weights
 from replication.checkpoint import Checkpoint
 from replication.data import patches
 from replication.errors import UserError
@@ -30,7 +30,7 @@ CHANGES = {
     "dataset": "any", "holdout": 1, "hr_patch": 32, "batch_size": 2, "flips": "true", "rotations": "true",
     "scaling": "[1.0]", "steps": 6, "steps_per_epoch": 2, "learning_rate": 5e-4, "gradient_clip": 1.0,
     "warmup_steps": 1, "schedule": "decay", "decay_fraction": 0.5, "fold_upsampler": "true", "channels_last": "true",
-    "precision": "fp32", "rate_by_fan_in": "true",
+    "precision": "fp32", "rate_by_fan_in": "true", "sampling": "image", "matrix_rate": 1e-3,
 }  # fmt: skip
 """A recipe of seconds."""
 
@@ -49,7 +49,9 @@ def small(name: str, *, scale: int) -> MSRN:
 def _quick(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A small network and no curve, but for tests that ask for the ``real_network``; one thread for equal bits."""
     if "real_network" not in request.fixturenames:
-        monkeypatch.setattr(train, "build", small)
+        monkeypatch.setattr(run, "build", small)
+        monkeypatch.setattr(optimizers, "NARROWEST_MATRIX", 8)  # SOAP gets some of the small network, too
+        monkeypatch.setattr(optimizers, "SOAP_LARGEST_SIDE", 60)
     monkeypatch.setattr(train, "draw_curve", lambda *arguments: None)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -86,15 +88,21 @@ def arguments(images: Path, output: Path, *more: str, **changes: Any) -> list[st
     )
 
 
+def sources(folder: Path) -> list[patches.Source]:
+    return [patches.Source(path) for path in patches.list_images(folder, "any")]
+
+
 def newest(folder: Path) -> Checkpoint:
     return next(checkpoint.saved(folder))
 
 
 def assert_same_state(one: Path, two: Path) -> None:
-    """Parameters and Adam's state of two runs are bit-identical, and so are the parameters they ended with."""
+    """Parameters and optimisers of two runs are bit-identical, and so are the parameters they ended with."""
     first, second = newest(one), newest(two)
     assert first.progress.step == second.progress.step
-    assert any(name.endswith("exp_avg") for name in first.state)
+    for kind in ("optimizer0.", "optimizer1.", "average.", "model."):
+        assert any(name.startswith(kind) for name in first.state)
+    assert first.optimizers == second.optimizers
     for name, value in first.state.items():
         assert torch.equal(value, second.state[name]), name
     first_final, second_final = (weights.read(folder / "final.safetensors") for folder in (one, two))
@@ -106,7 +114,7 @@ def stop_in_step(monkeypatch: pytest.MonkeyPatch, number: int, reason: BaseExcep
     """Let training end with ``reason`` in the middle of its optimiser step ``number``, counted from 1."""
     step = Trainer._step
 
-    def stopped(self: Trainer, index: int, low: Tensor, high: Tensor) -> float:
+    def stopped(self: Trainer, index: int, low: Tensor, high: Tensor) -> Tensor:
         if index + 1 == number:
             with torch.no_grad():
                 next(self.model.parameters()).zero_()
@@ -145,7 +153,7 @@ def finished(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_run_leaves_checkpoints_weights_a_log_and_a_curve(real_run: Path) -> None:
     assert {path.name for path in real_run.iterdir()} == {
         "checkpoint-00000004.safetensors", "checkpoint-00000006.safetensors", "before-decay.safetensors",
-        "best.safetensors", "final.safetensors", "log.csv", "curve.png",
+        "best.safetensors", "final.safetensors", "final-ema.safetensors", "log.csv", "curve.png",
     }  # fmt: skip
     with (real_run / "log.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
@@ -227,7 +235,7 @@ def test_the_shortcuts_compute_what_the_plain_loop_computes(images: Path, tmp_pa
 
 def test_weights_to_start_from(images: Path, finished: Path, tmp_path: Path) -> None:
     start = finished / "final.safetensors"
-    main(arguments(images, tmp_path / "run", "--initial", str(start), steps=2, learning_rate=1e-12))
+    main(arguments(images, tmp_path / "run", "--initial", str(start), steps=2, learning_rate=1e-12, matrix_rate=1e-12))
     assert newest(tmp_path / "run").run["initial"] == weights.digest(start)
     for name, value in weights.read(start).state.items():
         torch.testing.assert_close(newest(tmp_path / "run").state[f"model.{name}"], value, rtol=0, atol=1e-9)
@@ -243,17 +251,18 @@ def test_images_held_out_for_validation_are_not_trained_on(
     seen = []
 
     def look(self: Trainer) -> Path:
-        seen.append(({pair.name for pair in self.pairs.index}, [image.shape for image in self.validation]))
+        seen.append(({pair.name for pair in self.dataset.pairs.index}, [crop.shape for crop in self.crops]))
         return self.options.output
 
     monkeypatch.setattr(Trainer, "train", look)
     main(arguments(images, tmp_path / "a"))
     main(arguments(images, tmp_path / "b", "--validation", str(images)))
     main(arguments(images, tmp_path / "c", holdout=0))
-    last = (52, 52, 3)
-    assert seen[0] == ({"0.png", "1.png", "2.png"}, [last])
-    assert seen[1] == ({"0.png", "1.png", "2.png", "3.png"}, [(40, 52, 3), (44, 52, 3), (48, 52, 3), last])
-    assert seen[2] == ({"0.png", "1.png", "2.png", "3.png"}, [])
+    names = {f"images/{index}.png" for index in range(4)}
+    last = [(24, 24, 3)] * 4  # quarters of 52x52
+    assert seen[0] == (names - {"images/3.png"}, last)
+    assert seen[1] == (names, [*[(20, 24, 3)] * 8, *[(24, 24, 3)] * 8])
+    assert seen[2] == (names, [])
 
 
 def test_validation_is_the_mean_luma_psnr_of_the_rounded_output() -> None:
@@ -270,17 +279,17 @@ def test_validation_is_the_mean_luma_psnr_of_the_rounded_output() -> None:
     originals = [noise(40, 40, 1), noise(32, 48, 2)]
     expected = []
     for original in originals:
-        low = np.rint(train.imresize(original, 1 / 4) * 1.013).clip(0, 255).astype(np.uint8)
+        low = np.rint(validation.imresize(original, 1 / 4) * 1.013).clip(0, 255).astype(np.uint8)
         expected.append(psnr(low.repeat(4, 0).repeat(4, 1), original, table_protocols(4)["luma"]))
-    assert train.validate(Nearest(), originals) == pytest.approx(np.mean(expected), abs=1e-6)  # type: ignore[arg-type]
+    assert validation.validate(Nearest(), originals) == pytest.approx(np.mean(expected), abs=1e-6)  # type: ignore[arg-type]
 
 
 def test_the_best_weights_are_those_with_the_highest_validation(
     images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scores = iter([20.0, 22.0, 21.0])
-    monkeypatch.setattr(train, "validate", lambda *arguments: next(scores))
-    main(arguments(images, tmp_path))
+    monkeypatch.setattr(validation, "validate", lambda *arguments: next(scores))
+    main(arguments(images, tmp_path, ema_decay=0))
     assert weights.read(tmp_path / "best.safetensors").metadata["step"] == 4
     assert newest(tmp_path).progress.best_psnr == 22.0
 
@@ -295,8 +304,9 @@ def test_the_best_weights_are_those_with_the_highest_validation(
         {"schedule": "halving", "halving_steps": 2},
         {"schedule": "constant", "fold_upsampler": "false", "channels_last": "false", "start": "default"},
         {"precision": "bf16"},
+        {"fast_depthwise": "false", "sampling": "area"},
     ],
-    ids=["decay", "halving", "constant and plain", "bf16"],
+    ids=["decay", "halving", "constant and plain", "bf16", "plain gradient, by area"],
 )
 def test_a_resumed_run_ends_with_the_bits_of_an_uninterrupted_one(
     images: Path, tmp_path: Path, changes: dict[str, Any]
@@ -414,11 +424,15 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 import replication.checkpoint
+import replication.optimizers
+import replication.run
 from replication import train
 from replication.models import MODELS
 from replication.models.msrn import MSRN
 
-train.build = lambda name, scale: MSRN(MODELS[name], scale=scale, width=8, blocks=1)
+replication.run.build = lambda name, scale: MSRN(MODELS[name], scale=scale, width=8, blocks=1)
+replication.optimizers.NARROWEST_MATRIX = 8
+replication.optimizers.SOAP_LARGEST_SIDE = 60
 train.draw_curve = lambda *arguments: None
 
 def die():
@@ -492,8 +506,9 @@ def environment() -> dict[str, str]:
 
 @pytest.mark.usefixtures("real_network")
 def test_two_processes_with_half_the_batch_give_the_weights_of_one(images: Path, tmp_path: Path) -> None:
-    # Adam makes a whole step of the rounding of a gradient near zero: small steps keep that out of the weights.
-    changes = {"batch_size": 4, "steps": 4, "learning_rate": 5e-5}
+    # The optimisers make a whole step of the rounding of a gradient near zero, SOAP in every direction that the few
+    # gradients have not had: small steps keep it out of the weights. What SOAP goes by is compared, too.
+    changes = {"batch_size": 4, "steps": 4, "learning_rate": 5e-5, "matrix_rate": 1e-7}
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--local-addr", "127.0.0.1"]
     command += ["--nproc-per-node", "2", "-m", "replication.train"]
     done = subprocess.run(
@@ -505,8 +520,17 @@ def test_two_processes_with_half_the_batch_give_the_weights_of_one(images: Path,
     main(arguments(images, tmp_path / "one", **changes))
     one, two = newest(tmp_path / "one"), newest(tmp_path / "two")
     assert one.progress.step == two.progress.step == 4
-    for name, value in one.state.items():
-        torch.testing.assert_close(two.state[name], value, rtol=1e-4, atol=1e-6, msg=name)
+    for name in ("model", "average"):
+        for key, value in one.part(name).items():
+            torch.testing.assert_close(
+                two.part(name)[key], value, rtol=1e-4, atol=1e-6, msg=lambda text, key=key: f"{key}: {text}"
+            )
+    compared = [
+        key for key in one.state if key.startswith("optimizer1.") and (key.endswith(".exp_avg") or ".GG." in key)
+    ]
+    assert len(compared) > 100
+    for key in compared:
+        assert (two.state[key] - one.state[key]).norm() <= 1e-2 * one.state[key].norm(), key
     losses = [[row["loss"] for row in run.progress.log] for run in (one, two)]
     assert losses[1] == pytest.approx(losses[0], rel=1e-5)
 
@@ -523,7 +547,7 @@ def test_processes_that_do_not_join_are_refused(images: Path, tmp_path: Path, mo
 
 
 @pytest.mark.parametrize(
-    ("spoilt", "message"), [(4, "step 6: the loss is nan"), (5, "step 6: the weights are not finite")]
+    ("spoilt", "message"), [(4, "step 6: a loss since step 4 is not finite"), (5, "step 6: the weights are not finite")]
 )
 def test_a_loss_or_weights_that_are_not_finite_stop_the_run_and_keep_the_last_good_state(
     images: Path, finished: Path, tmp_path: Path, spoilt: int, message: str
@@ -543,7 +567,9 @@ def test_a_loss_that_is_not_finite_in_the_first_epoch_says_that_nothing_is_saved
     images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Recipe, "rate", lambda self, step: float("inf"))
-    with pytest.raises(UserError, match=r"step 2: the loss is nan\. No state is saved yet; lower .*'learning_rate'"):
+    with pytest.raises(
+        UserError, match=r"step 2: a loss since step 0 is not finite\. No state is saved yet; lower .*'learning_rate'"
+    ):
         main(arguments(images, tmp_path))
 
 
@@ -649,7 +675,7 @@ def test_a_folder_that_cannot_be_written_is_named(
     def denied(**arguments: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(train.tempfile, "TemporaryFile", denied)
+    monkeypatch.setattr(run.tempfile, "TemporaryFile", denied)
     with pytest.raises(UserError, match=r"cannot write into --output .*run: Permission denied"):
         main(arguments(images, tmp_path / "run"))
 
@@ -675,46 +701,6 @@ def test_a_bad_option_exits_with_2(
 # -- what is shown -----------------------------------------------------------------------------------------------------
 
 
-def shares(model: str) -> dict[str, float]:
-    """Each parameter's share of the learning rate by fan-in."""
-    network = build(model)
-    names = {id(parameter): name for name, parameter in network.named_parameters()}
-    groups = train.rate_groups(network, by_fan_in=True)
-    found = {names[id(parameter)]: group["share"] for group in groups for parameter in group["params"]}
-    assert sum(len(group["params"]) for group in groups) == len(names)
-    assert found.keys() == set(names.values())
-    return found
-
-
-def test_layers_that_sum_more_values_get_a_smaller_share_of_the_rate() -> None:
-    smsrn, msrn = shares("smsrn"), shares("msrn")
-    assert smsrn["tail.1.weight"] == msrn["tail.1.weight"] == 1  # 3x3 over 64 channels
-    assert smsrn["body.0.conv_3_1.depthwise.weight"] == 8  # sqrt(576 / 9)
-    assert smsrn["body.0.conv_3_1.pointwise.weight"] == 3  # sqrt(576 / 64)
-    assert msrn["body.0.conv_5_2.weight"] == pytest.approx((576 / (25 * 128)) ** 0.5)
-    assert {share for name, share in smsrn.items() if name.endswith("bias")} == {1}
-
-
-@pytest.mark.parametrize("by_fan_in", [True, False])
-def test_the_optimiser_gets_these_shares(images: Path, tmp_path: Path, by_fan_in: bool) -> None:
-    changes = {key: str(value) for key, value in CHANGES.items()}
-    plan = recipe.load("cpu", {**changes, "rate_by_fan_in": str(by_fan_in).lower()})
-    options = train.Options(
-        model="smsrn", scale=4, seed=0, data=images, validation=None, output=tmp_path, cache=images.parent / "cache",
-        resume=False, initial=None, workers=0, show_progress=False, command="",
-    )  # fmt: skip
-    trainer = Trainer(plan, options)
-    trainer.train()
-    rates = {id(parameter): group["lr"] for group in trainer.optimizer.param_groups for parameter in group["params"]}
-    expected = {
-        id(parameter): group["share"]
-        for group in train.rate_groups(trainer.model, by_fan_in=by_fan_in)
-        for parameter in group["params"]
-    }
-    assert rates == {key: plan.rate(plan.steps - 1) * share for key, share in expected.items()}
-    assert (len(set(rates.values())) > 1) == by_fan_in
-
-
 def test_the_progress_bar_shows_loss_rate_speed_and_time_left_and_quiet_hides_it(
     images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -733,7 +719,7 @@ def test_the_progress_bar_shows_loss_rate_speed_and_time_left_and_quiet_hides_it
 
 
 def test_loading_moves_samples_to_floats_between_0_and_1_in_the_layout_asked_for(images: Path) -> None:
-    pairs = patches.prepare(patches.list_images(images, "any"), 4, (1.0,), images.parent / "cache")
+    pairs = patches.prepare(sources(images), 4, (1.0,), images.parent / "cache")
     data = patches.PatchDataset(pairs, hr_patch=32, flips=True, rotations=True, seed=0)
     shares = patches.batches(range(2), 3, 0, 1)
     loaded = list(train.load_batches(data, shares, workers=0, device=torch.device("cpu"), layout=torch.channels_last))
