@@ -4,12 +4,11 @@ Everything measured comes from the records in the results folder, everything pri
 means of the four benchmarks' means, as in the paper; percentages are computed from unrounded means.
 """
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 from tabulate import tabulate
 
 from analysis import paper
@@ -312,11 +311,8 @@ def csv_text(rows: Rows) -> str:
         else:
             line["status"] = found.status
         lines.append(line)
-    text = io.StringIO()
-    writer = csv.DictWriter(text, CSV_HEADER, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(lines)
-    return text.getvalue()
+    frame = pd.DataFrame(lines, columns=list(CSV_HEADER), dtype=object)
+    return frame.to_csv(index=False, lineterminator="\n")
 
 
 def _printed_line(name: str, model: str, origin: str, parameters: int) -> dict[str, object]:

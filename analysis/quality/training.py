@@ -1,10 +1,10 @@
 """How the measured networks were trained: their share of the paper's training, and whether conditions were equal."""
 
-import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
-from statistics import median
 from typing import Any
+
+import pandas as pd
 
 from analysis.quality.columns import Rows
 from replication import weights
@@ -54,11 +54,10 @@ def jumps() -> list[Jump]:
     """Every jump in the training logs of the shipped weights."""
     found = []
     for model in ("msrn", "smsrn"):
-        with open(weights.FOLDER / f"{model}_x4.csv", encoding="utf-8", newline="") as file:
-            log = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
-        usual = median(row["loss"] for row in log)
-        for number, row in enumerate(log):
-            if number and row["loss"] > JUMP * usual:
-                best = max(earlier["validation_psnr"] for earlier in log[:number])
+        log = pd.read_csv(weights.FOLDER / f"{model}_x4.csv")
+        usual = log["loss"].median()
+        for number in log.index[log["loss"] > JUMP * usual]:
+            if number:
+                row, best = log.loc[number], log["validation_psnr"][:number].max()
                 found.append(Jump(model, row["step"], row["loss"], usual, row["validation_psnr"] - best))
     return found
