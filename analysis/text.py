@@ -3,6 +3,7 @@
 import textwrap
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from typing import Protocol
 
 from tabulate import tabulate
 
@@ -33,8 +34,40 @@ def table(rows: Iterable[Sequence[object]], headers: Sequence[str], style: str, 
     return tabulate(rows, headers, tablefmt=style, colalign=sides, disable_numparse=True)
 
 
-def checked_value(value: object) -> str:
-    """One side of a check for people."""
+class Comparison(Protocol):
+    """What `comparisons` shows: see `analysis.cost.verify.Check`."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def expected(self) -> object: ...
+    @property
+    def found(self) -> object: ...
+    @property
+    def ok(self) -> bool: ...
+
+
+def comparisons(intro: str, checks: Sequence[Comparison], headings: tuple[str, str], style: str) -> str:
+    """How many comparisons of each kind were made and failed, and each one that failed.
+
+    ``headings``: of the column of kinds, and of the column of expected values.
+    """
+    failed = [check for check in checks if not check.ok]
+    rows = []
+    for kind in dict.fromkeys(check.kind for check in checks):
+        made, wrong = (sum(check.kind == kind for check in some) for some in (checks, failed))
+        rows.append([kind, f"{made:,}", f"{wrong:,}"])
+    parts = [wrap(intro), table(rows, [headings[0], "comparisons", "differ"], style)]
+    if failed:
+        shown = [[one.kind, one.name, _value(one.expected), _value(one.found)] for one in failed]
+        parts.append(table(shown, ["DIFFERS", "where", headings[1], "found"], style))
+    parts.append("NOT VERIFIED: the values above differ." if failed else "Verified: everything agrees.")
+    return "\n\n".join(parts)
+
+
+def _value(value: object) -> str:
     return "absent" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
 
 

@@ -74,6 +74,10 @@ def lighten(module: nn.Module, *, choose: Choose = everything, from_weights: boo
     (`best_separable`) instead of fresh weights; weight normalisation is thereby multiplied out.
 
     Raises ArgumentError when two chosen convolutions share one weight tensor: separate copies would untie them.
+
+    >>> lighter, report = lighten(nn.Sequential(nn.Conv2d(64, 128, 3, padding=1), nn.Conv2d(128, 3, 1)))
+    >>> [(change.name, round(change.ratio, 4)) for change in report.changes], report.left
+    ([('0', 0.1189)], {'1': '1x1: is point-wise already'})
     """
     result = copy.deepcopy(module)
     replacements: dict[nn.Module, nn.Module] = {}

@@ -62,6 +62,9 @@ def count(module: nn.Module, input_shape: Sequence[int]) -> Count:
     """Parameters of ``module``, and its MACs for one input of ``input_shape`` (batch, channels, height, width).
 
     The module itself is not touched. Raises UserError when it does not run on such an input.
+
+    >>> count(nn.Conv2d(3, 8, 3, padding=1), (1, 3, 10, 10))
+    Count(params=224, macs=21600)
     """
     with FlopCounterMode(display=False) as counter:
         _run(_meta_copy(module), input_shape)

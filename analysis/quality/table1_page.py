@@ -4,13 +4,11 @@ Everything measured comes from the records in the results folder, everything pri
 means of the four benchmarks' means, as in the paper; percentages are computed from unrounded means.
 """
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from statistics import median
 
+import pandas as pd
 from tabulate import tabulate
 
 from analysis import paper
@@ -28,8 +26,7 @@ from analysis.quality.columns import (
     published,
     retained,
 )
-from analysis.quality.training import training_of, training_share
-from replication import weights
+from analysis.quality.training import Jump, differing_conditions, jumps, training_of, training_share
 from replication.data.benchmarks import EMBEDDED
 from replication.evaluate import BICUBIC, METHODS, NOT_TRAINED
 from replication.files import write_text
@@ -172,14 +169,14 @@ def weights_text(rows: Rows) -> list[str]:
         )
     if len(trainings) == 2:
         msrn, smsrn = trainings
-        differing = [name for name in ("recipe_digest", "step", "data", "seed") if msrn.get(name) != smsrn.get(name)]
+        differing = differing_conditions(msrn, smsrn)
         items.append(
             f"- **Not trained alike** ({', '.join(differing)}): compare the two with care."
             if differing
             else "- Both were trained alike: same recipe, steps, data and seed."
         )
     if len(trainings) == 2:
-        items += jumps_text() or [SHORT_RUNS]
+        items += jumps_text(jumps()) or [SHORT_RUNS]
     return items
 
 
@@ -188,28 +185,18 @@ SHORT_RUNS = (
     "end, it may lose more or less."
 )
 
-JUMP = 3
-"""An epoch whose mean loss is more than this many times the run's median has had a jump."""
 
-
-def jumps_text() -> list[str]:
+def jumps_text(jumps: Sequence[Jump]) -> list[str]:
     """What the shipped training logs show of runs that were thrown off: it decides what a comparison means."""
-    told = []
-    for model in ("msrn", "smsrn"):
-        with open(weights.FOLDER / f"{model}_x4.csv", encoding="utf-8", newline="") as file:
-            log = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
-        usual = median(row["loss"] for row in log)
-        for number, row in enumerate(log):
-            if number and row["loss"] > JUMP * usual:
-                best = max(earlier["validation_psnr"] for earlier in log[:number])
-                told.append(
-                    f"{DISPLAY[model]} in the epoch up to step {row['step']:.0f} (mean loss {row['loss']:.2f}, median "
-                    f"{usual:.3f}; validation {row['validation_psnr'] - best:+.2f} dB against its best before)"
-                )
-    if not told:
+    if not jumps:
         return []
+    shown = [
+        f"{DISPLAY[one.model]} in the epoch up to step {one.step:.0f} (mean loss {one.loss:.2f}, median "
+        f"{one.usual_loss:.3f}; validation {one.validation_change:+.2f} dB against its best before)"
+        for one in jumps
+    ]
     return [
-        f"- **The loss jumped during training**: {'; '.join(told)}. Part of what was learned was lost each time: the "
+        f"- **The loss jumped during training**: {'; '.join(shown)}. Part of what was learned was lost each time: the "
         "measured percentages compare these two short runs; they do not show what separability costs a network that is "
         "trained to the end, and a value above 100 % does not mean that the lighter network is the better one."
     ]
@@ -324,11 +311,8 @@ def csv_text(rows: Rows) -> str:
         else:
             line["status"] = found.status
         lines.append(line)
-    text = io.StringIO()
-    writer = csv.DictWriter(text, CSV_HEADER, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(lines)
-    return text.getvalue()
+    frame = pd.DataFrame(lines, columns=list(CSV_HEADER), dtype=object)
+    return frame.to_csv(index=False, lineterminator="\n")
 
 
 def _printed_line(name: str, model: str, origin: str, parameters: int) -> dict[str, object]:

@@ -249,7 +249,7 @@ def test_a_jump_of_the_loss_is_told_and_short_runs_are(
 ) -> None:
     save_all(tmp_path / "results", shipped)
     rows = collect(tmp_path / "results")
-    monkeypatch.setattr(table1_page.weights, "FOLDER", tmp_path)
+    monkeypatch.setattr(weights, "FOLDER", tmp_path)
     log(tmp_path, "msrn", [0.04, 0.03, 0.03, 0.04])
     log(tmp_path, "smsrn", [0.2, 0.03, 0.03, 0.04])  # a first epoch may be as bad as it likes
     assert table1_page.weights_text(rows)[-1] == table1_page.SHORT_RUNS
