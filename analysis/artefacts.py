@@ -121,7 +121,7 @@ FORMULAS, PRINTED, RECORDS, IMAGES = "formulas", "the paper's data", "records", 
 
 ARTEFACTS = (
     Artefact("cost_ratio", "equations 1-5 and both networks' cost, verified", cost, FORMULAS),
-    Artefact("table1", "Table 1 beside measured values", table1, RECORDS),
+    Artefact("table1", "Table 1 and measured values", table1, RECORDS),
     Artefact("figure1", "Figure 1: parameters against PSNR", page(figure1.write), RECORDS),
     Artefact("figure1_macs", "Figure 1 with MACs in place of parameters", page(figure1_macs.write), RECORDS),
     Artefact("identify", "which networks have the paper's numbers of parameters", designs, FORMULAS),

@@ -29,7 +29,7 @@ LITERATURE = ("luma, rounded", SCALE, "Gaussian")
 
 RETRAINED = 0.1
 """dB by which two trainings of one network may differ: those of the MSRN with 6,078,019 parameters, as published by its
-authors and by the paper, are up to this far apart on luma. A combination is told from another only above it."""
+authors and by the paper, are up to this far apart on luma. Combinations closer than it cannot be distinguished."""
 
 PAN_RGB_SSIM = 0.8643
 """SSIM of PAN on Set5 x4 over R, G and B, from its authors' test log (see paper/SOURCES.md), at 32.13 dB on luma."""

@@ -28,20 +28,9 @@ from replication.evaluate import BICUBIC, METHODS, NOT_TRAINED
 from replication.files import write_text
 from replication.measure_protocol import CHANNELS, SHAVES, WINDOWS
 
-# Measuring
-
-
-# Records
-
-
-# What the paper's numbers differ by
-
-
-# The page
-
 
 def differences_table() -> str:
-    """The paper's numbers beside the literature's."""
+    """The paper's numbers compared with the literature's."""
     in_paper, repository = paper.table1(), paper.published_row(MSRN_ROW)
     rows = []
     for name in BENCHMARKS:

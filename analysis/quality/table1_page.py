@@ -1,4 +1,4 @@
-"""Table 1: the paper's values beside the measured ones, as Markdown, CSV and LaTeX.
+"""Table 1: the paper's values and the measured ones, as Markdown, CSV and LaTeX.
 
 Everything measured comes from the records in the results folder, everything printed from analysis/paper. Averages are
 means of the four benchmarks' means, as in the paper; percentages are computed from unrounded means.
@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
-from tabulate import tabulate
 
 from analysis import paper
 from analysis.names import DISPLAY, MSRN_ROW, SCALE
@@ -27,6 +26,7 @@ from analysis.quality.columns import (
     retained,
 )
 from analysis.quality.training import Jump, differing_conditions, jumps, training_of, training_share
+from analysis.text import table
 from replication.data.benchmarks import EMBEDDED
 from replication.evaluate import BICUBIC, METHODS, NOT_TRAINED
 from replication.files import write_text
@@ -61,7 +61,7 @@ CHANNELS: dict[str, tuple[Metric, Metric]] = {"luma": ("psnr_y", "ssim_y"), "RGB
 
 
 def equal_table(rows: Rows) -> list[list[str]]:
-    """The measured columns on luma and on RGB (PSNR / SSIM), with what SMSRN keeps of MSRN's beside the paper's."""
+    """The measured columns on luma and on RGB (PSNR / SSIM), with what SMSRN keeps of MSRN's, here and in the paper."""
     theirs = paper.table1().retained
     heading = ["set", "channels", "Bicubic", "SMSRN", "MSRN", "lost PSNR", "kept (PSNR / SSIM)"]
     table = [[*heading, f"kept in the paper: {theirs['psnr']} % / {theirs['ssim']} %"]]
@@ -82,7 +82,7 @@ def _kept(ratio: Ratio) -> str:
 
 
 def literature_table(rows: Rows) -> list[list[str]]:
-    """The same measurements as other papers print them (PSNR and SSIM on luma), with published values beside them."""
+    """The same measurements as other papers print them (PSNR and SSIM on luma), next to published values."""
     known = published("Bicubic", "Bicubic (published)")
     bicubic = measured(rows, BICUBIC, "ssim_y")
     columns = [published(MSRN_ROW, "MSRN (its authors' code, 2019)")]
@@ -150,7 +150,7 @@ def records_table(rows: Rows) -> list[list[str]]:
 
 
 def weights_text(rows: Rows) -> list[str]:
-    """One item per network: its weights and how they were trained; then whether both were trained alike."""
+    """One item per network: its weights and how they were trained; then whether the conditions were equal."""
     items, trainings = [], []
     for model in ("msrn", "smsrn"):
         training = training_of(rows, model)
@@ -253,11 +253,10 @@ def markdown(rows: Rows) -> str:
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
-def _markdown_table(table: list[list[str]], numbers: Sequence[str] | None = None) -> str:
-    """``table`` with its heading row first; columns named in ``numbers`` (default: all but the first) to the right."""
-    numbers = table[0][1:] if numbers is None else numbers
-    align = ["right" if heading in numbers else "left" for heading in table[0]]
-    return tabulate(table[1:], table[0], tablefmt="pipe", disable_numparse=True, colalign=align if table[1:] else None)
+def _markdown_table(rows: list[list[str]], numbers: Sequence[str] | None = None) -> str:
+    """``rows`` with the headings first; columns named in ``numbers`` (default: all but the first) to the right."""
+    numbers = rows[0][1:] if numbers is None else numbers
+    return table(rows[1:], rows[0], "pipe", "".join("r" if heading in numbers else "l" for heading in rows[0]))
 
 
 def latex(rows: Rows) -> str:
