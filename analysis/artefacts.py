@@ -28,7 +28,8 @@ from analysis.figures import (
 )
 from analysis.networks import catalogue, lighten_page, networks_page
 from analysis.quality import protocol_page, table1_page
-from analysis.quality.columns import bicubic_deviation, collect
+from analysis.quality.columns import bicubic_deviation
+from analysis.quality.training import measurements
 from analysis.speed import inference_page, training_page
 from replication.records import TOLERANCE_PSNR, TOLERANCE_SSIM, Record, Speed, TrainingSpeed, folder
 from replication.stages import Job, Outcome
@@ -95,8 +96,9 @@ def networks(job: Job) -> Outcome:
 
 def table1(job: Job) -> Outcome:
     """Table 1, and whether bicubic interpolation gives the published values."""
-    outcome = Outcome(table1_page.write(job.results), table1_page.summary(job.results))
-    deviation = bicubic_deviation(collect(job.results))
+    facts = measurements(job.results)
+    outcome = Outcome(table1_page.save(facts, job.results), table1_page.summary(facts))
+    deviation = bicubic_deviation(facts.rows)
     if deviation and (deviation[0] > TOLERANCE_PSNR or deviation[1] > TOLERANCE_SSIM):
         outcome.failures.append(
             f"bicubic is {deviation[0]:.4f} dB and {deviation[1]:.6f} (SSIM) from the published values; "
