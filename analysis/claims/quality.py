@@ -127,7 +127,7 @@ def table1_values(model: str, metric: str) -> Callable[[Sources], Finding]:
 
 
 def decibels_lost(row: str) -> float:
-    """What SMSRN loses against MSRN in Table 1, in dB; the average from the printed per-set values."""
+    """What SMSRN loses against MSRN in Table 1, in dB; the average over the printed per-set values."""
     if row == AVERAGE:
         return float(mean(cells("msrn", "psnr")).best - mean(cells("smsrn", "psnr")).best)
     in_paper = paper.table1()
