@@ -1,7 +1,7 @@
 """The only formatter: tables, percentages, wrapped prose and numbers, for pages and terminals."""
 
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Protocol
 
@@ -25,13 +25,13 @@ def wrap(text: str) -> str:
     return textwrap.fill(joined, 100, break_long_words=False, break_on_hyphens=False).replace("\u00a0", " ")
 
 
-def table(rows: Iterable[Sequence[object]], headers: Sequence[str], style: str, align: str = "") -> str:
+def table(rows: Sequence[Sequence[object]], headers: Sequence[str], style: str, align: str = "") -> str:
     """A table with its cells as they are given.
 
     ``align``: a letter for each column, ``l`` or ``r``; unless given, the first is ``l`` and all others ``r``.
     """
     sides = [{"l": "left", "r": "right"}[letter] for letter in align or "l" + "r" * (len(headers) - 1)]
-    return tabulate(rows, headers, tablefmt=style, colalign=sides, disable_numparse=True)
+    return tabulate(rows, headers, tablefmt=style, colalign=sides if rows else None, disable_numparse=True)
 
 
 class Comparison(Protocol):

@@ -4,7 +4,6 @@ Tables, figures and verdicts are made from the records by ``python -m analysis``
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 from torch import nn
@@ -129,10 +128,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             "`tox -e replicate` does both\n"
         ),
     )
-    parser.add_argument("--data", type=Path, metavar="DIR", help="data folder (default: $REPLICATION_DATA or data)")
-    parser.add_argument(
-        "--results", type=Path, metavar="DIR", default=Path("results"), help="results folder (default: %(default)s)"
-    )
+    parser.add_data()
+    parser.add_results()
     arguments = parser.parse_args(argv)
     data_root(arguments.data)  # what is wrong with a folder is said before the first stage, not after it
     records.check_writable(arguments.results)

@@ -1,8 +1,7 @@
 """How long each network takes in each backend, and how much memory: measured in one run, and recorded.
 
-Every round runs each variant once, in shuffled order, so that whatever else the machine does falls on all of them
-alike. Memory is measured in a process of its own for each variant, which loads PyTorch only where the variant needs it.
-`analysis.speed.inference_page.inference_page` makes the tables and the picture of the record.
+Every round runs each variant once, in shuffled order, so that other load affects all of them equally. Memory is
+measured in a process of its own for each variant, which loads PyTorch only where the variant needs it.
 """
 
 import argparse
@@ -354,9 +353,7 @@ def parser() -> Parser:
         "--threads", type=_positive, nargs="+", default=[1, 2], metavar="N", help="processor threads (default: 1 2)"
     )
     result.add_argument("--data", type=Path, metavar="DIR", help="where Set5 is looked for (for half precision)")
-    result.add_argument(
-        "--results", type=Path, metavar="DIR", default=Path("results"), help="results folder (default: %(default)s)"
-    )
+    result.add_results()
     return result
 
 

@@ -196,10 +196,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         choices=(*BENCHMARKS, EMBEDDED),
         help="default: Set5 where it is or is recorded, else the embedded set",
     )
-    parser.add_argument("--data", type=Path, metavar="DIR", help="data folder (default: $REPLICATION_DATA or data)")
-    parser.add_argument(
-        "--results", type=Path, metavar="DIR", default=Path("results"), help="results folder (default: %(default)s)"
-    )
+    parser.add_data()
+    parser.add_results()
     parser.add_argument("--force", action="store_true", help="measure again what is recorded already")
     arguments = parser.parse_args(argv)
     written, missing = update(arguments.results, arguments.data, arguments.benchmark, force=arguments.force)

@@ -8,8 +8,6 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from tabulate import tabulate
-
 from analysis.claims.finding import Formula, Recomputed
 from analysis.claims.quality import Decibels, decibels, more_error
 from analysis.claims.verdict import PART, VERDICTS, Entry, counts, ledger
@@ -153,7 +151,7 @@ def markdown(entries: Sequence[Entry]) -> str:
             "and captions belongs to one claim. Not listed: numbers of sections, figures and references, dates, the "
             "grant and the authors' lives."
         ),
-        tabulate(rows, ["claim", "first said in", "printed", "recomputed", "verdict"], "github", disable_numparse=True),
+        table(rows, ["claim", "first said in", "printed", "recomputed", "verdict"], "github", "lllll"),
         "## What a percentage of a decibel value means",
         decibel_text(decibels()),
         "## Each claim",

@@ -67,12 +67,13 @@ def measured_kept(sources: Sources, metric: str) -> str:
     if ratio is None or trainings[0] is None or trainings[1] is None:
         return f"Not measured here: {full.missing or light.missing}."
     differing = differing_conditions(trainings[0], trainings[1])
-    alike = f"not under equal conditions ({', '.join(differing)} differ)" if differing else "under equal conditions"
+    conditions = (
+        f"not under equal conditions ({', '.join(differing)} differ)" if differing else "under equal conditions"
+    )
     kept_here = ratio.psnr if metric == "psnr" else ratio.ssim
     lost = f", {abs(ratio.lost_db):.2f} dB {'less' if ratio.lost_db > 0 else 'more'}" if metric == "psnr" else ""
-    return (
-        f"Measured here {alike}, with {training_share(trainings[1])} of the paper's training: {kept_here:.2f} %{lost}."
-    )
+    share = training_share(trainings[1])
+    return f"Measured here {conditions}, with {share} of the paper's training: {kept_here:.2f} %{lost}."
 
 
 def rgb_better(sources: Sources) -> Finding:
@@ -126,7 +127,7 @@ def table1_values(model: str, metric: str) -> Callable[[Sources], Finding]:
 
 
 def decibels_lost(row: str) -> float:
-    """What SMSRN loses against MSRN in Table 1, in dB; the average from the printed per-set values."""
+    """What SMSRN loses against MSRN in Table 1, in dB; the average over the printed per-set values."""
     if row == AVERAGE:
         return float(mean(cells("msrn", "psnr")).best - mean(cells("smsrn", "psnr")).best)
     in_paper = paper.table1()

@@ -46,7 +46,7 @@ def equations_text(result: Study, style: str) -> str:
 
 
 def percentages_text(result: Study, style: str) -> str:
-    """The percentages that the paper draws from equation 5, beside exact ones. Does not depend on what was asked."""
+    """The percentages that the paper derives from equation 5, and exact ones. Independent of the arguments."""
     rows = []
     for kernel, printed_ratio, printed_saving in PRINTED:
         exact = ratio(kernel, PRINTED_CHANNELS)

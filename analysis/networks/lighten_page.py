@@ -76,7 +76,7 @@ def growing_layers(cases: Sequence[Lightened]) -> list[str]:
 
 
 def random_error(change: Change) -> float:
-    """About the error of `best_separable` for kernels of independent random numbers of one variance.
+    """Approximate error of `best_separable` on i.i.d. random kernels.
 
     The largest singular value of an N x k² matrix of such numbers is about √N + k, its Frobenius norm √N · k.
     """
@@ -289,7 +289,7 @@ def main(argv: Sequence[str] | None = None) -> int | None:
     arguments = parser().parse_args(argv)
     if arguments.network is None:
         if arguments.input or arguments.only != ["*"] or arguments.from_weights:
-            raise UserError("--input, --only and --from-weights: expected --network beside them")
+            raise UserError("--input, --only and --from-weights: expected --network with them")
         for path in [*measure(arguments.results, arguments.data), *write(arguments.results)]:
             print(f"wrote {path}")
         return None

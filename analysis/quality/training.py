@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from analysis.quality.columns import Rows
+from analysis.names import SCALE
+from analysis.quality.columns import Rows, collect
 from replication import weights
+from replication.models import MODELS, build, count_parameters
 
 FULL_BUDGET = 0.95
 """Minimum share of the paper's training before measured and printed values are compared."""
@@ -61,3 +64,24 @@ def jumps() -> list[Jump]:
                 row, best = log.loc[number], log["validation_psnr"][:number].max()
                 found.append(Jump(model, row["step"], row["loss"], usual, row["validation_psnr"] - best))
     return found
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """All that the page of Table 1 shows: what is recorded, parameters counted, trainings, jumps of the loss.
+
+    ``trainings``: by network, None where nothing is recorded with its shipped weights.
+    """
+
+    rows: Rows
+    parameters: Mapping[str, int]
+    trainings: Mapping[str, dict[str, Any] | None]
+    jumps: tuple[Jump, ...]
+
+
+def measurements(results: Path) -> Measurements:
+    """The facts, from the records in the results folder and the logs of the shipped weights."""
+    rows = collect(results)
+    parameters = {model: count_parameters(build(model, scale=SCALE)) for model in MODELS}
+    trainings = {model: training_of(rows, model) for model in MODELS}
+    return Measurements(rows, parameters, trainings, tuple(jumps()) if all(trainings.values()) else ())

@@ -101,7 +101,7 @@ def layer_table(account: Account) -> str:
 
 
 def trials_table(record: Speed) -> str:
-    """What was tried with the folded SMSRN beside what counts, in the first situation."""
+    """What else was tried with the folded SMSRN, in the first situation."""
     found = medians(record, situations(record)[0])
     rows = []
     for name in backends(record):
