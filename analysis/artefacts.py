@@ -22,16 +22,17 @@ from analysis.figures import (
     figure2,
     figure3,
     figures4to7,
+    ladder,
     macs_by_group,
     speed,
     summary,
 )
 from analysis.networks import catalogue, lighten_page, networks_page
-from analysis.quality import protocol_page, table1_page
+from analysis.quality import ladder_page, protocol_page, runs_page, table1_page
 from analysis.quality.columns import bicubic_deviation
 from analysis.quality.training import measurements
 from analysis.speed import inference_page, training_page
-from replication.records import TOLERANCE_PSNR, TOLERANCE_SSIM, Record, Speed, TrainingSpeed, folder
+from replication.records import TOLERANCE_PSNR, TOLERANCE_SSIM, Record, Speed, TrainingRun, TrainingSpeed, folder
 from replication.stages import Job, Outcome
 
 
@@ -120,6 +121,7 @@ def photographs(job: Job) -> Outcome:
 
 FORMULAS, PRINTED, RECORDS, IMAGES = "formulas", "the paper's data", "records", "images and weights"
 """What artefacts are made from."""
+RECORD_RUNS = "python -m replication.runs RUN"
 
 ARTEFACTS = (
     Artefact("cost_ratio", "equations 1-5 and both networks' cost, verified", cost, FORMULAS),
@@ -133,6 +135,16 @@ ARTEFACTS = (
     Artefact("fold", "what folding the linear layers saves, verified", fold, FORMULAS),
     Artefact("speed", "time and memory of inference", page(inference_page.write), RECORDS, Speed),
     Artefact("speed_figure", "time of inference as bars", page(speed.write), RECORDS, Speed),
+    Artefact(
+        "ladder",
+        "what separability costs at growing budgets",
+        page(ladder_page.write),
+        RECORDS,
+        TrainingRun,
+        RECORD_RUNS,
+    ),
+    Artefact("ladder_figure", "PSNR against the budget", page(ladder.write), RECORDS, TrainingRun, RECORD_RUNS),
+    Artefact("runs", "all recorded trainings and their cost", page(runs_page.write), RECORDS, TrainingRun, RECORD_RUNS),
     Artefact("training_speed", "what a training step costs", page(training_page.write), RECORDS, TrainingSpeed),
     Artefact("assumptions", "what the paper leaves open, and what is assumed", page(assumptions_page.write), PRINTED),
     Artefact("claims", "every number of the paper, with a verdict", claims, RECORDS),

@@ -169,6 +169,7 @@ def identifying_facts(plan: Recipe, options: Options, pairs: patches.Pairs) -> d
         "data": data,
         "data_digest": pairs.digest,
         "initial": weights.digest(options.initial) if options.initial else None,
+        "trunk": None,
         "paper_fraction": plan.seen_pixels / recipe.load("paper").seen_pixels,
         "precision": precision_here(plan),
         "threads": torch.get_num_threads(),
@@ -176,6 +177,14 @@ def identifying_facts(plan: Recipe, options: Options, pairs: patches.Pairs) -> d
         "versions": environment,
         "command": options.command,
     }
+
+
+def trunk(found: Checkpoint, own: dict[str, Any]) -> dict[str, float] | None:
+    """Steps and hours shared with the run of another length whose state this one goes on from; None without one."""
+    if found.run["recipe_digest"] == own["recipe_digest"]:
+        inherited: dict[str, float] | None = found.run.get("trunk")
+        return inherited
+    return {"step": found.progress.step, "hours": found.progress.seconds / 3600}
 
 
 SAME = ("model", "scale", "seed", "data_digest", "initial", "precision")

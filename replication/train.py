@@ -40,6 +40,7 @@ from replication.run import (
     make_accelerator,
     sources,
     state_to_go_on_from,
+    trunk,
 )
 
 LOOK = 20
@@ -98,6 +99,7 @@ class Trainer:
         if found is None:
             return Progress(step=0, seconds=0.0, best_psnr=None, log=[])
         checkpoint.restore(found, self.live)
+        self.run_facts["trunk"] = trunk(found, self.run_facts)
         return found.progress
 
     # -- the loop -----------------------------------------------------------------------------------------------------

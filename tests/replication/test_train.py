@@ -1,6 +1,7 @@
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -730,3 +731,94 @@ def test_loading_moves_samples_to_floats_between_0_and_1_in_the_layout_asked_for
         for row in range(3):
             torch.testing.assert_close(high[row], data[3 * step + row][1] / 255)
             torch.testing.assert_close(low[row], data[3 * step + row][0] / 255)
+
+
+# -- branches, folders, precision, compilation -------------------------------------------------------------------------
+
+
+def test_a_run_that_branches_from_a_trunk_is_the_run_made_whole(images: Path, tmp_path: Path) -> None:
+    main(arguments(images, tmp_path / "short", steps=8))  # the rate falls from step 4 on
+    main(arguments(images, tmp_path / "whole", steps=12))
+    before_decay = tmp_path / "short" / checkpoint.BEFORE_DECAY
+    main(arguments(images, tmp_path / "branch", "--trunk", str(before_decay), steps=12))
+    assert_same_state(tmp_path / "branch", tmp_path / "whole")
+    facts = newest(tmp_path / "branch").run
+    assert facts["trunk"]["step"] == 4
+    assert facts["trunk"]["hours"] > 0
+    assert "--trunk short/before-decay.safetensors" in facts["command"]
+    assert newest(tmp_path / "whole").run["trunk"] is None
+
+
+def test_an_interrupted_branch_goes_on_in_its_own_folder_and_remembers_its_trunk(images: Path, tmp_path: Path) -> None:
+    main(arguments(images, tmp_path / "short", steps=8))
+    options = ["--trunk", str(tmp_path / "short" / checkpoint.BEFORE_DECAY), "--resume"]
+    interrupted_run(arguments(images, tmp_path / "branch", *options, steps=12), 9)
+    assert newest(tmp_path / "branch").progress.step == 8
+    main(arguments(images, tmp_path / "branch", *options, steps=12))
+    main(arguments(images, tmp_path / "whole", steps=12))
+    assert_same_state(tmp_path / "branch", tmp_path / "whole")
+    assert newest(tmp_path / "branch").run["trunk"]["step"] == 4
+
+
+def test_a_trunk_whose_rate_has_fallen_or_that_is_missing_is_refused(
+    images: Path, finished: Path, tmp_path: Path
+) -> None:
+    last = checkpoint.path_for(finished, 6)
+    with pytest.raises(UserError, match=r"another recipe \(steps: 6 there, 12 here\)"):
+        main(arguments(images, tmp_path / "run", "--trunk", str(last), steps=12))
+    with pytest.raises(UserError, match="no-such"):
+        main(arguments(images, tmp_path / "run", "--trunk", str(tmp_path / "no-such"), steps=12))
+
+
+def test_several_folders_each_with_its_size(images: Path, tmp_path: Path) -> None:
+    more = tmp_path / "photographs"
+    more.mkdir()
+    write_image(more / "0.png", noise(80, 96, 7))
+    options = arguments(images, tmp_path / "run", steps=2)
+    options[options.index(str(images)) + 1 : options.index(str(images)) + 1] = [f"{more}@0.5"]
+    main(options)
+    facts = newest(tmp_path / "run").run
+    assert facts["data"] == "3 images of images and 1 images of photographs@0.5"
+    assert "--data images photographs@0.5 " in facts["command"]
+
+
+@pytest.mark.parametrize("factor", ["0", "2", "x"])
+def test_a_bad_factor_of_a_folder_exits_with_2(
+    images: Path, tmp_path: Path, factor: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["--model", "smsrn", "--data", f"{images}@{factor}", "--output", str(tmp_path / "run")])
+    assert stopped.value.code == 2
+    assert f"{images}@{factor}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("has_bf16", [True, False])
+def test_automatic_precision_is_bf16_where_the_processor_has_it(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_bf16: bool
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "avx512_bf16": has_bf16})
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    main(arguments(images, tmp_path / "auto", steps=2, precision="auto"))
+    AcceleratorState._reset_state(True)
+    expected = "bf16" if has_bf16 else "fp32"
+    main(arguments(images, tmp_path / "named", steps=2, precision=expected))
+    assert newest(tmp_path / "auto").run["precision"] == expected
+    assert_same_state(tmp_path / "auto", tmp_path / "named")
+
+
+def test_a_short_run_says_how_long_the_recipe_takes(
+    images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(arguments(images, tmp_path / "run", steps=2))
+    line = capsys.readouterr().err.splitlines()[-1]
+    found = newest(tmp_path / "run").progress
+    hours = recipe.load("cpu").steps * found.seconds / 2 / 3600
+    assert line == f"at this pace the {recipe.load('cpu').steps:,} steps of the recipe take {hours:,.1f} hours"
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
+def test_a_compiled_network_trains_alike(images: Path, tmp_path: Path) -> None:
+    for name, compiled in (("plain", "false"), ("compiled", "true")):
+        main(arguments(images, tmp_path / name, steps=2, compile=compiled, fast_depthwise="false"))
+    plain, compiled_run = (newest(tmp_path / name).progress.log[0]["loss"] for name in ("plain", "compiled"))
+    assert compiled_run == pytest.approx(plain, rel=1e-4)
