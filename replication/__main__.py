@@ -14,10 +14,10 @@ from replication.data.benchmarks import BENCHMARKS, data_root
 from replication.errors import Parser, run
 from replication.fold import fold
 from replication.models import MODELS, build
+from replication.network import DEFAULT_SCALE as SCALE
 from replication.records import TOLERANCE_PSNR, TOLERANCE_SSIM
 from replication.stages import Job, Outcome, Stage, run_stages
 
-SCALE = 4
 FOLDED_SIZES = ((1, 1), (7, 2), (16, 24))
 """LR heights and widths on which the folded networks are compared: the smallest image, and two with an inside."""
 FOLDED_TOLERANCE = 1e-5

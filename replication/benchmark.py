@@ -24,12 +24,12 @@ from replication import records
 from replication.backends import BACKENDS, check_threads, load_network
 from replication.errors import MissingPackageError, Parser, UserError, run
 from replication.images.photo import Pixels
-from replication.network import Batch, Network, extra, torch_network, trained
+from replication.network import DEFAULT_SCALE, Batch, Network, extra, torch_network, trained
 from replication.records import Account, HalfPrecision, LayerTime, Memory, Speed, Timing
 from replication.runtimes import ONNX_RUNTIMES
 from replication.upscale import upscale
 
-SCALE = 4
+SCALE = DEFAULT_SCALE
 SIZES = {"1280x720 output": (180, 320), "256x256 input": (256, 256)}
 """Height and width of the LR input."""
 NETWORKS = (("msrn", False), ("msrn", True), ("smsrn", False), ("smsrn", True))

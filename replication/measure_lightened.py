@@ -9,12 +9,12 @@ from replication import evaluate, records, weights
 from replication.data import benchmarks
 from replication.lighten import Report, lighten, papers_choice
 from replication.models import build
+from replication.network import DEFAULT_SCALE as SCALE
 from replication.records import Lightening
 
 LIGHTENED = "msrn-rank1"
 """The name in records: trained MSRN with the paper's layers replaced by their best separable approximations."""
 
-SCALE = 4
 SETS = ("Set5", benchmarks.EMBEDDED)
 """What the approximation of the trained MSRN is measured on."""
 

@@ -21,13 +21,12 @@ from replication.errors import ArgumentError, DamagedFileError, Parser, run
 from replication.evaluate import METHODS, NOT_TRAINED, Prepared, Subject, prepare, subject
 from replication.images.color import rgb_to_luma
 from replication.images.resize import imresize
+from replication.network import DEFAULT_SCALE as SCALE
 from replication.records import ProtocolStudy, StudyImage, StudyKey
 
 Image = NDArray[np.uint8]
 
 Planes = list[NDArray[np.float64]]
-
-SCALE = 4
 
 VERSION = 1
 """Raise it when a combination is added or changes its meaning: older records are then not used."""

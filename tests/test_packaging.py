@@ -82,3 +82,10 @@ def test_every_dependency_has_an_exact_version(name: str) -> None:
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     exact = {normal(line.split("==")[0]) for line in lines if "==" in line}
     assert declared([name]) <= exact
+
+
+def test_commits_are_checked_as_tox_checks() -> None:
+    entries = re.findall(r"entry: (.+)", (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    commands = {line.strip() for line in (ROOT / "tox.ini").read_text(encoding="utf-8").splitlines()}
+    assert entries == ["ruff check", "ruff format --check", "mypy"]
+    assert set(entries) <= commands

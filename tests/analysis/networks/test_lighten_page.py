@@ -305,5 +305,5 @@ def test_bad_networks_are_one_line(arguments: list[str], message: str) -> None:
 
 
 def test_options_without_a_network_are_refused() -> None:
-    with pytest.raises(UserError, match="expected --network beside them"):
+    with pytest.raises(UserError, match="expected --network with them"):
         lighten_page.main(["--from-weights"])
