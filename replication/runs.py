@@ -58,12 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         description=f"{__doc__}\nWrites into results/records/runs; `python -m analysis runs` makes the page.",
         epilog="""examples:
   python -m replication.runs runs/smsrn_x4-cpu runs/msrn_x4-cpu
-<<<<<<< HEAD
   python -m replication.runs runs/trial --note 'rate too high, dropped'""",
-=======
-  python -m replication.runs runs/trial --note "rate too high: loss jumped at step 900, dropped"
-""",
->>>>>>> structure
     )
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folder of a training run")
     parser.add_argument("--note", default="", help="why the runs were made, or why they were dropped")
