@@ -28,11 +28,20 @@ from analysis.figures import (
     summary,
 )
 from analysis.networks import catalogue, lighten_page, networks_page
-from analysis.quality import ladder_page, protocol_page, runs_page, table1_page
+from analysis.quality import calibration_page, ladder_page, protocol_page, runs_page, table1_page
 from analysis.quality.columns import bicubic_deviation
 from analysis.quality.training import measurements
 from analysis.speed import inference_page, training_page
-from replication.records import TOLERANCE_PSNR, TOLERANCE_SSIM, Record, Speed, TrainingRun, TrainingSpeed, folder
+from replication.records import (
+    TOLERANCE_PSNR,
+    TOLERANCE_SSIM,
+    Calibration,
+    Record,
+    Speed,
+    TrainingRun,
+    TrainingSpeed,
+    folder,
+)
 from replication.stages import Job, Outcome
 
 
@@ -129,6 +138,14 @@ ARTEFACTS = (
     Artefact("figure1", "Figure 1: parameters against PSNR", page(figure1.write), RECORDS),
     Artefact("figure1_macs", "Figure 1 with MACs in place of parameters", page(figure1_macs.write), RECORDS),
     Artefact("identify", "which networks have the paper's numbers of parameters", designs, FORMULAS),
+    Artefact(
+        "calibration",
+        "published values of networks that others trained, measured",
+        page(calibration_page.write),
+        RECORDS,
+        Calibration,
+        "python -m replication.calibrate",
+    ),
     Artefact("protocol", "which metric protocol fits the paper's values", page(protocol_page.write), RECORDS),
     Artefact("networks", "other published networks, counted", networks, FORMULAS),
     Artefact("lighten", "other networks with separable convolutions", page(lighten_page.write), RECORDS),

@@ -216,7 +216,9 @@ def trained(fraction: float, shift: float, **differing: Any) -> Sources:
     for model, column in (("msrn", in_paper.msrn), ("smsrn", in_paper.smsrn)):
         training = {**TRAINING, "paper_fraction": fraction, **(differing if model == "smsrn" else {})}
         for name, score in column.scores.items():
-            image = ImageResult("one", 40, 40, score.psnr + shift, 0.9, 1.0, score.ssim + shift / 10, 0.1)
+            image = ImageResult(
+                "one", 40, 40, 1.0, 0.9, 1.0, score.ssim + shift / 10, 1.0, 0.9, score.psnr + shift, 0.1
+            )
             key = Key(model, "cd", "ef", records.protocols(4), 4)
             rows[name, model] = Row(name, model, Evaluation(key, name, (image,), training, {}, ""), "recorded")
 
