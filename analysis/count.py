@@ -21,12 +21,20 @@ DEFAULT_INPUT = (1, 3, 180, 320)
 SCALES = (2, 3, 4, 8)
 
 
-def sizes(scale: int, channels: int) -> dict[str, Shape]:
-    """The inputs at which papers count a super-resolution network; the first is the one that is shown in full."""
+def sizes(network: str, scale: int, channels: int) -> dict[str, Shape]:
+    """The inputs at which papers count a super-resolution network; the first is the one that is shown in full.
+
+    Raises UserError for a published network and a scale that it is not built for.
+    """
+    known = COUNTED.get(network)
+    if known and scale != 4:
+        raise UserError(f"--scale: expected 4 for {network}, because the published networks are built for x4")
     found = {f"{OUTPUT_WIDTH}x{OUTPUT_HEIGHT} output": (OUTPUT_HEIGHT // scale, OUTPUT_WIDTH // scale)}
     if scale == 3:  # 1280 is no multiple of 3, and 320 x 320 has a ninth of the area of 1280 x 720
         found = {"1280x720 output, input 427x240": (240, 427), "1280x720 output, by area": (320, 320)}
     found["256x256 input (NTIRE)"] = (256, 256)
+    if known:
+        return {name: Shape(known.input_shape(scale * size[0], scale * size[1])) for name, size in found.items()}
     return {name: Shape((1, channels, *size)) for name, size in found.items()}
 
 
@@ -122,7 +130,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.scale and (arguments.input or arguments.inputs_from):
         raise UserError("--scale: expected no --input beside it, because it sets the input")
     network = user_network(arguments.network, "NETWORK")
-    at = sizes(arguments.scale, arguments.channels) if arguments.scale else {}
+    at = sizes(arguments.network, arguments.scale, arguments.channels) if arguments.scale else {}
     inputs = Inputs((next(iter(at.values())),)) if at else asked_inputs(arguments, arguments.network)
     counted = count(network, inputs)
     extra = {}

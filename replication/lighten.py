@@ -162,7 +162,7 @@ def _reason_to_leave(layer: _ConvNd) -> str | None:
     if layer.groups > 1 and layer.groups in sides:
         return DEPTHWISE
     plain = next(one for one in type(layer).__mro__ if one.__module__ == "torch.nn.modules.conv")
-    if type(layer).forward is not plain.forward or "forward" in vars(layer):
+    if getattr(type(layer), "forward", None) is not getattr(plain, "forward", None) or "forward" in vars(layer):
         return SUBCLASS
     before = [one for one in layer._forward_pre_hooks.values() if not isinstance(one, WeightNorm | SpectralNorm)]
     return HOOKS if before or layer._forward_hooks else None
@@ -177,7 +177,7 @@ def _check_alone(name: str, layer: _ConvNd, owners: dict[int, str]) -> None:
 
 
 def _check_functions(module: nn.Module, chosen: Mapping[int, str]) -> None:
-    """Refuse a network in which a function holds a chosen layer: functions are not copied, so it would keep the old one.
+    """Refuse a network in which a function holds a chosen layer: functions are not copied and would keep the old one.
 
     Raises ArgumentError naming both.
     """
@@ -233,7 +233,7 @@ def _replaced(module: nn.Module, replacements: Mapping[int, nn.Module]) -> nn.Mo
             if isinstance(value, Tensor) and not value.is_leaf:
                 memo[id(value)] = value.detach().clone()
     try:
-        return cast(nn.Module, copy.deepcopy(module, memo))
+        return copy.deepcopy(module, memo)
     except Exception as error:  # somebody else's objects: copying can fail in any way
         text = str(error).splitlines()
         raise ArgumentError(
@@ -299,12 +299,13 @@ def approximate(conv: _ConvNd, depthwise: _ConvNd, pointwise: _ConvNd) -> float:
 
 def _weight(conv: _ConvNd) -> Tensor:
     """The present kernels. Old normalisation leaves those of the last run on the layer, so they are made anew."""
+    weight: Tensor = conv.weight
     for hook in conv._forward_pre_hooks.values():
         if isinstance(hook, WeightNorm):
-            return cast(Tensor, hook.compute_weight(conv)).detach()
+            weight = hook.compute_weight(conv)
         if isinstance(hook, SpectralNorm):
-            return cast(Tensor, hook.compute_weight(conv, do_power_iteration=False)).detach()
-    return conv.weight.detach()
+            weight = hook.compute_weight(conv, do_power_iteration=False)
+    return weight.detach()
 
 
 def best_separable(weight: Tensor) -> tuple[Tensor, Tensor, float]:

@@ -73,7 +73,7 @@ def by_layers(count: Count) -> Check:
         known = known and rest == layer.constant_macs
         ending = ", the rest does not depend on the input" if rest == layer.constant_macs else ""
         reasons.append(
-            f"{layer.name} ({layer.kind}) has {layer.formula:,} by its shape and {layer.macs:,} by its operators{ending}"
+            f"{layer.name} ({layer.kind}): {layer.formula:,} by its shape, {layer.macs:,} by its operators{ending}"
         )
     why = "; ".join(reasons[:3]) + (f"; and {len(reasons) - 3} more" if len(reasons) > 3 else "")
     return Check("the sum over the layers, by their shapes", count.macs, found, known, why)

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -77,14 +77,18 @@ def copied(module: nn.Module, *, meta: bool) -> nn.Module:
 
 def _on_meta(value: Tensor) -> Tensor | None:
     if isinstance(value, UninitializedParameter):
-        return UninitializedParameter(value.requires_grad, device=META, dtype=value.dtype)
+        return cast(Tensor, _made(UninitializedParameter, value))
     if isinstance(value, UninitializedBuffer):
-        return UninitializedBuffer(value.requires_grad, device=META, dtype=value.dtype)
+        return cast(Tensor, _made(UninitializedBuffer, value))
     if type(value) is nn.Parameter:
         return nn.Parameter(value.detach().to(META), requires_grad=value.requires_grad)
     if type(value) is Tensor or isinstance(value, nn.Buffer):
         return value.detach().to(META)
     return None  # some other kind of tensor: it stays as it is, and the real device is used
+
+
+def _made(kind: Any, value: Tensor) -> Any:
+    return kind(value.requires_grad, device=META, dtype=value.dtype)
 
 
 def is_lazy(module: nn.Module) -> bool:

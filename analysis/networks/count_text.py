@@ -36,14 +36,14 @@ class Sheet:
         return not self.count.unknown and all(check.ok for check in self.checks)
 
 
-def scaled(values: Iterable[float]) -> tuple[int, str]:
-    """A divisor and its prefix with which the smallest of ``values`` above 0 does not round to nothing.
+def scaled(values: Iterable[float], least: float = 0.1) -> tuple[int, str]:
+    """A divisor and its prefix with which the smallest of ``values`` above 0 is at least ``least``.
 
     1 and no prefix for small numbers, which are then shown whole.
     """
     smallest = min((value for value in values if value > 0), default=0)
     for power, prefix in ((9, "G "), (6, "M "), (3, "K ")):
-        if smallest >= 10 ** (power - 1):
+        if smallest >= least * 10**power:
             return int(10**power), prefix
     return 1, ""
 
@@ -142,7 +142,7 @@ def total_table(sheet: Sheet) -> str:
         ("activations", count.activations),
         ("bytes moved", count.bytes),
     ):
-        divisor, prefix = scaled([value])
+        divisor, prefix = scaled([value], least=1)
         rows.append([name, f"{value:,}", f"{amount(value, divisor)} {prefix}".strip() if divisor > 1 else ""])
     return table(rows, ["total", "", ""], "simple")
 
@@ -220,9 +220,9 @@ def time_text(timing: Timing) -> str:
         )
     headers = ["measured", "MACs", "ms", "least to most", "x floor", "x first", "MiB at peak"]
     text = (
-        f"{len(before.seconds)} rounds in shuffled order on {timing.threads} thread(s), {timing.dtype} product; the "
-        f"floor is what the MACs take at the {timing.rate / 1e9:,.1f} G MACs per second of the matrix product, measured "
-        "in the same run. MiB at peak: what the first run added to the process's resident memory."
+        f"{len(before.seconds)} rounds in shuffled order on {timing.threads} thread(s); the floor is what the MACs "
+        f"take at the {timing.rate / 1e9:,.1f} G MACs per second of the {timing.dtype} matrix product, measured in the "
+        "same run. MiB at peak: what the first run added to the process's resident memory."
     )
     return table(rows, headers, "simple") + "\n\n" + wrap(text)
 
@@ -281,6 +281,10 @@ def timing_dictionary(timing: Timing) -> dict[str, Any]:
     }
 
 
+COLUMNS = ("name", "kind", "calls", "params", "macs", "macs_independent_of_input", "activations", "bytes")
+"""What is told of each layer."""
+
+
 def _row(layer: Layer, bias: bool) -> dict[str, Any]:
     return {
         "name": layer.name,
@@ -299,10 +303,10 @@ def as_json(content: object) -> str:
     return json.dumps(content, indent=2, allow_nan=False) + "\n"
 
 
-def as_csv(rows: Sequence[Mapping[str, object]]) -> str:
-    """Rows with the same keys as CSV, with a header."""
+def as_csv(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> str:
+    """Rows with these ``columns`` as CSV, with a header."""
     target = io.StringIO()
-    writer = csv.DictWriter(target, list(rows[0]) if rows else [], lineterminator="\n")
+    writer = csv.DictWriter(target, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return target.getvalue()
@@ -310,4 +314,4 @@ def as_csv(rows: Sequence[Mapping[str, object]]) -> str:
 
 def layers_csv(sheet: Sheet) -> str:
     """The table of layers as CSV."""
-    return as_csv([_row(layer, sheet.bias) for layer in sheet.count.layers])
+    return as_csv([_row(layer, sheet.bias) for layer in sheet.count.layers], COLUMNS)

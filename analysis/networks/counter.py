@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.multiprocessing.reductions import StorageWeakRef
-from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
+from torch.nn.modules.conv import _ConvNd
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -27,18 +27,8 @@ from torch.utils._pytree import tree_leaves
 from analysis.networks import operators
 from analysis.networks.copies import META, copied, first_line, is_lazy, reachable
 from analysis.networks.inputs import Inputs, given
+from analysis.networks.layers import LAYERS, formula, kind_of
 from replication.errors import UserError
-
-LAYERS: tuple[type[nn.Module], ...] = (
-    _ConvNd,
-    nn.Linear,
-    nn.Bilinear,
-    nn.RNNBase,
-    nn.RNNCellBase,
-    nn.MultiheadAttention,
-    torch.jit.ScriptModule,
-)
-"""Modules that are one line of the table, with all that happens inside them."""
 
 
 @dataclass
@@ -202,7 +192,7 @@ def _plain_operators() -> Iterator[None]:
     """No fused kernels that hide what is computed: attention and recurrent layers as their matrix products."""
     attention, recurrent = torch.backends.mha.get_fastpath_enabled(), torch.backends.mkldnn.enabled
     torch.backends.mha.set_fastpath_enabled(False)
-    torch.backends.mkldnn.enabled = False
+    torch.backends.mkldnn.enabled = False  # type: ignore[assignment]
     try:
         yield
     finally:
@@ -220,11 +210,11 @@ def _counted(network: nn.Module, inputs: Inputs, device: torch.device) -> Count:
     return watch.result(inputs, device)
 
 
-class Watch(TorchDispatchMode):
+class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Notes every operator of a run: its layer, its cost, and whether it depends on the input."""
 
     def __init__(self, network: nn.Module, inputs: Any) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.network = network
         self.names = _names(network)
         self.rows: dict[tuple[int, str], Layer] = {}
@@ -250,11 +240,11 @@ class Watch(TorchDispatchMode):
             register_module_forward_hook(self._leave, with_kwargs=True),
         ):
             self.hooks.callback(handle.remove)
-        super().__enter__()
+        super().__enter__()  # type: ignore[no-untyped-call]
         return self
 
     def __exit__(self, *problem: Any) -> None:
-        super().__exit__(*problem)
+        super().__exit__(*problem)  # type: ignore[no-untyped-call]
         self.hooks.close()
 
     def _enter(self, module: nn.Module, args: tuple[Any, ...]) -> None:
@@ -350,9 +340,8 @@ class Watch(TorchDispatchMode):
             if key is None or key not in self.owners:
                 continue
             self.read.add(key)
-            if owners := self.owners[key]:
-                if not any(owner in inside for owner in owners):
-                    self.outside |= {self.names[owner] for owner in owners}
+            if (owners := self.owners[key]) and not any(owner in inside for owner in owners):
+                self.outside |= {self.names[owner] for owner in owners}
 
     def _depends(self, tensor: Tensor) -> bool:
         key = _storage(tensor)
@@ -360,7 +349,8 @@ class Watch(TorchDispatchMode):
 
     def _mark(self, tensor: Any) -> None:
         if isinstance(tensor, Tensor) and (key := _storage(tensor)) is not None and key not in self.dependent:
-            self.dependent[key] = StorageWeakRef(tensor.untyped_storage())  # so that the address is not used again
+            # the reference keeps the address from being used again
+            self.dependent[key] = StorageWeakRef(tensor.untyped_storage())  # type: ignore[no-untyped-call]
 
     # ------------------------------------------------------------ what came out
 
@@ -442,66 +432,3 @@ def _bytes(tensor: Tensor) -> int:
         return tensor.numel() * tensor.element_size()
     sizes = (size for size, stride in zip(tensor.shape, tensor.stride(), strict=True) if stride)
     return prod(sizes) * tensor.element_size() if tensor.numel() else 0
-
-
-def kind_of(module: nn.Module) -> str:
-    """The name of the module's class, without what parametrizations put before it."""
-    if isinstance(module, torch.jit.ScriptModule):
-        return f"scripted {module.original_name}"
-    return type(module).__name__.removeprefix("Parametrized")
-
-
-def own_forward(module: nn.Module) -> bool:
-    """Whether the module has a forward pass of its own instead of that of torch's layer, or its forward is replaced."""
-    base = next((one for one in type(module).__mro__ if one.__module__.startswith("torch.nn.modules.")), None)
-    return base is None or type(module).forward is not base.forward or "forward" in vars(module)
-
-
-def formula(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], output: Any) -> int | None:
-    """MACs of one call of a layer by its shape, from nothing that its operators say; None where there is no formula."""
-    if not isinstance(module, LAYERS) or isinstance(module, torch.jit.ScriptModule) or own_forward(module):
-        return None
-    given = args[0] if args else kwargs.get("input", kwargs.get("query"))
-    if isinstance(module, _ConvNd):
-        image = given if isinstance(module, _ConvTransposeNd) else output
-        channels = module.in_channels if isinstance(module, _ConvTransposeNd) else module.out_channels
-        return (
-            prod(module.kernel_size)
-            * module.in_channels
-            * module.out_channels
-            // module.groups
-            * (int(image.numel()) // channels)
-        )
-    if isinstance(module, nn.Linear):
-        return module.in_features * int(output.numel())
-    if isinstance(module, nn.Bilinear):
-        return module.in1_features * module.in2_features * int(output.numel())
-    if isinstance(module, nn.RNNBase):
-        steps = given.data.shape[0] if isinstance(given, nn.utils.rnn.PackedSequence) else prod(given.shape[:-1])
-        return int(steps) * _recurrent_weights(module)
-    if isinstance(module, nn.RNNCellBase):
-        gates = module.weight_hh.shape[0]
-        return (module.input_size + module.hidden_size) * gates * (int(given.numel()) // module.input_size)
-    return _multihead(module, args, kwargs)
-
-
-def _recurrent_weights(module: nn.RNNBase) -> int:
-    gates = {"LSTM": 4, "GRU": 3}.get(module.mode, 1) * module.hidden_size
-    state = module.proj_size or module.hidden_size
-    directions = 2 if module.bidirectional else 1
-    total = 0
-    for layer in range(module.num_layers):
-        inputs = module.input_size if layer == 0 else state * directions
-        total += directions * (gates * (inputs + state) + module.proj_size * module.hidden_size)
-    return total
-
-
-def _multihead(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> int | None:
-    if not isinstance(module, nn.MultiheadAttention) or module.bias_k is not None or module.add_zero_attn:
-        return None
-    query, key, value = (*args, *(kwargs[name] for name in ("query", "key", "value")[len(args) :]))[:3]
-    width = module.embed_dim
-    length, sources = int(query.numel()) // width, int(key.numel()) // module.kdim
-    batch = query.shape[0 if module.batch_first else 1] if query.dim() == 3 else 1
-    projections = length * 2 * width * width + sources * width * (module.kdim + module.vdim)
-    return projections + 2 * length * (sources // batch) * width

@@ -46,7 +46,7 @@ def _trilinear(args: Arguments, output: Any) -> int:
         for place in sorted(expanded):
             shape.insert(place, 1)
         shapes.append(shape)
-    return prod(torch.broadcast_shapes(*shapes))
+    return prod(torch.broadcast_shapes(*shapes))  # type: ignore[no-untyped-call]
 
 
 def _attention(args: Arguments, output: Any) -> int:
@@ -80,37 +80,41 @@ RULES: Mapping[str, Rule] = {
 }
 """Operators with multiply-adds, by their name in torch's ``aten`` (in place, the same with ``_`` behind)."""
 
-FREE = frozenset(
-    # moved, chosen, made
-    "_pack_padded_sequence _pad_enum _pad_packed_sequence _reshape_alias _reshape_copy _to_copy _unsafe_index "
-    "_unsafe_masked_index _unsafe_view alias affine_grid_generator arange bernoulli block_diag bucketize cat "
-    "channel_shuffle clone col2im constant_pad_nd contiguous copy copy_ diag_embed dropout embedding "
-    "embedding_renorm empty empty_like empty_permuted empty_strided expand_copy eye fill flip full full_like gather "
-    "im2col index index_add index_copy index_fill index_put index_select lift lift_fresh lift_fresh_copy linspace "
-    "masked_fill masked_scatter masked_select meshgrid native_channel_shuffle native_dropout new_empty "
-    "new_empty_strided new_full new_ones new_zeros nonzero normal one_hot ones ones_like pad pixel_shuffle "
-    "pixel_unshuffle rand rand_like randint randn randn_like randperm reflection_pad1d reflection_pad2d "
-    "reflection_pad3d repeat repeat_interleave replication_pad1d replication_pad2d replication_pad3d resize resize_ "
-    "roll rot90 scalar_tensor scatter scatter_add scatter_reduce select_scatter set_ slice_scatter split_with_sizes "
-    "stack take tril tril_indices triu triu_indices unfold_copy unique_dim _unique2 uniform unsafe_chunk "
-    "unsafe_split unsafe_split_with_sizes where zero zeros zeros_like _local_scalar_dense item is_nonzero equal "
-    "_assert_async _assert_scalar _assert_tensor_metadata sym_size sym_stride sym_numel sym_storage_offset "
-    # pooling, interpolation, sampling
-    "_adaptive_avg_pool2d _adaptive_avg_pool3d adaptive_avg_pool1d adaptive_max_pool2d adaptive_max_pool3d avg_pool1d "
-    "avg_pool2d avg_pool3d fractional_max_pool2d fractional_max_pool3d grid_sampler_2d grid_sampler_3d "
-    "max_pool2d_with_indices max_pool3d_with_indices max_unpool2d max_unpool3d _upsample_bicubic2d_aa "
-    "_upsample_bilinear2d_aa _upsample_lanczos2d_aa _upsample_nearest_exact1d _upsample_nearest_exact2d "
-    "_upsample_nearest_exact3d upsample_bicubic2d upsample_bilinear2d upsample_linear1d upsample_nearest1d "
-    "upsample_nearest2d upsample_nearest3d upsample_trilinear3d "
-    # normalisation, activation, reduction
-    "_fused_rms_norm _log_softmax _native_batch_norm_legit _native_batch_norm_legit_no_training "
-    "_prelu_kernel _safe_softmax _softmax _weight_norm_interface _weight_norm all amax amin aminmax any argmax argmin "
-    "argsort bincount count_nonzero cummax cummin cumprod cumsum glu histc kthvalue linalg_vector_norm log_sigmoid "
-    "log_sigmoid_forward logcumsumexp logsumexp max mean median min mode native_batch_norm native_group_norm "
-    "native_layer_norm norm nanmedian prod relu renorm rrelu_with_noise softmax sort std std_mean sum "
-    "_thnn_fused_gru_cell _thnn_fused_lstm_cell topk var var_mean".split()
-)
-"""Operators that are 0 MACs by agreement, beside those that torch tags as such."""
+_FREE = """
+_pack_padded_sequence _pad_enum _pad_packed_sequence _reshape_alias _reshape_copy _to_copy _unsafe_index
+_unsafe_masked_index _unsafe_view alias affine_grid_generator arange bernoulli block_diag bucketize cat
+channel_shuffle clone col2im constant_pad_nd contiguous copy copy_ diag_embed dropout embedding
+embedding_renorm empty empty_like empty_permuted empty_strided expand_copy eye fill flip full full_like gather
+im2col index index_add index_copy index_fill index_put index_select lift lift_fresh lift_fresh_copy linspace
+masked_fill masked_scatter masked_select meshgrid native_channel_shuffle native_dropout new_empty
+new_empty_strided new_full new_ones new_zeros nonzero normal one_hot ones ones_like pad pixel_shuffle
+pixel_unshuffle rand rand_like randint randn randn_like randperm reflection_pad1d reflection_pad2d
+reflection_pad3d repeat repeat_interleave replication_pad1d replication_pad2d replication_pad3d resize resize_
+roll rot90 scalar_tensor scatter scatter_add scatter_reduce select_scatter set_ slice_scatter split_with_sizes
+stack take tril tril_indices triu triu_indices unfold_copy unique_dim _unique2 uniform unsafe_chunk
+unsafe_split unsafe_split_with_sizes where zero zeros zeros_like _local_scalar_dense item is_nonzero equal
+_assert_async _assert_scalar _assert_tensor_metadata sym_size sym_stride sym_numel sym_storage_offset
+
+_adaptive_avg_pool2d _adaptive_avg_pool3d adaptive_avg_pool1d adaptive_max_pool2d adaptive_max_pool3d avg_pool1d
+avg_pool2d avg_pool3d fractional_max_pool2d fractional_max_pool3d grid_sampler_2d grid_sampler_3d
+max_pool2d_with_indices max_pool3d_with_indices max_unpool2d max_unpool3d _upsample_bicubic2d_aa
+_upsample_bilinear2d_aa _upsample_lanczos2d_aa _upsample_nearest_exact1d _upsample_nearest_exact2d
+_upsample_nearest_exact3d upsample_bicubic2d upsample_bilinear2d upsample_linear1d upsample_nearest1d
+upsample_nearest2d upsample_nearest3d upsample_trilinear3d
+
+_fused_rms_norm _log_softmax _native_batch_norm_legit _native_batch_norm_legit_no_training
+_prelu_kernel _safe_softmax _softmax _weight_norm_interface _weight_norm all amax amin aminmax any argmax argmin
+argsort bincount count_nonzero cummax cummin cumprod cumsum glu histc kthvalue linalg_vector_norm log_sigmoid
+log_sigmoid_forward logcumsumexp logsumexp max mean median min mode native_batch_norm native_group_norm
+native_layer_norm norm nanmedian prod relu renorm rrelu_with_noise softmax sort std std_mean sum
+_thnn_fused_gru_cell _thnn_fused_lstm_cell topk var var_mean
+"""
+FREE = frozenset(_FREE.split())
+"""Operators that are 0 MACs by agreement, beside those that torch tags as such.
+
+In this order: what moves, chooses or makes values; pooling, interpolation and sampling; normalisation, activation and
+reduction.
+"""
 
 _FREE_TAGS = frozenset(
     tag for name in ("pointwise", "reduction", "nondeterministic_seeded") if (tag := getattr(torch.Tag, name, None))

@@ -1,7 +1,8 @@
 """What multiply-adds are worth on this processor: time and memory of networks, beside the arithmetic floor.
 
-All is measured in one run, in rounds of shuffled order, so that what else the machine does falls on all alike. The floor
-is the time that a network's MACs would take at the speed of a large matrix product, the most that torch reaches here.
+All is measured in one run, in rounds of shuffled order, so that what else the machine does falls on all alike. The
+floor is the time that a network's MACs would take at the speed of a large matrix product, about the most that torch
+reaches on this processor.
 """
 
 import random
