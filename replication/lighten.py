@@ -85,13 +85,13 @@ class Separable(nn.Module):
         self.depthwise = depthwise
         self.pointwise = pointwise
 
-    def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
-        """``output_size``: as the transposed convolution takes it."""
+    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
+        """Arguments as torch's convolutions have them; ``output_size`` is for transposed ones."""
         output: Tensor
         if isinstance(self.depthwise, _ConvTransposeNd):
-            output = self.depthwise(self.pointwise(x), output_size)
+            output = self.depthwise(self.pointwise(input), output_size)
         else:
-            output = self.pointwise(self.depthwise(x))
+            output = self.pointwise(self.depthwise(input))
         return output
 
 

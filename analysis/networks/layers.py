@@ -84,4 +84,4 @@ def _multihead(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, An
     length, sources = int(query.numel()) // width, int(key.numel()) // module.kdim
     batch = int(query.shape[0 if module.batch_first else 1]) if query.dim() == 3 else 1
     projections = length * 2 * width * width + sources * width * (module.kdim + module.vdim)
-    return int(projections) + 2 * length * (sources // batch) * width
+    return int(projections + 2 * length * (sources // batch) * width)
