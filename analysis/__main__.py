@@ -2,7 +2,6 @@
 
 import difflib
 from collections.abc import Sequence
-from pathlib import Path
 
 from analysis.artefacts import ARTEFACTS, Artefact
 from analysis.text import table
@@ -40,10 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="artefacts to rebuild (default: all)")
     parser.add_argument("--list", action="store_true", help="list the artefacts and what they are made from")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="data folder (default: $REPLICATION_DATA or data)")
-    parser.add_argument(
-        "--results", type=Path, metavar="DIR", default=Path("results"), help="results folder (default: %(default)s)"
-    )
+    parser.add_data()
+    parser.add_results()
     arguments = parser.parse_args(argv)
     artefacts = chosen(arguments.names)
     if arguments.list:

@@ -13,8 +13,8 @@ from analysis.claims.verdict import ledger
 from analysis.cost import cost_page, designs_page, fold_page
 from analysis.cost.designs import paper_search
 from analysis.cost.equations import PRINTED_MEAN
+from analysis.cost.folding import folding
 from analysis.cost.study import study
-from analysis.cost.verify import VerificationError
 from analysis.figures import (
     equation5,
     figure1,
@@ -22,15 +22,17 @@ from analysis.figures import (
     figure2,
     figure3,
     figures4to7,
+    ladder,
     macs_by_group,
     speed,
     summary,
 )
 from analysis.networks import catalogue, lighten_page, networks_page
-from analysis.quality import protocol_page, table1_page
-from analysis.quality.columns import bicubic_deviation, collect
+from analysis.quality import ladder_page, protocol_page, runs_page, table1_page
+from analysis.quality.columns import bicubic_deviation
+from analysis.quality.training import measurements
 from analysis.speed import inference_page, training_page
-from replication.records import TOLERANCE_PSNR, TOLERANCE_SSIM, Record, Speed, TrainingSpeed, folder
+from replication.records import TOLERANCE_PSNR, TOLERANCE_SSIM, Record, Speed, TrainingRun, TrainingSpeed, folder
 from replication.stages import Job, Outcome
 
 
@@ -82,10 +84,10 @@ def designs(job: Job) -> Outcome:
 
 def fold(job: Job) -> Outcome:
     """Folding, with the closed form of each step verified on the folded networks."""
-    try:
-        return Outcome(fold_page.write(job.results))
-    except VerificationError as error:
-        return Outcome(failures=[str(error)])
+    facts = folding()
+    files = fold_page.save(facts, job.results)
+    failures = [] if facts.verified else [f"closed form and folded networks differ: see {files[0]}"]
+    return Outcome(files, failures=failures)
 
 
 def networks(job: Job) -> Outcome:
@@ -95,8 +97,9 @@ def networks(job: Job) -> Outcome:
 
 def table1(job: Job) -> Outcome:
     """Table 1, and whether bicubic interpolation gives the published values."""
-    outcome = Outcome(table1_page.write(job.results), table1_page.summary(job.results))
-    deviation = bicubic_deviation(collect(job.results))
+    facts = measurements(job.results)
+    outcome = Outcome(table1_page.save(facts, job.results), table1_page.summary(facts))
+    deviation = bicubic_deviation(facts.rows)
     if deviation and (deviation[0] > TOLERANCE_PSNR or deviation[1] > TOLERANCE_SSIM):
         outcome.failures.append(
             f"bicubic is {deviation[0]:.4f} dB and {deviation[1]:.6f} (SSIM) from the published values; "
@@ -118,10 +121,11 @@ def photographs(job: Job) -> Outcome:
 
 FORMULAS, PRINTED, RECORDS, IMAGES = "formulas", "the paper's data", "records", "images and weights"
 """What artefacts are made from."""
+RECORD_RUNS = "python -m replication.runs RUN"
 
 ARTEFACTS = (
     Artefact("cost_ratio", "equations 1-5 and both networks' cost, verified", cost, FORMULAS),
-    Artefact("table1", "Table 1 beside measured values", table1, RECORDS),
+    Artefact("table1", "Table 1 and measured values", table1, RECORDS),
     Artefact("figure1", "Figure 1: parameters against PSNR", page(figure1.write), RECORDS),
     Artefact("figure1_macs", "Figure 1 with MACs in place of parameters", page(figure1_macs.write), RECORDS),
     Artefact("identify", "which networks have the paper's numbers of parameters", designs, FORMULAS),
@@ -131,6 +135,16 @@ ARTEFACTS = (
     Artefact("fold", "what folding the linear layers saves, verified", fold, FORMULAS),
     Artefact("speed", "time and memory of inference", page(inference_page.write), RECORDS, Speed),
     Artefact("speed_figure", "time of inference as bars", page(speed.write), RECORDS, Speed),
+    Artefact(
+        "ladder",
+        "what separability costs at growing budgets",
+        page(ladder_page.write),
+        RECORDS,
+        TrainingRun,
+        RECORD_RUNS,
+    ),
+    Artefact("ladder_figure", "PSNR against the budget", page(ladder.write), RECORDS, TrainingRun, RECORD_RUNS),
+    Artefact("runs", "all recorded trainings and their cost", page(runs_page.write), RECORDS, TrainingRun, RECORD_RUNS),
     Artefact("training_speed", "what a training step costs", page(training_page.write), RECORDS, TrainingSpeed),
     Artefact("assumptions", "what the paper leaves open, and what is assumed", page(assumptions_page.write), PRINTED),
     Artefact("claims", "every number of the paper, with a verdict", claims, RECORDS),

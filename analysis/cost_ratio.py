@@ -42,7 +42,7 @@ def parser() -> Parser:
         type=int,
         nargs="+",
         metavar="N",
-        help="one number for input and output channels alike, or two: input D, output N (default: 64, and 128)",
+        help="one number for both input and output channels, or two: input D, output N (default: 64, and 128)",
     )
     command.add_argument("--no-verify", action="store_true", help="only compute; needs no torch")
     command.add_argument("--json", action="store_true", help="print JSON; mismatches go to standard error")

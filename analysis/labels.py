@@ -1,4 +1,4 @@
-"""Placing text beside points so that nothing overlaps."""
+"""Placing labels next to points so that nothing overlaps."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ ROUNDS = 30
 
 
 def place_labels(axes: Axes, labels: Sequence[Text], radii: Sequence[float]) -> None:
-    """Move each label beside the point where it was created, clear of every label, marker, line and the legend.
+    """Move each label next to the point where it was created, clear of every label, marker, line and the legend.
 
     ``labels``: texts created at their points' data coordinates, the most important first; ``radii``: what to keep
     free around each point, in points (1/72 inch). Each label in turn gets the nearest free place around its point, and

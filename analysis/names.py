@@ -1,6 +1,8 @@
 """What things are called: the scale of the study, display names, and the labels of rows in published tables."""
 
-SCALE = 4
+from replication.network import DEFAULT_SCALE
+
+SCALE = DEFAULT_SCALE
 """The scale of the paper's experiments; what the pages and figures show unless they say otherwise."""
 
 DISPLAY = {"bicubic": "Bicubic", "msrn": "MSRN", "smsrn": "SMSRN"}

@@ -1,8 +1,9 @@
 """The only formatter: tables, percentages, wrapped prose and numbers, for pages and terminals."""
 
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
+from typing import Protocol
 
 from tabulate import tabulate
 
@@ -24,17 +25,49 @@ def wrap(text: str) -> str:
     return textwrap.fill(joined, 100, break_long_words=False, break_on_hyphens=False).replace("\u00a0", " ")
 
 
-def table(rows: Iterable[Sequence[object]], headers: Sequence[str], style: str, align: str = "") -> str:
+def table(rows: Sequence[Sequence[object]], headers: Sequence[str], style: str, align: str = "") -> str:
     """A table with its cells as they are given.
 
     ``align``: a letter for each column, ``l`` or ``r``; unless given, the first is ``l`` and all others ``r``.
     """
     sides = [{"l": "left", "r": "right"}[letter] for letter in align or "l" + "r" * (len(headers) - 1)]
-    return tabulate(rows, headers, tablefmt=style, colalign=sides, disable_numparse=True)
+    return tabulate(rows, headers, tablefmt=style, colalign=sides if rows else None, disable_numparse=True)
 
 
-def checked_value(value: object) -> str:
-    """One side of a check for people."""
+class Comparison(Protocol):
+    """What `comparisons` shows: see `analysis.cost.verify.Check`."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def expected(self) -> object: ...
+    @property
+    def found(self) -> object: ...
+    @property
+    def ok(self) -> bool: ...
+
+
+def comparisons(intro: str, checks: Sequence[Comparison], headings: tuple[str, str], style: str) -> str:
+    """How many comparisons of each kind were made and failed, and each one that failed.
+
+    ``headings``: of the column of kinds, and of the column of expected values.
+    """
+    failed = [check for check in checks if not check.ok]
+    rows = []
+    for kind in dict.fromkeys(check.kind for check in checks):
+        made, wrong = (sum(check.kind == kind for check in some) for some in (checks, failed))
+        rows.append([kind, f"{made:,}", f"{wrong:,}"])
+    parts = [wrap(intro), table(rows, [headings[0], "comparisons", "differ"], style)]
+    if failed:
+        shown = [[one.kind, one.name, _value(one.expected), _value(one.found)] for one in failed]
+        parts.append(table(shown, ["DIFFERS", "where", headings[1], "found"], style))
+    parts.append("NOT VERIFIED: the values above differ." if failed else "Verified: everything agrees.")
+    return "\n\n".join(parts)
+
+
+def _value(value: object) -> str:
     return "absent" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
 
 

@@ -4,7 +4,6 @@ Tables, figures and verdicts are made from the records by ``python -m analysis``
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 from torch import nn
@@ -15,10 +14,10 @@ from replication.data.benchmarks import BENCHMARKS, data_root
 from replication.errors import Parser, run
 from replication.fold import fold
 from replication.models import MODELS, build
+from replication.network import DEFAULT_SCALE as SCALE
 from replication.records import TOLERANCE_PSNR, TOLERANCE_SSIM
 from replication.stages import Job, Outcome, Stage, run_stages
 
-SCALE = 4
 FOLDED_SIZES = ((1, 1), (7, 2), (16, 24))
 """LR heights and widths on which the folded networks are compared: the smallest image, and two with an inside."""
 FOLDED_TOLERANCE = 1e-5
@@ -129,10 +128,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             "`tox -e replicate` does both\n"
         ),
     )
-    parser.add_argument("--data", type=Path, metavar="DIR", help="data folder (default: $REPLICATION_DATA or data)")
-    parser.add_argument(
-        "--results", type=Path, metavar="DIR", default=Path("results"), help="results folder (default: %(default)s)"
-    )
+    parser.add_data()
+    parser.add_results()
     arguments = parser.parse_args(argv)
     data_root(arguments.data)  # what is wrong with a folder is said before the first stage, not after it
     records.check_writable(arguments.results)

@@ -24,8 +24,8 @@ def load_network(
     """Make a network ready: ``model`` (smsrn unless given) for ``scale`` (4 unless given) with its shipped weights.
 
     ``weights_file`` in place of those: .safetensors, or for the backends onnxruntime and openvino also .onnx (with the
-    metadata model, scale and radius), for which PyTorch is not needed; it tells model and scale, and what is given
-    besides must agree. Without an .onnx file these backends export the network for the occasion (some seconds).
+    metadata model, scale and radius), for which PyTorch is not needed; it names model and scale, and arguments must
+    agree with it. Without an .onnx file these backends export the network for the occasion (some seconds).
     ``threads``: processor threads, the backend's choice unless given. Raises UserError for an unknown backend, model or
     scale, for one that is not trained, for weights that do not fit, and for a backend that is not installed.
     """

@@ -1,8 +1,7 @@
 """How long each network takes in each backend, and how much memory: measured in one run, and recorded.
 
-Every round runs each variant once, in shuffled order, so that whatever else the machine does falls on all of them
-alike. Memory is measured in a process of its own for each variant, which loads PyTorch only where the variant needs it.
-`analysis.speed.inference_page.inference_page` makes the tables and the picture of the record.
+Every round runs each variant once, in shuffled order, so that other load affects all of them equally. Memory is
+measured in a process of its own for each variant, which loads PyTorch only where the variant needs it.
 """
 
 import argparse
@@ -25,12 +24,12 @@ from replication import records
 from replication.backends import BACKENDS, check_threads, load_network
 from replication.errors import MissingPackageError, Parser, UserError, run
 from replication.images.photo import Pixels
-from replication.network import Batch, Network, extra, torch_network, trained
+from replication.network import DEFAULT_SCALE, Batch, Network, extra, torch_network, trained
 from replication.records import Account, HalfPrecision, LayerTime, Memory, Speed, Timing
 from replication.runtimes import ONNX_RUNTIMES
 from replication.upscale import upscale
 
-SCALE = 4
+SCALE = DEFAULT_SCALE
 SIZES = {"1280x720 output": (180, 320), "256x256 input": (256, 256)}
 """Height and width of the LR input."""
 NETWORKS = (("msrn", False), ("msrn", True), ("smsrn", False), ("smsrn", True))
@@ -354,9 +353,7 @@ def parser() -> Parser:
         "--threads", type=_positive, nargs="+", default=[1, 2], metavar="N", help="processor threads (default: 1 2)"
     )
     result.add_argument("--data", type=Path, metavar="DIR", help="where Set5 is looked for (for half precision)")
-    result.add_argument(
-        "--results", type=Path, metavar="DIR", default=Path("results"), help="results folder (default: %(default)s)"
-    )
+    result.add_results()
     return result
 
 

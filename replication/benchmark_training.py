@@ -1,10 +1,12 @@
-"""What a training step costs: against the plain PyTorch loop, shortcut by shortcut, and with images being loaded.
+"""Measure what a training step costs: against the plain PyTorch loop, shortcut by shortcut, and against its arithmetic.
 
 All variants of both networks are measured in one run, one step of each in every round and in shuffled order, so that
-whatever else the machine does falls on all of them alike. The figures are medians.
+whatever else the machine does falls on all of them alike.
 """
 
 import random
+import shlex
+import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,20 +17,24 @@ from time import perf_counter
 import torch
 from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
+from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
-from replication import recipe, records
+from replication import kernels, optimizers, recipe, records
 from replication.data import benchmarks, patches
 from replication.errors import Parser, UserError, run
-from replication.files import write_text
 from replication.models import MODELS, build
 from replication.models.start import identity_start
 from replication.recipe import Recipe
+from replication.records import StepTime, TrainingSpeed
+from replication.run import Folder, cpu_has_bf16
 from replication.train import TrainingNetwork, load_batches
 
 SCALE = 4
-REPORT = "training_speed.md"
-Step = Callable[[], None]
+FLOOR_SIDE = 2048
+"""Side of the matrices whose product tells the rate of this machine's single-precision arithmetic."""
+FLOOR = ("", "matrix product")
+Step = Callable[[], object]
 
 
 @dataclass(frozen=True)
@@ -39,41 +45,71 @@ class Variant:
     fused_adam: bool = False
     channels_last: bool = False
     fold_upsampler: bool = False
+    keep_memory: bool = False
+    fast_depthwise: bool = False
     bf16: bool = False
+    soap: bool = False
 
 
 PLAIN = Variant("plain PyTorch loop")
 FUSED = replace(PLAIN, name="+ fused Adam", fused_adam=True)
 LAYOUT = replace(FUSED, name="+ channels_last", channels_last=True)
 FOLDED = replace(LAYOUT, name="+ folded upsampler", fold_upsampler=True)
-MIXED = replace(FOLDED, name="+ bf16", bf16=True)
-VARIANTS = (PLAIN, FUSED, LAYOUT, FOLDED, MIXED)
-"""Each with one shortcut more than the one before."""
+KEPT = replace(FOLDED, name="+ kept memory", keep_memory=True)
+COMPILED = replace(KEPT, name="+ compiled depth-wise gradient", fast_depthwise=True)
+MIXED = replace(COMPILED, name="+ bf16", bf16=True)
 LOADED = "the same, images loaded"
 
 
-def make_step(model: str, variant: Variant, batch: Callable[[], tuple[Tensor, Tensor]]) -> Step:
+def variants() -> list[Variant]:
+    """Each with one shortcut more than the one before; bf16 where the processor has it. The last is the recipe's."""
+    found = [PLAIN, FUSED, LAYOUT, FOLDED, KEPT, COMPILED, *([MIXED] if cpu_has_bf16() else [])]
+    return [*found, replace(found[-1], name="+ SOAP and averaged weights", soap=True)]
+
+
+def make_step(model: str, variant: Variant, plan: Recipe, batch: Callable[[], tuple[Tensor, Tensor]]) -> Step:
     """A function that makes one optimiser step of ``model`` on what ``batch`` gives: LR and HR, float in 0..1."""
     network = build(model, scale=SCALE)
     identity_start(network, seed=0)
     if variant.channels_last:
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # gap in torch's stubs
+    if variant.fast_depthwise:
+        kernels.fast_depthwise(network)
     wrapped = TrainingNetwork(network, variant.fold_upsampler)
-    optimizer = torch.optim.Adam(network.parameters(), 1e-4, fused=variant.fused_adam)
+    found: Sequence[torch.optim.Optimizer] = (
+        optimizers.build(network, plan)
+        if variant.soap
+        else [torch.optim.Adam(network.parameters(), 1e-4, fused=variant.fused_adam)]
+    )
+    average = {name: value.detach().clone() for name, value in network.named_parameters()}
 
     def step() -> None:
+        kernels.keep_memory(variant.keep_memory)
         low, high = batch()
-        optimizer.zero_grad()
+        for optimizer in found:
+            optimizer.zero_grad()
         with torch.autocast("cpu", torch.bfloat16, enabled=variant.bf16):
             output = wrapped(low)
         nn.functional.l1_loss(output.float(), high).backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
+        for optimizer in found:
+            optimizer.step()
+        if variant.soap:
+            optimizers.moving_average(average, network, plan.ema_decay, 0)
 
     return step
 
 
-def measure(steps: Mapping[tuple[str, str], Step], rounds: int) -> dict[tuple[str, str], float]:
-    """Median seconds of each step over ``rounds``; in every round each is made once, in shuffled order."""
+def step_macs(model: str, plan: Recipe) -> int:
+    """Multiply-adds of a step with a folded upsampler: forward, and twice as many backward."""
+    network = TrainingNetwork(build(model, scale=SCALE), fold_upsampler=True)
+    side = plan.hr_patch // SCALE
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network(torch.zeros(plan.batch_size, 3, side, side))
+    return 3 * int(counter.get_total_flops()) // 2
+
+
+def measure(steps: Mapping[tuple[str, str], Step], rounds: int) -> dict[tuple[str, str], list[float]]:
+    """Seconds of each step in each of ``rounds``; in every round each is made once, in shuffled order."""
     seconds: dict[tuple[str, str], list[float]] = {key: [] for key in steps}
     order = list(steps)
     shuffled = random.Random(0)
@@ -84,24 +120,26 @@ def measure(steps: Mapping[tuple[str, str], Step], rounds: int) -> dict[tuple[st
             steps[key]()
             if number:  # the first round warms up
                 seconds[key].append(perf_counter() - begin)
-    return {key: median(values) for key, values in seconds.items()}
+    return seconds
 
 
 def steps_to_measure(plan: Recipe, dataset: patches.PatchDataset, rounds: int) -> dict[tuple[str, str], Step]:
-    """The step of every variant of every network on fixed tensors, and the last variant's also with loading."""
+    """Every variant of every network on fixed tensors, the last one with loading, too, and the matrix product."""
 
-    def loading(layout: torch.memory_format) -> Callable[[], tuple[Tensor, Tensor]]:
-        shares = patches.batches(range(rounds + 1), plan.batch_size, 0, 1)
+    def loading(layout: torch.memory_format, count: int) -> Callable[[], tuple[Tensor, Tensor]]:
+        shares = patches.batches(range(count), plan.batch_size, 0, 1)
         loaded = load_batches(dataset, shares, workers=0, device=torch.device("cpu"), layout=layout)
         return lambda: next(loaded)
 
-    steps = {}
+    steps: dict[tuple[str, str], Step] = {}
     for model in MODELS:
-        for variant in VARIANTS:
+        for variant in variants():
             layout = torch.channels_last if variant.channels_last else torch.contiguous_format
-            fixed = loading(layout)()
-            steps[model, variant.name] = make_step(model, variant, lambda fixed=fixed: fixed)  # type: ignore[misc]
-        steps[model, LOADED] = make_step(model, VARIANTS[-1], loading(torch.channels_last))
+            fixed = loading(layout, 1)()
+            steps[model, variant.name] = make_step(model, variant, plan, lambda fixed=fixed: fixed)  # type: ignore[misc]
+        steps[model, LOADED] = make_step(model, variants()[-1], plan, loading(torch.channels_last, rounds + 1))
+    matrix = torch.rand(FLOOR_SIDE, FLOOR_SIDE)
+    steps[FLOOR] = lambda: matrix @ matrix
     return steps
 
 
@@ -115,84 +153,85 @@ def time_by_operator(step: Step, largest: int = 8) -> dict[str, float]:
     return {name: seconds[name] / sum(seconds.values()) for name in most}
 
 
-def report(
-    seconds: Mapping[tuple[str, str], float], operators: Mapping[str, Mapping[str, float]], plan: Recipe, rounds: int,
-    data: str,
-) -> str:  # fmt: skip
-    """The measurement as Markdown.
+def record(
+    seconds: Mapping[tuple[str, str], Sequence[float]], operators: dict[str, dict[str, float]], plan: Recipe,
+    images: str, command: str,
+) -> TrainingSpeed:  # fmt: skip
+    """What was measured. ``operators``: by network, `time_by_operator`. ``images``: their number and name."""
+    middle = {key: median(values) for key, values in seconds.items()}
+    rate = FLOOR_SIDE**3 / middle[FLOOR]
+    last = variants()[-1].name
+    return TrainingSpeed(
+        recipe=plan.digest(),
+        hr_patch=plan.hr_patch,
+        batch_size=plan.batch_size,
+        scale=SCALE,
+        images=images,
+        threads=torch.get_num_threads(),
+        rounds=len(seconds[FLOOR]),
+        steps=tuple(
+            StepTime(*key, middle[key], max(abs(value / middle[key] - 1) for value in values))
+            for key, values in seconds.items()
+            if key != FLOOR
+        ),
+        floor={model: step_macs(model, plan) / rate for model in MODELS},
+        loading={model: middle[model, LOADED] / middle[model, last] - 1 for model in MODELS},
+        operators=operators,
+        environment={**records.environment(), "instructions": instructions()},
+        command=command,
+    )
 
-    ``operators``: shares of the last variant's time (`time_by_operator`) by network. ``data``: the images' name.
-    """
-    size = plan.hr_patch // SCALE
-    environment = records.environment()
-    lines = [
-        "# What a training step costs",
-        "",
-        f"{environment['machine']}; {torch.get_num_threads()} thread(s); PyTorch {environment['torch']}. "
-        f"{plan.batch_size} patches of {size}x{size} LR pixels, x{SCALE}. Medians of {rounds} steps, measured in one "
-        "run in shuffled order. Each row has one shortcut more than the row above. Made by "
-        f"`python -m replication.benchmark_training`; images: {data}.",
-        "",
-        "| network | step | ms | times as fast as plain |",
-        "|---|---|---:|---:|",
-    ]
-    for (model, name), value in seconds.items():
-        lines.append(f"| {model} | {name} | {1000 * value:.0f} | {seconds[model, PLAIN.name] / value:.2f} |")
-    lines.append("")
-    for model in MODELS:
-        overhead = seconds[model, LOADED] / seconds[model, VARIANTS[-1].name] - 1
-        lines.append(f"Loading makes a step of {model} {overhead:+.1%} longer than on fixed tensors.")
-    for model, shares in operators.items():
-        lines += [
-            "",
-            f"## Where the time of the fastest step of {model} goes",
-            "",
-            "| operator | share |",
-            "|---|---:|",
-        ]
-        lines += [f"| `{name}` | {share:.1%} |" for name, share in shares.items()]
-    return "\n".join(lines) + "\n"
+
+def instructions() -> str:
+    """The vector instructions that PyTorch uses here, and whether the processor multiplies bf16."""
+    return torch.backends.cpu.get_cpu_capability() + (" with bf16" if cpu_has_bf16() else "")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Parse the command line, measure, print and perhaps write the report."""
+    """Parse the command line, measure, and write the record."""
     parser = Parser(
         prog="python -m replication.benchmark_training",
-        description=__doc__,
-        epilog=f"""examples:
+        description=f"{__doc__}\nLeave the machine alone meanwhile. Writes a record into the results folder;\n"
+        "`python -m analysis training_speed` makes the page of it.",
+        epilog="""examples:
   python -m replication.benchmark_training
-  python -m replication.benchmark_training --data BSDS400 --rounds 20 --write    # also writes results/{REPORT}""",
+  python -m replication.benchmark_training --threads 1 --rounds 40 --data BSDS400
+  python -m replication.benchmark_training --rounds 1 --results /tmp/results     # a quick look""",
     )
-    parser.add_argument("--recipe", default="cpu", help="for patch and batch size (default: cpu)")
+    parser.add_argument("--recipe", default="cpu", help="for patch size, batch size and optimiser (default: cpu)")
     parser.add_argument("--data", type=Path, metavar="DIR", help="training images (default: the embedded photographs)")
-    parser.add_argument("--rounds", type=int, default=10, help="steps of each variant (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=20, help="steps of each variant (default: %(default)s)")
     parser.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: all cores)")
     parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s")
-    parser.add_argument("--write", action="store_true", help=f"write {REPORT} into the results folder")
     arguments = parser.parse_args(argv)
     for name in ("rounds", "threads"):
         value = getattr(arguments, name)
         if value is not None and value < 1:
             raise UserError(f"--{name}: expected at least 1, got {value}")
+    records.check_writable(arguments.results)
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     plan = recipe.load(arguments.recipe)
     embedded = benchmarks.find(benchmarks.EMBEDDED)
     assert embedded  # always there
     paths = patches.list_images(arguments.data, "any") if arguments.data else [image.path for image in embedded.images]
-    data = f"{len(paths)} of {arguments.data.name if arguments.data else 'scikit-image'}"
+    images = f"{len(paths)} of {Folder(arguments.data) if arguments.data else 'scikit-image'}"
     with tempfile.TemporaryDirectory() as cache:
-        pairs = patches.prepare(paths, SCALE, plan.scaling, Path(cache), show_progress=True)
+        sources = [patches.Source(path) for path in paths]
+        pairs = patches.prepare(sources, SCALE, plan.scaling, Path(cache), show_progress=True)
         dataset = patches.PatchDataset(
-            pairs, hr_patch=plan.hr_patch, flips=plan.flips, rotations=plan.rotations, seed=0
+            pairs, hr_patch=plan.hr_patch, flips=plan.flips, rotations=plan.rotations, seed=0, sampling=plan.sampling
         )
         steps = steps_to_measure(plan, dataset, arguments.rounds)
         seconds = measure(steps, arguments.rounds)
-        operators = {model: time_by_operator(steps[model, VARIANTS[-1].name]) for model in MODELS}
-    text = report(seconds, operators, plan, arguments.rounds, data)
-    print(text, end="")
-    if arguments.write:
-        write_text(arguments.results / REPORT, text)
+        operators = {model: time_by_operator(steps[model, variants()[-1].name]) for model in MODELS}
+    command = shlex.join(["python", "-m", "replication.benchmark_training", "--threads", str(torch.get_num_threads())])
+    found = record(seconds, operators, plan, images, f"{command} --rounds {arguments.rounds}")
+    for one in found.steps:
+        floor = found.floor[one.network]
+        print(f"{one.network:6} {one.variant:32} {1000 * one.median:7.0f} ms {one.median / floor:5.2f} times the floor")
+    path = records.save(arguments.results, found)
+    print(f"wrote {path}; next: python -m analysis training_speed", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
-"""Problems that a user can fix: one line and an exit status, in kinds where callers tell them apart."""
+"""Problems that a user can fix: one line and an exit status, in kinds where callers distinguish them."""
 
 import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NoReturn
 
 
@@ -29,6 +30,16 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, *, prog: str, description: str | None, epilog: str | None = None) -> None:
         formatter = argparse.RawDescriptionHelpFormatter
         super().__init__(prog=prog, description=description, epilog=epilog, formatter_class=formatter)
+
+    def add_results(self) -> None:
+        """Add ``--results``, the results folder."""
+        self.add_argument(
+            "--results", type=Path, metavar="DIR", default=Path("results"), help="results folder (default: %(default)s)"
+        )
+
+    def add_data(self) -> None:
+        """Add ``--data``, the data folder."""
+        self.add_argument("--data", type=Path, metavar="DIR", help="data folder (default: $REPLICATION_DATA or data)")
 
     def error(self, message: str) -> NoReturn:
         """Exit with status 2 and ``message``."""

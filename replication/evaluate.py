@@ -290,10 +290,8 @@ def parser() -> Parser:
     )
     result.add_argument("--scale", type=int, choices=SCALES, default=4, help="default: %(default)s")
     result.add_argument("--weights", type=Path, metavar="FILE", help="weights in place of the shipped ones (one model)")
-    result.add_argument("--data", type=Path, metavar="DIR", help="data folder (default: $REPLICATION_DATA or data)")
-    result.add_argument(
-        "--results", type=Path, metavar="DIR", default=Path("results"), help="results folder (default: %(default)s)"
-    )
+    result.add_data()
+    result.add_results()
     result.add_argument("--force", action="store_true", help="measure again what is recorded already")
     result.add_argument("--save-images", type=Path, metavar="DIR", help="write the upscaled images (measures again)")
     result.add_argument("--threads", type=int, metavar="N", help="processor threads (default: torch's choice)")

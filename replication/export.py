@@ -3,7 +3,7 @@
 One input, ``image``: float32 RGB (1, 3, H, W) in 0..1, any H and W. One output, ``upscaled``: float32
 (1, 3, scale·H, scale·W), not clipped. The network is folded (`replication.fold`) unless asked otherwise. A file of half
 precision computes in float16 between the two, which stay float32, so that the same code runs both files. The metadata
-tell what the file holds; `replication.runtimes` reads model, scale and radius from them.
+describe what the file holds; `replication.runtimes` reads model, scale and radius from them.
 
 No file is written that was not checked: by the ONNX checker, and against PyTorch in each runtime that is installed.
 """

@@ -11,7 +11,7 @@ from replication.errors import UserError
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside ``path``; on success it replaces ``path``, on any failure it is removed.
+    """Give a temporary path in the folder of ``path``; on success it replaces ``path``, on any failure it is removed.
 
     The temporary name keeps the suffix, because image and figure writers choose the format by it.
     Raises UserError, naming ``path``, when the folder cannot be written or the disk is full.

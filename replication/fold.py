@@ -7,7 +7,7 @@ makes a whole inference network of a trained one.
 
 **Border.** Every layer pads with zeros, the inner ones too: what they would compute outside the image is cut off. One
 convolution in place of all has no inner maps and cuts nothing, so its outermost pixels differ. Write each cut of the
-rows as 1 - T - B, where T keeps only what is above the image and B what is below, the columns alike, and multiply out.
+rows as 1 - T - B, where T keeps only what is above the image and B what is below, columns likewise, and multiply out.
 The term without T, B and so on is the folded convolution. Terms with T change only the first few rows, those with B the
 last ones. A term with both would need a path from above the image to below it, and only chains that have none, even in
 an image of one pixel, are folded (`sides_meet`). So the exact output is the folded convolution plus a correction for
@@ -93,7 +93,7 @@ Side = End | None
 
 @dataclass(frozen=True)
 class Span:
-    """Consecutive pixels along one axis of a map. Pixel 0 is where the image begins (or ends, or just some place)."""
+    """Consecutive pixels along one axis of a map, in relative coordinates: 0 may be either image edge or any origin."""
 
     start: int
     size: int
@@ -467,6 +467,10 @@ def fold(model: MSRN, *, exact_border: bool = True) -> FoldedMSRN:
     tail's become one; the output's mean shift becomes a bias. Equal everywhere, to rounding. ``exact_border=False``
     leaves out the corrections of the outermost output pixels (three at x2 and x4, one at x3, seven at x8), which is
     simpler and costs exactness there and nowhere else. Weights are composed in float64.
+
+    >>> from replication.models import build, count_parameters
+    >>> count_parameters(fold(build("smsrn")))
+    661387
     """
     dtype = model.mean.dtype
     folded = FoldedMSRN(deepcopy(model).double(), exact_border=exact_border)

@@ -1,6 +1,5 @@
 """Measure the trained MSRN with its kernels replaced by their best separable approximations."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,15 +7,14 @@ from torch import nn
 
 from replication import evaluate, records, weights
 from replication.data import benchmarks
-from replication.errors import Parser, run
 from replication.lighten import Report, lighten, papers_choice
 from replication.models import build
+from replication.network import DEFAULT_SCALE as SCALE
 from replication.records import Lightening
 
 LIGHTENED = "msrn-rank1"
 """The name in records: trained MSRN with the paper's layers replaced by their best separable approximations."""
 
-SCALE = 4
 SETS = ("Set5", benchmarks.EMBEDDED)
 """What the approximation of the trained MSRN is measured on."""
 
@@ -62,31 +60,7 @@ def measure(results: Path, data: Path | None = None) -> list[Path]:
         benchmark = None if name in known else benchmarks.find(name, root)
         if benchmark is not None:
             measured = evaluate.measure(subject, evaluate.prepare(benchmark, SCALE))
-            record = Lightening(**vars(replace(measured, command="python -m replication.measure_lightened")))
+            record = Lightening(**vars(replace(measured, command="python -m replication")))
             if path := records.save(results, record):
                 written.append(path)
     return written
-
-
-def main(argv: Sequence[str] | None = None) -> None:
-    """Measure what is missing and name the records."""
-    parser = Parser(
-        prog="python -m replication.measure_lightened",
-        description=(
-            "Replace the kernels of the trained MSRN's head and blocks by their best separable approximations,\n"
-            "without training, and measure the result. What is recorded already is not measured again.\n"
-            "`python -m analysis lighten` shows it."
-        ),
-        epilog="example:\n  python -m replication.measure_lightened\n",
-    )
-    parser.add_argument("--data", type=Path, metavar="DIR", help="data folder (default: $REPLICATION_DATA or data)")
-    parser.add_argument(
-        "--results", type=Path, metavar="DIR", default=Path("results"), help="results folder (default: %(default)s)"
-    )
-    arguments = parser.parse_args(argv)
-    for path in measure(arguments.results, arguments.data):
-        print(f"wrote {path}")
-
-
-if __name__ == "__main__":
-    run(main)

@@ -21,13 +21,12 @@ from replication.errors import ArgumentError, DamagedFileError, Parser, run
 from replication.evaluate import METHODS, NOT_TRAINED, Prepared, Subject, prepare, subject
 from replication.images.color import rgb_to_luma
 from replication.images.resize import imresize
+from replication.network import DEFAULT_SCALE as SCALE
 from replication.records import ProtocolStudy, StudyImage, StudyKey
 
 Image = NDArray[np.uint8]
 
 Planes = list[NDArray[np.float64]]
-
-SCALE = 4
 
 VERSION = 1
 """Raise it when a combination is added or changes its meaning: older records are then not used."""
@@ -196,10 +195,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         choices=(*BENCHMARKS, EMBEDDED),
         help="default: Set5 where it is or is recorded, else the embedded set",
     )
-    parser.add_argument("--data", type=Path, metavar="DIR", help="data folder (default: $REPLICATION_DATA or data)")
-    parser.add_argument(
-        "--results", type=Path, metavar="DIR", default=Path("results"), help="results folder (default: %(default)s)"
-    )
+    parser.add_data()
+    parser.add_results()
     parser.add_argument("--force", action="store_true", help="measure again what is recorded already")
     arguments = parser.parse_args(argv)
     written, missing = update(arguments.results, arguments.data, arguments.benchmark, force=arguments.force)

@@ -44,6 +44,8 @@ def card(model: str, scale: int, known: Sequence[records.Evaluation]) -> str:
         ),
         ("recipe", f"SHA-256 `{facts['recipe_digest'][:16]}...`; its values travel inside the file"),
         ("start, seed", f"{start}; seed {facts['seed']}"),
+        ("optimiser", _optimiser(plan)),
+        ("trained in", f"{facts.get('precision', plan['precision'])}, {_threads(facts)}"),
         ("machine", f"{facts['machine']}; {facts['hours']:.1f} hours by the clock, not alone on it"),
         ("packages", ", ".join(f"{name} {value}" for name, value in facts["versions"].items() if name != "date")),
         ("started", facts["versions"]["date"] + " (UTC)"),
@@ -60,12 +62,22 @@ def card(model: str, scale: int, known: Sequence[records.Evaluation]) -> str:
         f"    {_longer(facts, path)}\n\n"
         f"{_needs(facts)}\n\n"
         "## Licence and limits\n\n"
-        "MIT, as the package. The training images were published by Berkeley for research; they are no part of it.\n"
+        "MIT, as the package. The training images are no part of it; where they come from is said in the README.\n"
         "Trained for bicubic downsampling only: real photographs, compressed ones above all, are blurred and noisy in\n"
         "other ways, and their artefacts are enlarged with them. The budget is a small fraction of the paper's: these\n"
         "weights are for comparing the two networks under equal conditions and for use on a CPU, not for the paper's\n"
         "absolute numbers. Details that the low-resolution image lost are guessed: not for evidence.\n"
     )
+
+
+def _optimiser(plan: dict[str, Any]) -> str:
+    adam = f"Adam {plan['learning_rate']:g}"
+    return f"SOAP {plan['matrix_rate']:g} for matrices, {adam} for the rest" if plan.get("matrix_rate") else adam
+
+
+def _threads(facts: dict[str, Any]) -> str:
+    count = facts.get("threads")
+    return "an unknown number of threads" if count is None else "1 thread" if count == 1 else f"{count} threads"
 
 
 def _precision(rounding: dict[str, Any]) -> str:

@@ -79,7 +79,7 @@ class Trained:
 
 
 def trained(model: str | None, scale: int | None, weights_file: Path | None) -> Trained:
-    """Build a network with the weights of a .safetensors file, which tells model and scale, or with the shipped ones.
+    """Build a network with the weights of a .safetensors file, which names model and scale, or with the shipped ones.
 
     ``model`` and ``scale`` as in `load_network`, which see for the errors. Needs PyTorch.
     """

@@ -9,7 +9,7 @@ import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from replication.errors import UserError
 
@@ -18,61 +18,66 @@ FOLDER = Path(__file__).parent / "recipes"
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides the weights a training ends with, beside model, scale, seed and images.
+    """Everything that decides the weights a training ends with, except model, scale, seed and images.
 
-    Data: dataset ("DIV2K" requires its 800 training images, "any" takes what the folder holds); holdout (images at the
-    end of the sorted folder kept for validation); hr_patch (side in HR pixels); batch_size (of all processes
-    together); flips; rotations (by 90 degrees); scaling (factors by which the images are shrunk beforehand, each
-    equally likely; 1.0 is the image itself).
-    Length: steps (optimiser steps in all); steps_per_epoch (validation, log and checkpoint come once an epoch).
-    Optimiser: Adam with learning_rate, beta1, beta2, epsilon on the L1 loss; gradient_clip (largest gradient norm, 0 =
-    off); rate_by_fan_in (a share of the rate for each layer, see `replication.train.rate_groups`). Rate: warmup_steps
-    (linear rise), then schedule "constant", "halving" (halved every halving_steps) or "decay"
-    (constant, then falling over the last decay_fraction of all steps).
-    Start and speed: start ("default" of PyTorch or "identity"); fold_upsampler (upsampler and last convolution as one
-    5x5); channels_last (memory format); precision ("fp32", or "bf16" for mixed).
+    The text at each key is what ``--help`` shows.
     """
 
-    dataset: Literal["DIV2K", "any"]
-    holdout: int
-    hr_patch: int
-    batch_size: int
-    flips: bool
-    rotations: bool
-    scaling: tuple[float, ...]
-    steps: int
-    steps_per_epoch: int
-    learning_rate: float
-    rate_by_fan_in: bool
-    beta1: float
-    beta2: float
-    epsilon: float
-    gradient_clip: float
-    warmup_steps: int
-    schedule: Literal["constant", "halving", "decay"]
-    halving_steps: int
-    decay_fraction: float
-    start: Literal["default", "identity"]
-    fold_upsampler: bool
-    channels_last: bool
-    precision: Literal["fp32", "bf16"]
+    dataset: Annotated[Literal["DIV2K", "any"], "DIV2K requires its 800 training images, any takes what is there"]
+    holdout: Annotated[int, "images at the end of the first folder, sorted by name, kept for validation"]
+    hr_patch: Annotated[int, "side of a patch in HR pixels"]
+    batch_size: Annotated[int, "patches in a step, of all processes together"]
+    sampling: Annotated[Literal["image", "area"], "images are drawn equally often, or in proportion to their pixels"]
+    flips: Annotated[bool, "mirror half of the patches"]
+    rotations: Annotated[bool, "turn patches by multiples of 90 degrees"]
+    scaling: Annotated[tuple[float, ...], "factors by which the images are shrunk beforehand, each equally likely"]
+    steps: Annotated[int, "optimiser steps in all"]
+    steps_per_epoch: Annotated[int, "validation, log and checkpoint come once an epoch"]
+    optimizer: Annotated[Literal["adam", "soap"], "soap: SOAP for the matrices among the weights, Adam for the rest"]
+    learning_rate: Annotated[float, "Adam's rate"]
+    matrix_rate: Annotated[float, "SOAP's rate; 0 without it"]
+    rate_by_fan_in: Annotated[bool, "a share of the rate for each layer, see replication.optimizers"]
+    beta1: Annotated[float, "Adam's decay of the mean gradient"]
+    beta2: Annotated[float, "Adam's decay of the mean squared gradient"]
+    epsilon: Annotated[float, "Adam's"]
+    gradient_clip: Annotated[float, "largest norm of the gradient; 0 = off"]
+    ema_decay: Annotated[float, "decay a step of an average of the weights, kept next to them; 0 = off"]
+    warmup_steps: Annotated[int, "steps over which the rate rises at first"]
+    schedule: Annotated[
+        Literal["constant", "halving", "decay"],
+        "then constant, halved every halving_steps, or constant and falling over the last decay_fraction of all steps",
+    ]
+    halving_steps: Annotated[int, "for the schedule halving"]
+    decay_fraction: Annotated[float, "for the schedule decay"]
+    start: Annotated[Literal["default", "identity"], "PyTorch's start, or that of replication.models.start"]
+    fold_upsampler: Annotated[bool, "compute upsampler and last convolution as one 5x5 convolution"]
+    channels_last: Annotated[bool, "memory format"]
+    precision: Annotated[
+        Literal["fp32", "bf16", "auto"],
+        "bf16 is mixed; auto is bf16 where the device has instructions for it, else fp32",
+    ]
+    fast_depthwise: Annotated[bool, "CPU: depth-wise weight gradients compiled by Numba, where it is installed"]
+    keep_memory: Annotated[bool, "CPU: the allocator keeps what it got from the system (glibc)"]
+    compile: Annotated[bool, "torch.compile, worth its minutes on a GPU"]
 
     def __post_init__(self) -> None:
         for name in ("hr_patch", "batch_size", "steps", "steps_per_epoch", "learning_rate", "epsilon"):
             if not getattr(self, name) > 0:
                 raise UserError(f"recipe key {name!r}: expected a value above 0, got {getattr(self, name)}")
-        for name in ("holdout", "gradient_clip", "warmup_steps", "halving_steps", "decay_fraction"):
+        for name in ("holdout", "matrix_rate", "gradient_clip", "warmup_steps", "halving_steps", "decay_fraction"):
             if not getattr(self, name) >= 0:
                 raise UserError(f"recipe key {name!r}: expected 0 or more, got {getattr(self, name)}")
         if not self.scaling or not all(0 < factor <= 1 for factor in self.scaling):
             raise UserError(f"recipe key 'scaling': expected factors above 0 and at most 1, got {list(self.scaling)}")
-        for name in ("beta1", "beta2"):
+        for name in ("beta1", "beta2", "ema_decay"):
             if not 0 <= getattr(self, name) < 1:
                 raise UserError(f"recipe key {name!r}: expected 0 or more and less than 1, got {getattr(self, name)}")
         if self.decay_fraction > 1:
             raise UserError(f"recipe key 'decay_fraction': expected at most 1, got {self.decay_fraction}")
         if self.schedule == "halving" and not self.halving_steps:
             raise UserError("recipe key 'halving_steps': expected a value above 0 for the schedule 'halving', got 0")
+        if self.optimizer == "soap" and not self.matrix_rate:
+            raise UserError("recipe key 'matrix_rate': expected a value above 0 for the optimizer 'soap', got 0")
 
     def rate(self, step: int) -> float:
         """Learning rate of optimiser step ``step``, counted from 0 to ``steps`` - 1."""
@@ -107,6 +112,10 @@ class Recipe:
 
 FIELDS: dict[str, Any] = typing.get_type_hints(Recipe)
 """Recipe keys and their types."""
+MEANINGS: dict[str, str] = {
+    key: kind.__metadata__[0] for key, kind in typing.get_type_hints(Recipe, include_extras=True).items()
+}
+"""Recipe keys and what they mean."""
 
 
 def names() -> list[str]:

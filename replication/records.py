@@ -295,12 +295,51 @@ class TrainingSpeed(Record):
 
     @property
     def file_name(self) -> str:
-        depends_on = [self.environment.get("machine"), self.recipe, self.batch_size, self.hr_patch, self.threads]
+        machine = [self.environment.get(name) for name in ("machine", "instructions")]
+        depends_on = [machine, self.recipe, self.batch_size, self.hr_patch, self.threads]
         return f"x{self.scale}-{_digest(depends_on)[:8]}.json"
 
     def check(self) -> None:
         if not self.steps:
             raise ValueError("it holds no step")
+
+
+@dataclass(frozen=True)
+class TrainingRun(Record):
+    """One training, finished or not, and what it cost.
+
+    ``step`` of ``steps`` were made in ``hours`` by the clock, the ``trunk``'s step and hours included (None: no trunk),
+    which it shares with another run. ``log``: a row an epoch (loss, validation PSNR in dB, seconds). ``note``: why it
+    was made or dropped.
+    """
+
+    FOLDER = "runs"
+    IGNORED = frozenset()
+
+    model: str
+    scale: int
+    seed: int
+    recipe: dict[str, Any]
+    recipe_digest: str
+    data: str
+    step: int
+    steps: int
+    hours: float
+    trunk: dict[str, float] | None
+    initial: str | None
+    threads: int
+    precision: str
+    paper_fraction: float
+    log: tuple[dict[str, float | None], ...]
+    weights: dict[str, str]
+    note: str
+    environment: dict[str, str]
+    command: str
+
+    @property
+    def file_name(self) -> str:
+        depends_on = [self.recipe_digest, self.data, self.initial, self.environment.get("date"), self.command]
+        return f"{self.model}-x{self.scale}-{self.steps}-s{self.seed}-{_digest(depends_on)[:8]}.json"
 
 
 Kind = TypeVar("Kind", bound=Record)

@@ -97,5 +97,5 @@ def _tried(network: Network, source: str) -> Network:
 
 
 def _last_line(error: Exception) -> str:
-    """The line of a runtime's message that tells what is wrong: the first ones name its source files."""
+    """The last line of a runtime's message, which says what is wrong: the first ones name its source files."""
     return (str(error).strip() or type(error).__name__).splitlines()[-1].strip()

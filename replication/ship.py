@@ -12,7 +12,7 @@ from statistics import fmean
 import torch
 from torch import nn
 
-from replication import checkpoint, evaluate, weights
+from replication import checkpoint, evaluate, records, runs, weights
 from replication.data import benchmarks
 from replication.errors import Parser, UserError, run
 from replication.files import write_bytes, write_text
@@ -34,8 +34,7 @@ def finished(run_folder: Path) -> tuple[MSRN, checkpoint.Checkpoint]:
     if found.progress.step != found.run["steps"]:
         raise UserError(f"{run_folder}: the run is at step {found.progress.step} of {found.run['steps']}: --resume it")
     model = build(found.run["model"], scale=found.run["scale"])
-    state = {name[6:]: value for name, value in found.state.items() if name.startswith("model.")}
-    weights.load(model, state, str(run_folder))
+    weights.load(model, found.part("model"), str(run_folder))
     return model, found
 
 
@@ -88,15 +87,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = Parser(
         prog="python -m replication.ship",
         description=__doc__,
-        epilog="example:\n  python -m replication.ship runs/smsrn_x4-cpu runs/msrn_x4-cpu",
+        epilog="""examples:
+  python -m replication.ship runs/smsrn_x4-cpu runs/msrn_x4-cpu
+  tox -e ship -- runs/smsrn_x4-cpu        # the same, then measures, and makes card, tables and figures anew""",
     )
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folder of a finished training run")
     parser.add_argument("--data", type=Path, metavar="DIR", help="data folder (default: $REPLICATION_DATA or data)")
+    parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s")
     arguments = parser.parse_args(argv)
     for folder in arguments.runs:
-        for path in ship(folder, arguments.data):
+        paths = [*ship(folder, arguments.data), records.save(arguments.results, runs.read(folder, ""))]
+        for path in paths:
             print(f"wrote {path}")
-    print("next: python -m replication, then python -m replication.model_card")
+    print("next: python -m replication, python -m replication.model_card, python -m analysis")
     return 0
 
 

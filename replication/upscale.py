@@ -96,6 +96,9 @@ def upscale(
     through the network as three equal channels and is the mean of the three results. ``tile``: side in pixels of what
     the network sees at once, overlap included; None: as large as `TILE_MEMORY` allows. ``progress``: label of a
     progress bar over the tiles. Raises UserError for another kind of array and for a tile too small for the overlap.
+
+    >>> upscale(np.zeros((5, 7, 3), np.uint8)).shape
+    (20, 28, 3)
     """
     if image.dtype not in (np.uint8, np.uint16):
         raise UserError(f"upscale: expected uint8 or uint16, got {image.dtype}")

@@ -220,6 +220,17 @@ def test_docstring_and_no_relative_imports(module: str) -> None:
     assert not [node for node in ast.walk(tree(module)) if isinstance(node, ast.ImportFrom) and node.level]
 
 
+@pytest.mark.parametrize("module", sources())
+def test_named_modules_exist(module: str) -> None:
+    """What a docstring or comment names in backticks as `package.module` or `package.module.name` is there."""
+    text = sources()[module].read_text(encoding="utf-8")
+    for name in set(re.findall(r"`((?:analysis|replication)(?:\.\w+)+)`", text)):
+        above, _, last = name.rpartition(".")
+        there = sources().get(above)
+        defined = there and re.search(rf"\b{last}\b", there.read_text(encoding="utf-8"))
+        assert name in sources() or defined, f"{module} names `{name}`"
+
+
 def project_files() -> list[Path]:
     """What git tracks or would add."""
     if shutil.which("git") is None or not (ROOT / ".git").exists():

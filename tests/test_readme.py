@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from analysis import paper
+from analysis.artefacts import ARTEFACTS
 from analysis.claims.verdict import ledger
 from analysis.cost import closed_form, designs
 from analysis.paper import BENCHMARKS
@@ -72,3 +73,15 @@ def test_links_lead_to_files() -> None:
     for link in re.findall(r"\]\(([^)#]+)\)", README):
         if not link.startswith("http"):
             assert (ROOT / link).exists(), link
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+def test_named_files_and_commands_exist(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    for path in re.findall(r"`((?:analysis|replication|tests|results)/[\w/.]+\w)`", text):
+        assert (ROOT / path).exists(), path
+    for names in re.findall(r"python -m analysis ([a-z][\w ]*)", text):
+        assert {one.name for one in ARTEFACTS} >= set(names.split(" ")[:1]), names
+    for module in re.findall(r"python -m ((?:analysis|replication)(?:\.\w+)*)", text):
+        found = ROOT / module.replace(".", "/")
+        assert found.with_suffix(".py").is_file() or (found / "__main__.py").is_file(), module

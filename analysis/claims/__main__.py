@@ -2,7 +2,6 @@
 
 import difflib
 from collections.abc import Sequence
-from pathlib import Path
 
 from analysis.claims.finding import Sources
 from analysis.claims.page import explained, summary
@@ -37,9 +36,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         ),
     )
     parser.add_argument("--only", metavar="ID", help="explain this claim alone")
-    parser.add_argument(
-        "--results", type=Path, metavar="DIR", default=Path("results"), help="results folder (default: %(default)s)"
-    )
+    parser.add_results()
     arguments = parser.parse_args(argv)
     if arguments.only is not None:
         print(explained(entry(chosen(arguments.only), Sources(arguments.results))))

@@ -1,27 +1,27 @@
 """What the paper leaves open and what this package assumes, as one table for readers."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from tabulate import tabulate
-
-from analysis.paper.assumptions import load
+from analysis.paper.assumptions import Assumption, load
+from analysis.text import table
 from replication.files import write_text
 
 
-def markdown() -> str:
+def markdown(assumptions: Sequence[Assumption]) -> str:
     """The table as Markdown."""
-    rows = [(item.topic, item.paper, item.value, item.reason) for item in load()]
-    table = tabulate(rows, headers=("Open question", "The paper", "Here", "Reason"), tablefmt="github")
+    rows = [(item.topic, item.paper, item.value, item.reason) for item in assumptions]
+    headers = ("Open question", "The paper", "Here", "Reason")
     return (
         "# What the paper leaves open\n\n"
         "Each is an assumption of this package. Values in code type are keys of `replication/recipes/paper.toml`, read "
         "from it. Made by `python -m analysis assumptions`.\n\n"
-        f"{table}\n"
+        f"{table(rows, headers, 'github', 'llll')}\n"
     )
 
 
 def write(results: Path) -> list[Path]:
     """Write ``assumptions.md`` into the results folder; return its path."""
     path = results / "assumptions.md"
-    write_text(path, markdown())
+    write_text(path, markdown(load()))
     return [path]

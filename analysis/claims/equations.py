@@ -50,7 +50,7 @@ def derived() -> dict[str, Any]:
 
 
 def counted(kind: str) -> Callable[[int, int, int], int | Fraction]:
-    """The same from the layers of `cost_model`, which `analysis.cost.verify` checks against real networks."""
+    """The same from the layers of `analysis.cost.closed_form`, which are verified against real networks."""
 
     def macs(kernel: int, inputs: int, outputs: int) -> int | Fraction:
         (standard,) = closed_form.standard_conv("", "", kernel, inputs, outputs)

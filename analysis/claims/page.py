@@ -8,30 +8,22 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from tabulate import tabulate
-
 from analysis.claims.finding import Formula, Recomputed
-from analysis.claims.quality import decibels_lost, more_error
+from analysis.claims.quality import Decibels, decibels, more_error
 from analysis.claims.verdict import PART, VERDICTS, Entry, counts, ledger
-from analysis.paper import BENCHMARKS
 from analysis.paper.claims import Claim
 from analysis.paper.printed import decimals
-from analysis.quality.columns import AVERAGE, printed, published
 from analysis.text import percent, plain, table, wrap
 from replication.files import write_text
 
 
-def decibel_text() -> str:
+def decibel_text(found: Sequence[Decibels]) -> str:
     """What a percentage of a decibel value means: the paper's loss as error, and bicubic by the same measure."""
-    full, floor = printed("msrn"), published("Bicubic", "")
     rows = []
-    for name in (*BENCHMARKS, AVERAGE):
-        lost, top, bottom = decibels_lost(name), full.score(name), floor.score(name)
-        assert top
-        assert bottom
-        gain = top.psnr - bottom.psnr
-        cells_ = [percent(1 - lost / top.psnr), f"{lost:.2f}", more_error(lost)]
-        rows.append([name, *cells_, percent(bottom.psnr / top.psnr), more_error(gain), percent(1 - lost / gain)])
+    for one in found:
+        kept = [percent(1 - one.lost / one.msrn), f"{one.lost:.2f}", more_error(one.lost)]
+        bicubic = [percent(one.bicubic / one.msrn), more_error(one.gain)]
+        rows.append([one.row, *kept, *bicubic, percent(1 - one.lost / one.gain)])
     headers = ["", "PSNR kept", "dB lost", "error grows by", "bicubic keeps", "its error is more by", "gain kept"]
     average_row = rows[-1]
     text = (
@@ -159,9 +151,9 @@ def markdown(entries: Sequence[Entry]) -> str:
             "and captions belongs to one claim. Not listed: numbers of sections, figures and references, dates, the "
             "grant and the authors' lives."
         ),
-        tabulate(rows, ["claim", "first said in", "printed", "recomputed", "verdict"], "github", disable_numparse=True),
+        table(rows, ["claim", "first said in", "printed", "recomputed", "verdict"], "github", "lllll"),
         "## What a percentage of a decibel value means",
-        decibel_text(),
+        decibel_text(decibels()),
         "## Each claim",
         *(explained(one, markdown=True) for one in entries),
     ]

@@ -1,14 +1,15 @@
 """Claims on PSNR and SSIM: Table 1, its averages, and what SMSRN keeps."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from fractions import Fraction
 
 from analysis import paper
 from analysis.claims.finding import Finding, Recomputed, Sources, Value, exact, in_percent, mean, quotient, rounded
 from analysis.names import DISPLAY, MSRN_ROW
 from analysis.paper import BENCHMARKS
-from analysis.quality.columns import AVERAGE, measured, retained
-from analysis.quality.training import CONDITIONS, FULL_BUDGET, training_of, training_share
+from analysis.quality.columns import AVERAGE, measured, printed, published, retained
+from analysis.quality.training import FULL_BUDGET, differing_conditions, training_of, training_share
 from analysis.text import percent, plain
 
 REPEAT_PSNR, REPEAT_SSIM = 0.1, 0.005
@@ -65,13 +66,14 @@ def measured_kept(sources: Sources, metric: str) -> str:
     trainings = [training_of(rows, model) for model in ("msrn", "smsrn")]
     if ratio is None or trainings[0] is None or trainings[1] is None:
         return f"Not measured here: {full.missing or light.missing}."
-    differing = [name for name in CONDITIONS if trainings[0].get(name) != trainings[1].get(name)]
-    alike = f"not under equal conditions ({', '.join(differing)} differ)" if differing else "under equal conditions"
+    differing = differing_conditions(trainings[0], trainings[1])
+    conditions = (
+        f"not under equal conditions ({', '.join(differing)} differ)" if differing else "under equal conditions"
+    )
     kept_here = ratio.psnr if metric == "psnr" else ratio.ssim
     lost = f", {abs(ratio.lost_db):.2f} dB {'less' if ratio.lost_db > 0 else 'more'}" if metric == "psnr" else ""
-    return (
-        f"Measured here {alike}, with {training_share(trainings[1])} of the paper's training: {kept_here:.2f} %{lost}."
-    )
+    share = training_share(trainings[1])
+    return f"Measured here {conditions}, with {share} of the paper's training: {kept_here:.2f} %{lost}."
 
 
 def rgb_better(sources: Sources) -> Finding:
@@ -125,7 +127,7 @@ def table1_values(model: str, metric: str) -> Callable[[Sources], Finding]:
 
 
 def decibels_lost(row: str) -> float:
-    """What SMSRN loses against MSRN in Table 1, in dB; the average from the printed per-set values."""
+    """What SMSRN loses against MSRN in Table 1, in dB; the average over the printed per-set values."""
     if row == AVERAGE:
         return float(mean(cells("msrn", "psnr")).best - mean(cells("smsrn", "psnr")).best)
     in_paper = paper.table1()
@@ -135,3 +137,30 @@ def decibels_lost(row: str) -> float:
 def more_error(decibels: float) -> str:
     """By how much the mean squared error grows when PSNR falls by that, in percent."""
     return percent(10 ** (decibels / 10) - 1)
+
+
+@dataclass(frozen=True)
+class Decibels:
+    """One row of Table 1 in decibels: PSNR of MSRN and of bicubic interpolation, and what SMSRN loses."""
+
+    row: str
+    msrn: float
+    bicubic: float
+    lost: float
+
+    @property
+    def gain(self) -> float:
+        """What MSRN gains over bicubic."""
+        return self.msrn - self.bicubic
+
+
+def decibels() -> list[Decibels]:
+    """Every row of Table 1, as printed, with the published values of bicubic interpolation."""
+    full, floor = printed("msrn"), published("Bicubic", "")
+    found = []
+    for name in (*BENCHMARKS, AVERAGE):
+        top, bottom = full.score(name), floor.score(name)
+        assert top
+        assert bottom
+        found.append(Decibels(name, top.psnr, bottom.psnr, decibels_lost(name)))
+    return found

@@ -17,12 +17,6 @@ if TYPE_CHECKING:
     pass
 
 
-# Equations
-
-
-# The networks
-
-
 def msrn() -> list[Layer]:
     """MSRN x4 in closed form."""
     return closed_form.msrn()
@@ -139,12 +133,6 @@ def msrn_luma(sources: Sources) -> Finding:
         f"({repository.parameters:,}), which is this paper's."
     )
     return Finding({}, reason, undecided=True)
-
-
-# Costs
-
-
-# Table 1
 
 
 # Training and data

@@ -1,4 +1,4 @@
-"""Claims on training and data: what cannot be seen from outside, beside what the recipe repeats."""
+"""Claims on training and data: what cannot be seen from outside, and what the recipe repeats."""
 
 from collections.abc import Callable
 
@@ -33,7 +33,7 @@ def augmentations(used: recipe.Recipe) -> str:
 
 
 def same_training(sources: Sources) -> Finding:
-    """Whether the authors trained both networks alike."""
+    """Whether the authors trained both networks under equal conditions."""
     return Finding({}, f"{UNSEEN} {measured_kept(sources, 'psnr')}", undecided=True)
 
 

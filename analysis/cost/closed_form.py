@@ -1,7 +1,7 @@
 """Closed-form cost of a whole network, layer by layer.
 
 A network is a list of `Layer`; nothing here knows torch, fvcore or the models of `replication`, because
-`analysis.cost.verify` compares this description with them and must not find its own source there.
+`analysis.cost.verify` compares this description with them: the two must stay independent.
 
 Convention: one MAC is one multiply-add. Bias is left out of the MACs and counted in the parameters. Only convolutions
 count: activations, additions, concatenations and pixel shuffles are 0 MACs.
@@ -147,7 +147,7 @@ def gmacs_720p(layers: Iterable[Layer], scale: int) -> float:
     """Cost of one 1280x720 output image in G MACs (1e9 multiply-adds), by area.
 
     1280 is no multiple of 3, so at x3 there is no LR image with exactly this output; the value is then the cost per
-    area and nothing that can be run.
+    area, not that of a real image.
     """
     return total_macs(layers) * OUTPUT_WIDTH * OUTPUT_HEIGHT / scale**2 / 1e9
 

@@ -7,7 +7,8 @@ from analysis.cost import closed_form
 from analysis.cost.closed_form import Layer
 from analysis.cost.equations import KERNELS, PRINTED, PRINTED_CHANNELS, PRINTED_MEAN, mean_saving, ratio
 from analysis.cost.study import Study, as_json
-from analysis.text import CONVENTION, checked_value, percent, table, wrap
+from analysis.cost.verify import SIZES, versions
+from analysis.text import CONVENTION, comparisons, percent, table, wrap
 from replication.files import write_text
 
 
@@ -45,7 +46,7 @@ def equations_text(result: Study, style: str) -> str:
 
 
 def percentages_text(result: Study, style: str) -> str:
-    """The percentages that the paper draws from equation 5, beside exact ones. Does not depend on what was asked."""
+    """The percentages that the paper derives from equation 5, and exact ones. Independent of the arguments."""
     rows = []
     for kernel, printed_ratio, printed_saving in PRINTED:
         exact = ratio(kernel, PRINTED_CHANNELS)
@@ -145,23 +146,9 @@ def verification_text(result: Study, style: str) -> str:
     """How many comparisons of each kind were made and failed, and each one that failed."""
     if result.checks is None:
         return "Not verified (--no-verify)."
-    from analysis.cost.verify import SIZES, versions
-
-    kinds = dict.fromkeys(check.kind for check in result.checks)
-    failed = [check for check in result.checks if not check.ok]
-    rows = []
-    for kind in kinds:
-        number = sum(check.kind == kind for check in result.checks)
-        wrong = sum(check.kind == kind for check in failed)
-        rows.append([kind, f"{number:,}", f"{wrong:,}"])
     sizes = ", ".join(f"{height}x{width}" for height, width in SIZES)
     intro = f"Closed form against the built networks, and against the counts of {versions()} on LR inputs of {sizes}."
-    parts = [wrap(intro), table(rows, ["compared, exactly", "comparisons", "differ"], style)]
-    if failed:
-        shown = [[one.kind, one.name, checked_value(one.expected), checked_value(one.found)] for one in failed]
-        parts.append(table(shown, ["DIFFERS", "where", "closed form", "found"], style))
-    parts.append("NOT VERIFIED: the values above differ." if failed else "Verified: everything agrees.")
-    return "\n\n".join(parts)
+    return comparisons(intro, result.checks, ("compared, exactly", "closed form"), style)
 
 
 def save(result: Study, results: Path) -> list[Path]:

@@ -19,7 +19,7 @@ from analysis.cost.closed_form import (
 
 @dataclass(frozen=True)
 class Border:
-    """What a folded convolution needs beside it to be exact along the border of the image (`replication.fold`).
+    """The corrections that make a folded convolution exact along the border of the image (`replication.fold`).
 
     A correction for each side and each corner: of the ``outputs`` outermost output pixels (rows, columns, or both),
     from the ``inputs`` outermost pixels of the convolution's input.

@@ -53,10 +53,6 @@ class Check:
         return self.expected is not None and self.expected == self.found
 
 
-class VerificationError(Exception):
-    """The closed form and the real networks disagree."""
-
-
 @dataclass(frozen=True)
 class Fvcore:
     """What fvcore says of one run: multiply-adds per module name ("" is the whole), and operators it left out."""

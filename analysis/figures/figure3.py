@@ -43,7 +43,7 @@ class Node:
 
 
 class _Tracer(fx.Tracer):
-    """Follows the network's code down to its layers, but not into the blocks: they are drawn beside it."""
+    """Follows the network's code down to its layers, but not into the blocks, which have a panel of their own."""
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return isinstance(m, MultiScaleBlock) or super().is_leaf_module(m, module_qualified_name)
@@ -142,7 +142,7 @@ def draw_graph(axes: Axes, nodes: Sequence[Node], area: Area) -> None:
         for source in (by_key[key] for key in node.sources):
             if node.row - source.row == 1:
                 begin, finish = middles[source.key], middles[node.key]
-                if len(rows[source.row]) > len(rows[node.row]):  # several into one: beside each other
+                if len(rows[source.row]) > len(rows[node.row]):  # several into one: next to each other
                     finish = (begin + finish) / 2
                 elif len(rows[source.row]) < len(rows[node.row]):
                     begin = (begin + finish) / 2
@@ -196,9 +196,9 @@ def draw(network: MSRN, name: str) -> Figure:
         notes.append("DC: depth-wise convolution.")
     if all(module.bias is not None for module in convolutions):
         notes.append("Every convolution has a bias.")
-    alike = len({str(one) for one in network.body}) == 1
+    equal = len({str(one) for one in network.body}) == 1
     last = len(network.body) - 1
-    of = f"body.0 to body.{last}" if last and alike else "body.0"
+    of = f"body.0 to body.{last}" if last and equal else "body.0"
 
     rows = max(node.row for node in whole) + 1
     height = rows * PITCH + 0.42

@@ -1,7 +1,7 @@
 """Figures 4-7: one image of each benchmark as original, bicubic, MSRN and SMSRN at x4; and the same for a photograph.
 
-The images of the benchmarks are not free: figures 4-7 are made from the reader's own copies and belong into no
-repository (.gitignore). figure_embedded shows a photograph that may be passed on, so every reader has one picture.
+The images of the benchmarks are not free: figures 4-7 are made from the reader's own copies and must not be
+committed (.gitignore). figure_embedded shows a photograph that may be passed on, so every reader has one picture.
 
 The detail is not chosen by hand: it is the window in which bicubic interpolation is furthest from the original.
 """

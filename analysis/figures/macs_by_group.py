@@ -26,7 +26,7 @@ def count(value: int) -> str:
 
 
 def share(part: float) -> str:
-    """A share in percent; one that would be rounded to nothing is named as small."""
+    """A share in percent; shares below 0.1 % print as "< 0.1 %"."""
     return percent(part) if part >= 0.001 else "< 0.1 %"
 
 

@@ -1,4 +1,4 @@
-"""The paper in one picture: what SMSRN saves, and what is left of MSRN's PSNR, each beside the paper's own numbers."""
+"""The paper in one picture: what SMSRN saves, and what is left of MSRN's PSNR, each with the paper's own numbers."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

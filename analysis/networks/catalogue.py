@@ -1,4 +1,4 @@
-"""The other networks counted: parameters and multiply-adds beside what was published, and what recursion saves."""
+"""The other networks counted: parameters and multiply-adds, the published ones, and what recursion saves."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

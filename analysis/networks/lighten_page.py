@@ -51,7 +51,7 @@ def growing_layers(cases: Sequence[Lightened]) -> list[str]:
 
 
 def random_error(change: Change) -> float:
-    """About the error of `best_separable` for kernels of independent random numbers of one variance.
+    """Approximate error of `best_separable` on i.i.d. random kernels.
 
     The largest singular value of an N x k² matrix of such numbers is about √N + k, its Frobenius norm √N · k.
     """

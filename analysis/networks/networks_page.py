@@ -1,4 +1,4 @@
-"""The page on the published networks, counted, beside what was published."""
+"""The page on the published networks, counted and compared with what was published."""
 
 from pathlib import Path
 

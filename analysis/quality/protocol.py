@@ -29,7 +29,7 @@ LITERATURE = ("luma, rounded", SCALE, "Gaussian")
 
 RETRAINED = 0.1
 """dB by which two trainings of one network may differ: those of the MSRN with 6,078,019 parameters, as published by its
-authors and by the paper, are up to this far apart on luma. A combination is told from another only above it."""
+authors and by the paper, are up to this far apart on luma. Combinations closer than it cannot be distinguished."""
 
 PAN_RGB_SSIM = 0.8643
 """SSIM of PAN on Set5 x4 over R, G and B, from its authors' test log (see paper/SOURCES.md), at 32.13 dB on luma."""
@@ -168,6 +168,90 @@ def _ranked(moves: dict[Any, dict[tuple[str, str], float]], wanted: dict[tuple[s
     return sorted(found, key=lambda one: one.distance)
 
 
-def compared(measured: Sequence[Measured]) -> list[Measured]:
-    """The measurements on sets of the paper's table: only these can be compared with it."""
-    return [one for one in measured if one.benchmark in BENCHMARKS]
+@dataclass(frozen=True)
+class Ranking:
+    """What the measurements on sets of the paper's table say: every combination, the nearest to the paper first."""
+
+    models: tuple[str, ...]
+    psnr: tuple[Candidate, ...]
+    ssim: tuple[Candidate, ...]
+
+    @property
+    def fitting(self) -> list[str]:
+        """The channels whose PSNR is as near as two trainings of one network are to each other."""
+        near = [one for one in self.psnr if one.distance <= self.psnr[0].distance + RETRAINED]
+        return list(dict.fromkeys(str(one.combination[0]) for one in near))
+
+    @property
+    def excluded(self) -> dict[str, float]:
+        """The other channels, with the distance of their nearest combination in dB."""
+        return {
+            channel: min(one.distance for one in self.psnr if one.combination[0] == channel)
+            for channel in CHANNELS
+            if channel not in self.fitting
+        }
+
+    @property
+    def ssim_by_channel(self) -> list[Candidate]:
+        """The nearest combination of each channel, the nearest channel first."""
+        nearest = [next(one for one in self.ssim if one.combination[0] == channel) for channel in CHANNELS]
+        return sorted(nearest, key=lambda one: one.distance)
+
+    @property
+    def other_window(self) -> Candidate:
+        """The nearest combination for SSIM with the nearest channel and the other window."""
+        channel, _, window = self.ssim[0].combination
+        return next(one for one in self.ssim if one.combination[0] == channel and one.combination[2] != window)
+
+    @property
+    def literature(self) -> Candidate:
+        """The literature's own protocol for SSIM."""
+        return next(one for one in self.ssim if one.combination == LITERATURE)
+
+
+def ranking(measured: Sequence[Measured]) -> Ranking | None:
+    """Rank by the measurements that can be compared with the paper; None if there are none."""
+    usable = [one for one in measured if one.benchmark in BENCHMARKS]
+    if not usable:
+        return None
+    models = tuple(model for model in METHODS if any(one.model == model for one in usable))
+    return Ranking(models, tuple(psnr_candidates(usable)), tuple(ssim_candidates(usable)))
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far the paper is from the literature on one set: PSNR of MSRN (dB), and by model SSIM and the usual SSIM."""
+
+    benchmark: str
+    psnr: float
+    published: float
+    ssim: dict[str, tuple[float, float]]
+
+
+def differences() -> list[Difference]:
+    """One for each set of the paper's table."""
+    columns = {"msrn": paper.table1().msrn, "smsrn": paper.table1().smsrn}
+    repository = paper.published_row(MSRN_ROW)
+    found = []
+    for name in BENCHMARKS:
+        scores = {model: column.scores[name] for model, column in columns.items()}
+        ssim = {model: (score.ssim, expected_ssim(name, score.psnr)) for model, score in scores.items()}
+        found.append(Difference(name, scores["msrn"].psnr, repository.psnr[name], ssim))
+    return found
+
+
+@dataclass(frozen=True)
+class Protocols:
+    """All that the page on protocols shows."""
+
+    measured: tuple[Measured, ...]
+    ranking: Ranking | None
+    differences: tuple[Difference, ...]
+    untrained: tuple[str, ...]
+
+
+def protocols(results: Path) -> Protocols:
+    """The facts, from the records in the results folder."""
+    measured = tuple(current(results))
+    untrained = tuple(model for model in METHODS if model != BICUBIC and not weights.shipped(model, SCALE))
+    return Protocols(measured, ranking(measured), tuple(differences()), untrained)

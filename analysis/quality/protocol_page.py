@@ -4,72 +4,39 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from analysis import paper
-from analysis.names import DISPLAY, MSRN_ROW, SCALE
-from analysis.paper import BENCHMARKS
+from analysis.names import DISPLAY, SCALE
 from analysis.quality.protocol import (
     LITERATURE,
     PAN_RGB_SSIM,
     RETRAINED,
     SSIM_FIT_FROM,
     Candidate,
-    Measured,
-    compared,
-    current,
-    expected_ssim,
-    paper_psnr_moves,
-    paper_ssim_moves,
-    psnr_candidates,
-    ssim_candidates,
+    Difference,
+    Protocols,
+    Ranking,
+    protocols,
 )
 from analysis.quality.training import training_share
 from analysis.text import table, wrap
-from replication import weights
-from replication.evaluate import BICUBIC, METHODS, NOT_TRAINED
+from replication.evaluate import NOT_TRAINED
 from replication.files import write_text
 from replication.measure_protocol import CHANNELS, SHAVES, WINDOWS
 
-# Measuring
 
-
-# Records
-
-
-# What the paper's numbers differ by
-
-
-# The page
-
-
-def differences_table() -> str:
-    """The paper's numbers beside the literature's."""
-    in_paper, repository = paper.table1(), paper.published_row(MSRN_ROW)
+def differences_table(differences: Sequence[Difference]) -> str:
+    """The paper's numbers compared with the literature's."""
     rows = []
-    for name in BENCHMARKS:
-        msrn, smsrn = in_paper.msrn.scores[name], in_paper.smsrn.scores[name]
-        rows.append(
-            [
-                name,
-                f"{msrn.psnr:.2f}",
-                f"{repository.psnr[name]:.2f}",
-                f"{paper_psnr_moves(name):+.2f}",
-                *(
-                    text
-                    for model, score in (("msrn", msrn), ("smsrn", smsrn))
-                    for text in (
-                        f"{score.ssim:.4f}",
-                        f"{expected_ssim(name, score.psnr):.4f}",
-                        f"{paper_ssim_moves(name, model):+.4f}",
-                    )
-                ),
-            ]
-        )
+    for one in differences:
+        row = [one.benchmark, f"{one.psnr:.2f}", f"{one.published:.2f}", f"{one.psnr - one.published:+.2f}"]
+        for ssim, usual in one.ssim.values():
+            row += [f"{ssim:.4f}", f"{usual:.4f}", f"{ssim - usual:+.4f}"]
+        rows.append(row)
     headers = ["", "MSRN PSNR, paper", "its authors", "differ", "MSRN SSIM, paper", "usual on luma", "differ"]
     return table(rows, [*headers, "SMSRN SSIM, paper", "usual on luma", "differ"], "github")
 
 
-def candidates_table(candidates: Sequence[Candidate], measured: Sequence[Measured], digits: int) -> str:
+def candidates_table(candidates: Sequence[Candidate], models: Sequence[str], digits: int) -> str:
     """What each combination moves, the nearest to the paper's difference first."""
-    models = [model for model in METHODS if any(one.model == model for one in measured)]
     rows = []
     for one in candidates:
         moved = [one.mean(model) for model in models]
@@ -79,29 +46,21 @@ def candidates_table(candidates: Sequence[Candidate], measured: Sequence[Measure
     return table(rows, ["combination", *names, "from the paper's"], "github")
 
 
-def conclusion(measured: Sequence[Measured]) -> str:
+def conclusion(ranking: Ranking | None) -> str:
     """What the measurements say of the paper's protocol, in words."""
-    usable = compared(measured)
-    if not usable:
+    if ranking is None:
         return "Nothing is recorded on a set of the paper's table, so nothing is concluded."
-    psnr, ssim = psnr_candidates(usable), ssim_candidates(usable)
-    near = [one for one in psnr if one.distance <= psnr[0].distance + RETRAINED]
-    fitting = list(dict.fromkeys(str(one.combination[0]) for one in near))
-    fits = " and ".join(title(channel) for channel in fitting)
-    far = {channel: min(one.distance for one in psnr if one.combination[0] == channel) for channel in CHANNELS}
-    excluded = [f"{title(channel)} (at least {far[channel]:.1f} dB)" for channel in CHANNELS if channel not in fitting]
-    nearest = [next(one for one in ssim if one.combination[0] == channel) for channel in CHANNELS]
-    by_channel = sorted(nearest, key=lambda one: one.distance)
-    channel, _, window = ssim[0].combination
-    other = next(one for one in ssim if one.combination[0] == channel and one.combination[2] != window)
-    literature = next(one for one in ssim if one.combination == LITERATURE)
+    fits = " and ".join(title(channel) for channel in ranking.fitting)
+    excluded = [f"{title(channel)} (at least {distance:.1f} dB)" for channel, distance in ranking.excluded.items()]
+    by_channel = [f"{words(one.combination)}: {one.distance:.4f}" for one in ranking.ssim_by_channel]
+    channel, other = title(str(ranking.ssim[0].combination[0])), ranking.other_window
     return (
         f"PSNR: the nearest combinations, equal within the {RETRAINED} dB by which two trainings of one network "
         f"differ, are on {fits}; border and rounding move less than that. Too far from the paper: "
         f"{'; '.join(excluded) or 'none'}. SSIM, distance from the paper's difference by channel: "
-        f"{'; '.join(f'{words(one.combination)}: {one.distance:.4f}' for one in by_channel)}; the literature's own "
-        f"protocol: {literature.distance:.4f}. With the {other.combination[2]} window {title(str(channel))} is "
-        f"{other.distance:.4f} away. So the paper's PSNR fits {fits}, and its SSIM fits {title(str(channel))}."
+        f"{'; '.join(by_channel)}; the literature's own protocol: {ranking.literature.distance:.4f}. With the "
+        f"{other.combination[2]} window {channel} is {other.distance:.4f} away. So the paper's PSNR fits {fits}, and "
+        f"its SSIM fits {channel}."
     )
 
 
@@ -117,9 +76,8 @@ def words(combination: tuple[str | int, ...]) -> str:
     return ", ".join([title(str(channel)), f"border {shave}", *(f"{name} window" for name in window)])
 
 
-def markdown(measured: Sequence[Measured]) -> str:
-    """The page as Markdown, from recorded measurements."""
-    usable = compared(measured)
+def markdown(facts: Protocols) -> str:
+    """The page as Markdown."""
     pan, msrn = paper.published_row("PAN"), paper.table1().msrn.scores["Set5"]
     parts = [
         "# Which protocol is it?",
@@ -130,9 +88,9 @@ def markdown(measured: Sequence[Measured]) -> str:
             "choice moves numbers as far as that."
         ),
         "## The result",
-        wrap(conclusion(measured)),
+        wrap(conclusion(facts.ranking)),
         "## What the paper's numbers differ by",
-        differences_table(),
+        differences_table(facts.differences),
         wrap(
             "PSNR: against the same network as its authors publish it. SSIM, usual on luma: what published networks "
             f"from {SSIM_FIT_FROM} dB on (analysis/paper/sota_x4.csv) have at the same PSNR, by a line through them. "
@@ -141,14 +99,14 @@ def markdown(measured: Sequence[Measured]) -> str:
             f"the paper's MSRN has {msrn.psnr:.2f} dB and {msrn.ssim:.4f}."
         ),
     ]
-    if usable:
+    if facts.ranking:
         parts += [
             "## What each choice moves: PSNR (dB)",
             wrap(f"Against {words(LITERATURE[:2])}; mean over the sets that are recorded."),
-            candidates_table(psnr_candidates(usable), usable, 2),
+            candidates_table(facts.ranking.psnr, facts.ranking.models, 2),
             "## What each choice moves: SSIM",
             wrap(f"Against {words(LITERATURE)}; mean over the sets that are recorded."),
-            candidates_table(ssim_candidates(usable), usable, 4),
+            candidates_table(facts.ranking.ssim, facts.ranking.models, 4),
             wrap(
                 "From the paper's: root mean square, over sets and methods, of what a choice moves less what the paper "
                 "differs by. Each network is compared with its own column of the paper, bicubic with MSRN's; bicubic "
@@ -160,22 +118,22 @@ def markdown(measured: Sequence[Measured]) -> str:
         "\n".join(f"- {name}: {meaning}." for name, meaning in {**CHANNELS, **WINDOWS}.items())
         + f"\n- Border: {', '.join(map(str, SHAVES))} pixels left out along each side.",
         "## Records",
-        records_table(measured),
+        records_table(facts),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def records_table(measured: Sequence[Measured]) -> str:
+def records_table(facts: Protocols) -> str:
     """Where each measurement is, with what the literature's protocol and RGB give."""
     rows = []
-    for one in measured:
+    for one in facts.measured:
         share = training_share(one.training) if one.training else ""
         luma = f"{one.psnr['luma, rounded', SCALE]:.2f} / {one.ssim[LITERATURE]:.4f}"
         rgb = f"{one.psnr['RGB', SCALE]:.2f} / {one.ssim['RGB', SCALE, 'Gaussian']:.4f}"
         date, where = one.environment.get("date", ""), one.environment.get("machine", "")
         rows.append([f"`{one.file_name}`", str(one.images), luma, rgb, share, date, where])
     headers = ["record", "images", "luma", "RGB", "share of the paper's training", "recorded", "machine"]
-    untrained = [DISPLAY[model] for model in METHODS if model != BICUBIC and not weights.shipped(model, SCALE)]
+    untrained = [DISPLAY[model] for model in facts.untrained]
     note = f"\n\n{', '.join(untrained)}: {NOT_TRAINED}, so not measured." if untrained else ""
     return table(rows, headers, "github") + note
 
@@ -183,5 +141,5 @@ def records_table(measured: Sequence[Measured]) -> str:
 def write(results: Path) -> list[Path]:
     """Write ``protocol.md`` from the records in the results folder; return its path. Measures nothing."""
     path = results / "protocol.md"
-    write_text(path, markdown(current(results)))
+    write_text(path, markdown(protocols(results)))
     return [path]

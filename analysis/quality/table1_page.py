@@ -1,20 +1,17 @@
-"""Table 1: the paper's values beside the measured ones, as Markdown, CSV and LaTeX.
+"""Table 1: the paper's values and the measured ones, as Markdown, CSV and LaTeX.
 
 Everything measured comes from the records in the results folder, everything printed from analysis/paper. Averages are
 means of the four benchmarks' means, as in the paper; percentages are computed from unrounded means.
 """
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from statistics import median
 
-from tabulate import tabulate
+import pandas as pd
 
 from analysis import paper
-from analysis.names import DISPLAY, MSRN_ROW, SCALE
+from analysis.names import DISPLAY, MSRN_ROW
 from analysis.paper import BENCHMARKS
 from analysis.quality.columns import (
     AVERAGE,
@@ -22,25 +19,23 @@ from analysis.quality.columns import (
     Rows,
     average,
     bicubic_deviation,
-    collect,
     measured,
     printed,
     published,
     retained,
 )
-from analysis.quality.training import training_of, training_share
-from replication import weights
+from analysis.quality.training import Jump, Measurements, differing_conditions, training_share
+from analysis.text import table
 from replication.data.benchmarks import EMBEDDED
 from replication.evaluate import BICUBIC, METHODS, NOT_TRAINED
 from replication.files import write_text
-from replication.models import MODELS, build, count_parameters
 from replication.records import METRICS, TRAINING_FACTS, Metric
 
 
-def paper_table(rows: Rows) -> list[list[str]]:
+def paper_table(facts: Measurements) -> list[list[str]]:
     """Table 1 in the paper's layout, a heading row first: PSNR on luma / SSIM on RGB."""
     in_paper = paper.table1()
-    bicubic, msrn, smsrn = (measured(rows, model, "ssim_rgb") for model in (BICUBIC, "msrn", "smsrn"))
+    bicubic, msrn, smsrn = (measured(facts.rows, model, "ssim_rgb") for model in (BICUBIC, "msrn", "smsrn"))
     columns = [printed("msrn"), printed("smsrn"), bicubic, msrn, smsrn]
     table = [["", *(column.heading for column in columns)]]
     table += [[name, *(column.cell(name) for column in columns)] for name in (*BENCHMARKS, AVERAGE)]
@@ -49,10 +44,10 @@ def paper_table(rows: Rows) -> list[list[str]]:
     kept = f"{ours.psnr:.2f} % / {ours.ssim:.2f} %" if ours else smsrn.missing or msrn.missing
     table.append(["Retained (SMSRN / MSRN)", "", f"{theirs['psnr']} % / {theirs['ssim']} %", "", "", kept])
 
-    shares = [training_share(training) if (training := training_of(rows, model)) else "" for model in ("msrn", "smsrn")]
+    shares = [training_share(training) if (training := facts.trainings[model]) else "" for model in ("msrn", "smsrn")]
     table.append(["Training, share of the paper's", "100 %", "100 %", "none", *shares])
 
-    counts = {model: count_parameters(build(model, scale=SCALE)) for model in MODELS}
+    counts = facts.parameters
     printed_counts = [f"{in_paper.msrn.parameters:,}", f"{in_paper.smsrn.parameters:,} ({theirs['parameters']} %)"]
     share = f"{100 * counts['smsrn'] / counts['msrn']:.2f} %"
     table.append(["Parameters", *printed_counts, "0", f"{counts['msrn']:,}", f"{counts['smsrn']:,} ({share})"])
@@ -64,7 +59,7 @@ CHANNELS: dict[str, tuple[Metric, Metric]] = {"luma": ("psnr_y", "ssim_y"), "RGB
 
 
 def equal_table(rows: Rows) -> list[list[str]]:
-    """The measured columns on luma and on RGB (PSNR / SSIM), with what SMSRN keeps of MSRN's beside the paper's."""
+    """The measured columns on luma and on RGB (PSNR / SSIM), with what SMSRN keeps of MSRN's, here and in the paper."""
     theirs = paper.table1().retained
     heading = ["set", "channels", "Bicubic", "SMSRN", "MSRN", "lost PSNR", "kept (PSNR / SSIM)"]
     table = [[*heading, f"kept in the paper: {theirs['psnr']} % / {theirs['ssim']} %"]]
@@ -85,7 +80,7 @@ def _kept(ratio: Ratio) -> str:
 
 
 def literature_table(rows: Rows) -> list[list[str]]:
-    """The same measurements as other papers print them (PSNR and SSIM on luma), with published values beside them."""
+    """The same measurements as other papers print them (PSNR and SSIM on luma), next to published values."""
     known = published("Bicubic", "Bicubic (published)")
     bicubic = measured(rows, BICUBIC, "ssim_y")
     columns = [published(MSRN_ROW, "MSRN (its authors' code, 2019)")]
@@ -152,13 +147,13 @@ def records_table(rows: Rows) -> list[list[str]]:
     return table
 
 
-def weights_text(rows: Rows) -> list[str]:
-    """One item per network: its weights and how they were trained; then whether both were trained alike."""
+def weights_text(facts: Measurements) -> list[str]:
+    """One item per network: its weights and how they were trained; then whether the conditions were equal."""
     items, trainings = [], []
     for model in ("msrn", "smsrn"):
-        training = training_of(rows, model)
+        training = facts.trainings[model]
         if training is None:
-            items.append(f"- {DISPLAY[model]}: {rows[EMBEDDED, model].status}.")
+            items.append(f"- {DISPLAY[model]}: {facts.rows[EMBEDDED, model].status}.")
             continue
         trainings.append(training)
         known = {name: training.get(name, "unknown") for name in (*TRAINING_FACTS, "weights")}
@@ -172,14 +167,14 @@ def weights_text(rows: Rows) -> list[str]:
         )
     if len(trainings) == 2:
         msrn, smsrn = trainings
-        differing = [name for name in ("recipe_digest", "step", "data", "seed") if msrn.get(name) != smsrn.get(name)]
+        differing = differing_conditions(msrn, smsrn)
         items.append(
             f"- **Not trained alike** ({', '.join(differing)}): compare the two with care."
             if differing
             else "- Both were trained alike: same recipe, steps, data and seed."
         )
     if len(trainings) == 2:
-        items += jumps_text() or [SHORT_RUNS]
+        items += jumps_text(facts.jumps) or [SHORT_RUNS]
     return items
 
 
@@ -188,28 +183,18 @@ SHORT_RUNS = (
     "end, it may lose more or less."
 )
 
-JUMP = 3
-"""An epoch whose mean loss is more than this many times the run's median has had a jump."""
 
-
-def jumps_text() -> list[str]:
+def jumps_text(jumps: Sequence[Jump]) -> list[str]:
     """What the shipped training logs show of runs that were thrown off: it decides what a comparison means."""
-    told = []
-    for model in ("msrn", "smsrn"):
-        with open(weights.FOLDER / f"{model}_x4.csv", encoding="utf-8", newline="") as file:
-            log = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
-        usual = median(row["loss"] for row in log)
-        for number, row in enumerate(log):
-            if number and row["loss"] > JUMP * usual:
-                best = max(earlier["validation_psnr"] for earlier in log[:number])
-                told.append(
-                    f"{DISPLAY[model]} in the epoch up to step {row['step']:.0f} (mean loss {row['loss']:.2f}, median "
-                    f"{usual:.3f}; validation {row['validation_psnr'] - best:+.2f} dB against its best before)"
-                )
-    if not told:
+    if not jumps:
         return []
+    shown = [
+        f"{DISPLAY[one.model]} in the epoch up to step {one.step:.0f} (mean loss {one.loss:.2f}, median "
+        f"{one.usual_loss:.3f}; validation {one.validation_change:+.2f} dB against its best before)"
+        for one in jumps
+    ]
     return [
-        f"- **The loss jumped during training**: {'; '.join(told)}. Part of what was learned was lost each time: the "
+        f"- **The loss jumped during training**: {'; '.join(shown)}. Part of what was learned was lost each time: the "
         "measured percentages compare these two short runs; they do not show what separability costs a network that is "
         "trained to the end, and a value above 100 % does not mean that the lighter network is the better one."
     ]
@@ -235,13 +220,14 @@ PROTOCOL = (
 )
 
 
-def markdown(rows: Rows) -> str:
+def markdown(facts: Measurements) -> str:
     """The whole page."""
+    rows = facts.rows
     parts = [
         "# Table 1: MSRN and SMSRN at x4, in the paper and measured",
         "PSNR (dB) on luma / SSIM as the mean over R, G and B. The paper does not name its channels; its PSNR fits "
         "luma and its SSIM fits RGB (analysis/paper/SOURCES.md), so these two are compared here.",
-        _markdown_table(paper_table(rows)),
+        _markdown_table(paper_table(facts)),
         "## What the separable convolution costs",
         "PSNR on luma. The paper's percentages are recomputed from its printed per-set values. " + bicubic_share(rows),
         _markdown_table(separability_table(rows)),
@@ -258,7 +244,7 @@ def markdown(rows: Rows) -> str:
         "## Protocol",
         PROTOCOL,
         "## Weights",
-        "\n".join(weights_text(rows)),
+        "\n".join(weights_text(facts)),
         "## Records",
         "Every measured value comes from these files in `records/`, where it stands per image.",
         _markdown_table(records_table(rows), numbers=("images", "s/image")),
@@ -266,20 +252,19 @@ def markdown(rows: Rows) -> str:
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
-def _markdown_table(table: list[list[str]], numbers: Sequence[str] | None = None) -> str:
-    """``table`` with its heading row first; columns named in ``numbers`` (default: all but the first) to the right."""
-    numbers = table[0][1:] if numbers is None else numbers
-    align = ["right" if heading in numbers else "left" for heading in table[0]]
-    return tabulate(table[1:], table[0], tablefmt="pipe", disable_numparse=True, colalign=align if table[1:] else None)
+def _markdown_table(rows: list[list[str]], numbers: Sequence[str] | None = None) -> str:
+    """``rows`` with the headings first; columns named in ``numbers`` (default: all but the first) to the right."""
+    numbers = rows[0][1:] if numbers is None else numbers
+    return table(rows[1:], rows[0], "pipe", "".join("r" if heading in numbers else "l" for heading in rows[0]))
 
 
-def latex(rows: Rows) -> str:
+def latex(facts: Measurements) -> str:
     """The paper's layout and the literature's, as two booktabs tabulars."""
     parts = [
         "% Table 1, PSNR (dB, luma) / SSIM (mean over R, G, B). Needs the package booktabs.",
-        _latex_table(paper_table(rows)),
+        _latex_table(paper_table(facts)),
         "% The same, PSNR (dB) / SSIM both on luma, with published values.",
-        _latex_table(literature_table(rows)),
+        _latex_table(literature_table(facts.rows)),
     ]
     return "\n".join(parts)
 
@@ -295,7 +280,7 @@ CSV_HEADER = ("set", "model", "origin", "images", *METRICS, *NOT_STATED, "parame
 CSV_HEADER += ("paper_fraction", "date", "machine", "status")
 
 
-def csv_text(rows: Rows) -> str:
+def csv_text(facts: Measurements) -> str:
     """One line per set, model and origin ("paper", "published", "measured"); measured means are unrounded."""
     lines: list[dict[str, object]] = []
     in_paper = paper.table1()
@@ -308,8 +293,8 @@ def csv_text(rows: Rows) -> str:
         for name in BENCHMARKS:
             values = {"psnr_y": f"{row.psnr[name]:.2f}", "ssim_y": f"{row.ssim[name]:.4f}"}
             lines.append(_printed_line(name, model, "published", row.parameters or 0) | values)
-    counts = {BICUBIC: 0} | {model: count_parameters(build(model, scale=SCALE)) for model in MODELS}
-    for (name, model), found in rows.items():
+    counts = {BICUBIC: 0, **facts.parameters}
+    for (name, model), found in facts.rows.items():
         line: dict[str, object] = {"set": name, "model": model, "origin": "measured", "parameters": counts[model]}
         if record := found.record:
             line |= {metric: f"{record.mean(metric):.6f}" for metric in METRICS}
@@ -324,20 +309,17 @@ def csv_text(rows: Rows) -> str:
         else:
             line["status"] = found.status
         lines.append(line)
-    text = io.StringIO()
-    writer = csv.DictWriter(text, CSV_HEADER, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(lines)
-    return text.getvalue()
+    frame = pd.DataFrame(lines, columns=list(CSV_HEADER), dtype=object)
+    return frame.to_csv(index=False, lineterminator="\n")
 
 
 def _printed_line(name: str, model: str, origin: str, parameters: int) -> dict[str, object]:
     return {"set": name, "model": model, "origin": origin, "parameters": parameters, "status": "printed"}
 
 
-def summary(results: Path) -> list[str]:
+def summary(facts: Measurements) -> list[str]:
     """What the table comes to, in a few lines: for the closing words of the whole job."""
-    rows = collect(results)
+    rows = facts.rows
     lines = []
     here = [name for name in BENCHMARKS if rows[name, BICUBIC].record]
     if deviation := bicubic_deviation(rows):
@@ -348,7 +330,7 @@ def summary(results: Path) -> list[str]:
     ratio = retained(measured(rows, "msrn", "ssim_rgb"), measured(rows, "smsrn", "ssim_rgb"), AVERAGE)
     if ratio:
         in_paper = paper.table1().retained
-        shares = [f"{training_share(training_of(rows, model) or {})} ({DISPLAY[model]})" for model in ("msrn", "smsrn")]
+        shares = [f"{training_share(facts.trainings[model] or {})} ({DISPLAY[model]})" for model in ("msrn", "smsrn")]
         lines.append(
             f"SMSRN keeps {ratio.psnr:.2f} % of MSRN's PSNR and {ratio.ssim:.2f} % of its SSIM "
             f"(paper: {in_paper['psnr']} % and {in_paper['ssim']} %), "
@@ -363,10 +345,9 @@ def summary(results: Path) -> list[str]:
     return lines
 
 
-def write(results: Path) -> list[Path]:
+def save(facts: Measurements, results: Path) -> list[Path]:
     """Write table1.md, table1.csv and table1.tex to the results folder; return their paths."""
-    rows = collect(results)
-    texts = {"md": markdown(rows), "csv": csv_text(rows), "tex": latex(rows)}
+    texts = {"md": markdown(facts), "csv": csv_text(facts), "tex": latex(facts)}
     for suffix, text in texts.items():
         write_text(results / f"table1.{suffix}", text)
     return [results / f"table1.{suffix}" for suffix in texts]

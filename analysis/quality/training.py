@@ -1,12 +1,29 @@
 """How the measured networks were trained: their share of the paper's training, and whether conditions were equal."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from analysis.quality.columns import Rows
+import pandas as pd
+
+from analysis.names import SCALE
+from analysis.quality.columns import Rows, collect
+from replication import weights
+from replication.models import MODELS, build, count_parameters
+
+FULL_BUDGET = 0.95
+"""Minimum share of the paper's training before measured and printed values are compared."""
+
+CONDITIONS = ("recipe_digest", "step", "data", "seed")
+"""What must be the same for two trainings to be under equal conditions."""
+
+JUMP = 3
+"""An epoch whose mean loss is more than this many times the run's median has had a jump."""
 
 
 def training_of(rows: Rows, model: str) -> dict[str, Any] | None:
-    """What the records tell of how a network was trained; None without a record."""
+    """What the records say about how a network was trained; None without a record."""
     record = next((row.record for row in rows.values() if row.model == model and row.record), None)
     return {**(record.training or {}), "weights": record.key.weights} if record else None
 
@@ -17,8 +34,54 @@ def training_share(training: dict[str, Any]) -> str:
     return "unknown" if fraction is None else f"{100 * fraction:.2g} %"
 
 
-FULL_BUDGET = 0.95
-"""From which share of the paper's training on a measured value is compared with the printed one."""
+def differing_conditions(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """The `CONDITIONS` in which two trainings differ."""
+    return [name for name in CONDITIONS if one.get(name) != other.get(name)]
 
-CONDITIONS = ("recipe_digest", "step", "data", "seed")
-"""What must be the same for two trainings to be under equal conditions."""
+
+@dataclass(frozen=True)
+class Jump:
+    """An epoch of a shipped training whose mean loss is far above the run's median.
+
+    ``validation_change``: its validation PSNR less the best before it, in dB.
+    """
+
+    model: str
+    step: float
+    loss: float
+    usual_loss: float
+    validation_change: float
+
+
+def jumps() -> list[Jump]:
+    """Every jump in the training logs of the shipped weights."""
+    found = []
+    for model in ("msrn", "smsrn"):
+        log = pd.read_csv(weights.FOLDER / f"{model}_x4.csv")
+        usual = log["loss"].median()
+        for number in log.index[log["loss"] > JUMP * usual]:
+            if number:
+                row, best = log.loc[number], log["validation_psnr"][:number].max()
+                found.append(Jump(model, row["step"], row["loss"], usual, row["validation_psnr"] - best))
+    return found
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """All that the page of Table 1 shows: what is recorded, parameters counted, trainings, jumps of the loss.
+
+    ``trainings``: by network, None where nothing is recorded with its shipped weights.
+    """
+
+    rows: Rows
+    parameters: Mapping[str, int]
+    trainings: Mapping[str, dict[str, Any] | None]
+    jumps: tuple[Jump, ...]
+
+
+def measurements(results: Path) -> Measurements:
+    """The facts, from the records in the results folder and the logs of the shipped weights."""
+    rows = collect(results)
+    parameters = {model: count_parameters(build(model, scale=SCALE)) for model in MODELS}
+    trainings = {model: training_of(rows, model) for model in MODELS}
+    return Measurements(rows, parameters, trainings, tuple(jumps()) if all(trainings.values()) else ())

@@ -8,9 +8,12 @@ from analysis.cost import closed_form
 from analysis.cost.folded import best_tail, folded_msrn, folded_smsrn
 from analysis.names import SCALE
 from replication import records
-from replication.benchmark import FORMATS
+from replication.benchmark import FORMATS, TILE
 from replication.errors import UserError
+from replication.models import build
+from replication.network import receptive_radius
 from replication.records import Account, LayerTime, Speed
+from replication.upscale import windows
 
 Key = tuple[str, bool]
 """Network, and whether it is folded."""
@@ -126,3 +129,11 @@ def by_kind(account: Account) -> dict[str, list[LayerTime]]:
     for layer in account.layers:
         kinds.setdefault(kind(layer), []).append(layer)
     return kinds
+
+
+def tile_overhead(situation: Situation) -> tuple[int, float]:
+    """SMSRN's receptive radius in pixels, and how many times as many pixels the picture has in overlapping tiles."""
+    radius = receptive_radius(build("smsrn", scale=SCALE))
+    size = situation.height, situation.width
+    lengths = [sum(one.stop - one.start for one in windows(length, TILE, radius)) for length in size]
+    return radius, lengths[0] * lengths[1] / (size[0] * size[1])

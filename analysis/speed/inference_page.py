@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from analysis.names import SCALE
 from analysis.speed.inference import (
     BACKEND_NAMES,
     LABELS,
@@ -18,16 +17,14 @@ from analysis.speed.inference import (
     read,
     situations,
     spread,
+    tile_overhead,
 )
 from analysis.text import table, wrap
 from replication import records
 from replication.benchmark import TILE
 from replication.errors import UserError
 from replication.files import write_text
-from replication.models import build
-from replication.network import receptive_radius
 from replication.records import Account, Speed
-from replication.upscale import windows
 
 
 def case_table(record: Speed, case: Situation) -> str:
@@ -104,7 +101,7 @@ def layer_table(account: Account) -> str:
 
 
 def trials_table(record: Speed) -> str:
-    """What was tried with the folded SMSRN beside what counts, in the first situation."""
+    """What else was tried with the folded SMSRN, in the first situation."""
     found = medians(record, situations(record)[0])
     rows = []
     for name in backends(record):
@@ -148,12 +145,9 @@ def layers_text(record: Speed) -> str:
     )
 
 
-def tiles_text(case: Situation) -> str:
+def tiles_text(situation: Situation) -> str:
     """What tiles cost in extra pixels."""
-    smsrn = build("smsrn", scale=SCALE)
-    radius = receptive_radius(smsrn)
-    lengths = [sum(one.stop - one.start for one in windows(size, TILE, radius)) for size in (case.height, case.width)]
-    extra = lengths[0] * lengths[1] / (case.height * case.width)
+    radius, extra = tile_overhead(situation)
     return (
         f"The picture in tiles of at most {TILE} pixels: with their overlap of {radius} pixels they compute "
         f"{extra:.2f} times as many pixels, and include the conversion from and to 8 bits."

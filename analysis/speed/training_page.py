@@ -29,7 +29,7 @@ def operator_table(shares: dict[str, float]) -> str:
 
 
 def section(record: TrainingSpeed) -> list[str]:
-    """All that one record tells."""
+    """The part of the page that shows one record."""
     where, size = record.environment, record.hr_patch // record.scale
     networks = list(dict.fromkeys(one.network for one in record.steps))
     floors = [f"{DISPLAY[one]} {1000 * record.floor[one]:.0f} ms" for one in networks if one in record.floor]
@@ -39,7 +39,7 @@ def section(record: TrainingSpeed) -> list[str]:
         if one in record.loading
     ]
     parts = [
-        f"## {where['machine']}",
+        f"## {where['machine']}, {where['instructions']}",
         wrap(
             f"Recorded {where['date']}: {record.threads} thread{'s' if record.threads > 1 else ''}; PyTorch "
             f"{where['torch']}; {record.batch_size} patches of {size}x{size} LR pixels, x{record.scale}; images: "

@@ -37,7 +37,7 @@ def parser() -> Parser:
         description=DESCRIPTION,
         epilog=EPILOG,
     )
-    command.add_argument("--data", type=Path, metavar="DIR", help="data folder (default: $REPLICATION_DATA or data)")
+    command.add_data()
     action = command.add_mutually_exclusive_group()
     action.add_argument("--download", nargs="+", metavar="NAME", help=f"sets to download: {', '.join(SOURCES)}")
     action.add_argument(

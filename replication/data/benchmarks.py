@@ -89,7 +89,7 @@ class BenchmarkImage:
         return image
 
     def note(self, scale: int) -> str | None:
-        """What to tell the reader if this copy is cropped so far that fewer pixels are evaluated at ``scale``."""
+        """A note for the reader if this copy is cropped so far that fewer pixels are evaluated at ``scale``."""
         if self.published is None:
             return None
         have = tuple(length // scale * scale for length in read_size(self.path))

@@ -1,7 +1,7 @@
 """Getting the image sets that have a stable public address.
 
 An archive is downloaded to ``<data>/downloads`` through pooch, with a downloader that continues an interrupted
-``.part`` file (HTTP range requests). Its images are then copied to a hidden folder beside their destination, checked
+``.part`` file (HTTP range requests). Its images are then copied to a hidden folder next to their destination, checked
 there, and moved to their place in one step: a set is either complete and right, or not there at all. Existing folders
 are never replaced.
 

@@ -53,6 +53,14 @@ def list_images(folder: Path, dataset: str) -> list[Path]:
 
 
 @dataclass(frozen=True)
+class Source:
+    """A training image and the factor (at most 1) by which it is shrunk before anything else."""
+
+    path: Path
+    factor: float = 1.0
+
+
+@dataclass(frozen=True)
 class Pair:
     """Where one original (height x width, RGB) and its low-resolution image lie in the two flat files."""
 
@@ -90,7 +98,7 @@ class Pairs:
 
 
 def prepare(
-    paths: Sequence[Path], scale: int, scaling: Sequence[float], cache: Path, *, show_progress: bool = False
+    sources: Sequence[Source], scale: int, scaling: Sequence[float], cache: Path, *, show_progress: bool = False
 ) -> Pairs:
     """Make every original and its low-resolution image once, in ``cache``; later calls open what is there.
 
@@ -98,24 +106,26 @@ def prepare(
     The cache is keyed by names, sizes, times, scale and scaling, so changed images are prepared anew. Raises UserError
     naming every image that cannot be used, before anything is trained.
     """
+    paths = [source.path for source in sources]
     try:
         stamp = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
     except OSError as error:
         raise UserError(f"cannot read training image {error.filename}: {error.strerror}") from error
-    key = hashlib.sha256(json.dumps([stamp, scale, list(scaling)]).encode()).hexdigest()[:16]
+    factors = [source.factor for source in sources]
+    key = hashlib.sha256(json.dumps([stamp, factors, scale, list(scaling)]).encode()).hexdigest()[:16]
     folder = cache / key
     if not folder.is_dir():
-        _build(paths, scale, scaling, folder, show_progress)
+        _build(sources, scale, scaling, folder, show_progress)
     return _open(folder, scale)
 
 
-def _build(paths: Sequence[Path], scale: int, scaling: Sequence[float], folder: Path, show_progress: bool) -> None:
+def _build(sources: Sequence[Source], scale: int, scaling: Sequence[float], folder: Path, show_progress: bool) -> None:
     """Fill a temporary folder and rename it to ``folder``, so that an interrupted run leaves no half-made cache."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
         try:
-            _fill(paths, scale, scaling, temporary, show_progress)
+            _fill(sources, scale, scaling, temporary, show_progress)
             try:
                 temporary.rename(folder)
             except OSError:
@@ -127,17 +137,20 @@ def _build(paths: Sequence[Path], scale: int, scaling: Sequence[float], folder: 
         raise UserError(f"cannot write training cache {folder}: {error.strerror or error}") from error
 
 
-def _fill(paths: Sequence[Path], scale: int, scaling: Sequence[float], folder: Path, show_progress: bool) -> None:
+def _fill(sources: Sequence[Source], scale: int, scaling: Sequence[float], folder: Path, show_progress: bool) -> None:
     index: list[Pair] = []
     broken: list[str] = []
     originals = hashlib.sha256()
     with (folder / "hr").open("wb") as hr_file, (folder / "lr").open("wb") as lr_file:
-        for path in tqdm(paths, desc="preparing training images", unit="image", disable=not show_progress):
+        for source in tqdm(sources, desc="preparing training images", unit="image", disable=not show_progress):
+            path = source.path
             try:
                 image = read_image(path)
             except DamagedFileError as error:
                 broken.append(str(error))
                 continue
+            if source.factor != 1:
+                image = np.asarray(imresize(image, source.factor), np.uint8)
             if min(image.shape[:2]) < scale:
                 broken.append(f"{path}: {image.shape[0]}x{image.shape[1]} pixels is too small for scale {scale}")
                 continue
@@ -150,7 +163,7 @@ def _fill(paths: Sequence[Path], scale: int, scaling: Sequence[float], folder: P
                     continue  # a shrunk copy too small for any patch
                 hr = crop_to_multiple(shrunk, scale)
                 offsets = (hr_file.tell(), lr_file.tell())
-                index.append(Pair(path.name, factor, hr.shape[0], hr.shape[1], *offsets))
+                index.append(Pair(f"{path.parent.name}/{path.name}", factor, hr.shape[0], hr.shape[1], *offsets))
                 hr_file.write(hr.tobytes())
                 lr_file.write(imresize(hr, 1 / scale).tobytes())
     if broken:
@@ -172,14 +185,28 @@ def _open(folder: Path, scale: int) -> Pairs:
     return Pairs(index, hr, lr, scale, content["digest"], folder)
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a sample comes from: the pair, the LR pixel of its corner, quarter turns, and whether it is mirrored."""
+
+    pair: Pair
+    top: int
+    left: int
+    turns: int
+    mirror: bool
+
+
 class PatchDataset(Dataset[tuple[Tensor, Tensor]]):
     """An endless list of training patches: item ``index`` is a pure function of (``seed``, ``index``).
 
-    Each item: (3, p / scale, p / scale) and (3, p, p), uint8 RGB, for p = ``hr_patch``. Raises UserError when
-    ``hr_patch`` is no multiple of the scale or an unscaled image is smaller; a shrunk copy that is smaller is left out.
+    Each item: (3, p / scale, p / scale) and (3, p, p), uint8 RGB, for p = ``hr_patch``. ``sampling``: images are drawn
+    equally often ("image") or in proportion to their pixels ("area"). Raises UserError when ``hr_patch`` is no multiple
+    of the scale or an unscaled image is smaller; a shrunk copy that is smaller is left out.
     """
 
-    def __init__(self, pairs: Pairs, *, hr_patch: int, flips: bool, rotations: bool, seed: int) -> None:
+    def __init__(
+        self, pairs: Pairs, *, hr_patch: int, flips: bool, rotations: bool, seed: int, sampling: str = "image"
+    ) -> None:
         if hr_patch % pairs.scale:
             raise UserError(f"recipe key 'hr_patch': expected a multiple of the scale {pairs.scale}, got {hr_patch}")
         fits = [pair for pair in pairs.index if min(pair.height, pair.width) >= hr_patch]
@@ -192,23 +219,77 @@ class PatchDataset(Dataset[tuple[Tensor, Tensor]]):
                 )
         self.pairs, self.fits = pairs, fits
         self.hr_patch, self.flips, self.rotations, self.seed = hr_patch, flips, rotations, seed
+        areas = np.cumsum([pair.height * pair.width for pair in fits])
+        self.shares = areas / areas[-1] if sampling == "area" else None
+
+    def place(self, index: int) -> Place:
+        """Where sample ``index`` comes from."""
+        random = np.random.default_rng([self.seed, index])
+        if self.shares is None:
+            pair = self.fits[random.integers(len(self.fits))]
+        else:
+            pair = self.fits[int(np.searchsorted(self.shares, random.random(), side="right"))]
+        scale, size = self.pairs.scale, self.hr_patch // self.pairs.scale
+        top, left = (int(random.integers(length // scale - size + 1)) for length in (pair.height, pair.width))
+        turns, mirror = int(random.integers(4)), bool(random.integers(2))
+        return Place(pair, top, left, turns if self.rotations else 0, mirror and self.flips)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        random = np.random.default_rng([self.seed, index])
-        hr, lr = self.pairs.images(self.fits[random.integers(len(self.fits))])
+        place = self.place(index)
+        hr, lr = self.pairs.images(place.pair)
         scale, size = self.pairs.scale, self.hr_patch // self.pairs.scale
-        top, left = (int(random.integers(length - size + 1)) for length in lr.shape[:2])
+        top, left = place.top, place.left
         low = lr[top : top + size, left : left + size]
         high = hr[top * scale : (top + size) * scale, left * scale : (left + size) * scale]
-        turns, mirror = int(random.integers(4)), bool(random.integers(2))
-        return self._oriented(low, turns, mirror), self._oriented(high, turns, mirror)
+        return _oriented(low, place), _oriented(high, place)
 
-    def _oriented(self, patch: NDArray[np.uint8], turns: int, mirror: bool) -> Tensor:
-        if self.rotations:
-            patch = np.rot90(patch, turns)
-        if self.flips and mirror:
-            patch = patch[:, ::-1]
-        return torch.from_numpy(np.ascontiguousarray(patch.transpose(2, 0, 1)))
+
+def _oriented(patch: NDArray[np.uint8], place: Place) -> Tensor:
+    patch = np.rot90(patch, place.turns)
+    if place.mirror:
+        patch = patch[:, ::-1]
+    return torch.from_numpy(np.ascontiguousarray(patch.transpose(2, 0, 1)))
+
+
+class ResidentPatches:
+    """The same samples, gathered on a device that holds all images: a GPU never waits for a loader.
+
+    The whole set travels once: three bytes a pixel, originals, shrunk copies and LR images together.
+    """
+
+    def __init__(self, dataset: PatchDataset, device: torch.device) -> None:
+        self.dataset, self.device = dataset, device
+        self.lr, self.hr = (torch.from_numpy(np.asarray(flat)).to(device) for flat in _writable(dataset.pairs))
+
+    def batch(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Samples ``indices``: (B, 3, p / scale, p / scale) and (B, 3, p, p), uint8 on the device."""
+        places = [self.dataset.place(index) for index in indices]
+        scale, size = self.dataset.pairs.scale, self.dataset.hr_patch // self.dataset.pairs.scale
+        low = [(place.pair.lr_offset, place.pair.width // scale, place.top, place.left) for place in places]
+        high = [(place.pair.hr_offset, place.pair.width, place.top * scale, place.left * scale) for place in places]
+        turned = torch.tensor([(place.turns, place.mirror) for place in places]).to(self.device, non_blocking=True)
+        return self._gather(self.lr, low, turned, size), self._gather(self.hr, high, turned, size * scale)
+
+    def _gather(self, flat: Tensor, places: list[tuple[int, int, int, int]], turned: Tensor, size: int) -> Tensor:
+        offset, width, top, left = torch.tensor(places).to(self.device, non_blocking=True).view(-1, 4, 1, 1).unbind(1)
+        turns, mirror = turned.unbind(1)
+        near = torch.arange(size, device=self.device)
+        far = size - 1 - near
+        rows = near.view(1, size, 1)
+        columns = torch.where(mirror.bool().view(-1, 1, 1), far.view(1, 1, size), near.view(1, 1, size))
+        # Pixel (row, column) after so many quarter turns, counter-clockwise as numpy's rot90, was at:
+        row = [rows, columns, size - 1 - rows, size - 1 - columns]
+        column = [columns, size - 1 - rows, size - 1 - columns, rows]
+        shape = (len(places), size, size)
+        chosen = turns.view(-1, 1, 1, 1).expand(-1, 1, size, size)
+        y, x = (torch.stack([one.expand(shape) for one in four], 1).gather(1, chosen)[:, 0] for four in (row, column))
+        pixels = offset + 3 * ((top + y) * width + left + x)
+        return flat[pixels.unsqueeze(1) + torch.arange(3, device=self.device).view(1, 3, 1, 1)]
+
+
+def _writable(pairs: Pairs) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """LR and HR files in memory; PyTorch warns of arrays that cannot be written."""
+    return np.array(pairs.lr), np.array(pairs.hr)
 
 
 def batches(steps: range, batch_size: int, rank: int, processes: int) -> Iterator[range]:

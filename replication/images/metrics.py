@@ -81,6 +81,10 @@ def psnr(sr: NDArray[np.uint8], hr: NDArray[np.uint8], protocol: Protocol) -> fl
 
     ``sr`` and ``hr``: uint8, both (H, W) or both (H, W, 3) RGB. Raises ArgumentError for other types, unequal shapes,
     or an image that the shaved border uses up.
+
+    >>> black, grey = np.zeros((20, 20), np.uint8), np.full((20, 20), 16, np.uint8)
+    >>> round(psnr(black, grey, table_protocols(4)["luma"]), 2)
+    24.05
     """
     restored, original = _pair(sr, hr, protocol, smallest=1)
     error = np.mean((restored - original) ** 2)

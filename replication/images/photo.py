@@ -5,7 +5,7 @@ accepted, and what had to be changed is said in a note.
 
 Pixels are uint8 in 0..255 or uint16 in 0..65535: (H, W) grey, (H, W, 2) grey and alpha, (H, W, 3) RGB, (H, W, 4) RGB
 and alpha (straight, not premultiplied). An alpha channel that is opaque everywhere is dropped. The EXIF orientation is
-applied; other EXIF data is not kept. An embedded colour profile is kept beside the pixels, which stay in its colours;
+applied; other EXIF data is not kept. An embedded colour profile is kept with the pixels, which stay in its colours;
 only CMYK is converted (to sRGB, through its profile if it has one).
 """
 
@@ -125,7 +125,7 @@ def _unsupported(picture: PIL.Image.Image, raw_mode: str) -> str | None:
 
 
 def _ppm_maximum(picture: PIL.Image.Image) -> int:
-    """The largest value of a portable pixmap, as its decoder is told; 255 when it needs no telling."""
+    """A portable pixmap's maxval from Pillow's decoder arguments, else 255."""
     arguments = picture.tile[0][3] if isinstance(picture, PIL.ImageFile.ImageFile) and picture.tile else None
     return next((one for one in arguments if isinstance(one, int)), 255) if isinstance(arguments, tuple) else 255
 
@@ -174,7 +174,7 @@ def _grey_16(picture: PIL.Image.Image) -> NDArray[np.uint16]:
 
 
 def _alpha_of_key(equal: NDArray[np.bool_]) -> NDArray[np.uint16]:
-    """Alpha (H, W) of a picture in which one colour is transparent: ``equal`` tells where each channel has it."""
+    """Alpha (H, W) of a picture in which one colour is transparent: ``equal``: where each channel has it."""
     return np.where(equal.all(axis=2), 0, 65535).astype(np.uint16)
 
 

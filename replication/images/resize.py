@@ -60,6 +60,9 @@ def imresize(image: Array, scale: float) -> Array:
     ceil(scale·H) x ceil(scale·W) pixels. Rows are resized first, then columns; uint8 is rounded after each pass.
     Floating point is not clipped; each pass is computed in float64. Raises ArgumentError for another dtype, shape or
     scale.
+
+    >>> imresize(np.array([[0, 80], [160, 240]], np.uint8), 0.5)
+    array([[120]], dtype=uint8)
     """
     if image.ndim not in (2, 3) or 0 in image.shape:
         raise ArgumentError(f"imresize: expected a non-empty (H, W) or (H, W, C) array, got shape {image.shape}")

@@ -17,6 +17,9 @@ def build(name: str, *, scale: int = 4, pretrained: bool = False) -> MSRN:
     The module takes (B, 3, H, W) float RGB in 0..1 and returns (B, 3, scale·H, scale·W). ``pretrained`` loads the
     weights that ship with the package, after checking their digest. Raises ArgumentError for an unknown name or
     scale, UserError for weights that are not shipped or damaged.
+
+    >>> count_parameters(build("smsrn")), count_parameters(build("msrn"))
+    (888929, 6078019)
     """
     if name not in MODELS:
         raise ArgumentError(f"unknown model {name!r}: expected one of {', '.join(MODELS)}")

@@ -1,4 +1,4 @@
-"""The two convolutions that the paper compares (Fig. 2), and the pixel-shuffle upsampler they sit beside."""
+"""The two convolutions that the paper compares (Fig. 2), and the pixel-shuffle upsampler."""
 
 from collections.abc import Callable
 

@@ -21,7 +21,7 @@ OUTPUT_GAIN = 0.02
 
 @torch.no_grad()
 def identity_start(model: MSRN, seed: int) -> None:
-    """Start ``model`` as nearest-neighbour upsampling with variance-preserving features beside it.
+    """Start ``model`` as nearest-neighbour upsampling with variance-preserving features in the other channels.
 
     Three channels carry R, G and B unchanged through head, tail and upsampler; every other weight is normal with the
     variance that keeps the signal's (gain 1 in linear layers, sqrt(2) before a ReLU, the constants above where named)

@@ -1,30 +1,40 @@
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from pytorch_optimizer import SOAP
+from torch import Tensor, nn
 
 from replication import checkpoint
-from replication.checkpoint import Progress
+from replication.checkpoint import Live, Progress
 from replication.errors import UserError
 
 RUN = {"model": "tiny", "recipe": {"steps": 4}}
 
 
-def network(layout: torch.memory_format = torch.contiguous_format) -> tuple[nn.Module, torch.optim.Adam]:
+def network(layout: torch.memory_format = torch.contiguous_format) -> Live:
     torch.manual_seed(0)
-    model = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 3, 3, padding=1))
+    model = nn.Sequential(nn.Conv2d(3, 32, 3, padding=1), nn.Conv2d(32, 3, 3, padding=1))
     model = model.to(memory_format=layout)  # type: ignore[call-overload]  # gap in torch's stubs
-    return model, torch.optim.Adam(model.parameters(), 1e-2, fused=True)
+    weights = [parameter for parameter in model.parameters() if parameter.dim() == 4]
+    biases = [parameter for parameter in model.parameters() if parameter.dim() == 1]
+    adam = torch.optim.Adam(biases, 1e-2, fused=True)
+    soap = SOAP(weights, 1e-2, precondition_frequency=2, max_precondition_dim=100, merge_dims=True)
+    return Live(model, [adam, soap], {name: value.detach().clone() for name, value in model.named_parameters()})
 
 
-def train(model: nn.Module, optimizer: torch.optim.Adam, steps: range) -> None:
+def train(live: Live, steps: range) -> None:
     for step in steps:
         x = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(step))
-        optimizer.zero_grad()
-        (model(x) - x).abs().mean().backward()
-        optimizer.step()
+        live.model.zero_grad()
+        (live.model(x) - x).abs().mean().backward()
+        for optimizer in live.optimizers:
+            optimizer.step()
+        for name, value in live.model.named_parameters():
+            live.average[name].lerp_(value.detach(), 0.5)
 
 
 def progress(step: int) -> Progress:
@@ -34,10 +44,10 @@ def progress(step: int) -> Progress:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder with the checkpoints after 2 and 4 steps."""
-    model, optimizer = network()
+    live = network()
     for step in (2, 4):
-        train(model, optimizer, range(step - 2, step))
-        checkpoint.write(checkpoint.path_for(tmp_path, step), model, optimizer, RUN, progress(step))
+        train(live, range(step - 2, step))
+        checkpoint.write(checkpoint.path_for(tmp_path, step), live, RUN, progress(step))
     return tmp_path
 
 
@@ -49,30 +59,44 @@ def flip(path: Path, position: int, bit: int = 0) -> None:
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 def test_going_on_from_a_checkpoint_is_bit_identical(tmp_path: Path, layout: torch.memory_format) -> None:
-    model, optimizer = network(layout)
-    train(model, optimizer, range(3))
-    checkpoint.write(tmp_path / "c.safetensors", model, optimizer, RUN, progress(3))
-    train(model, optimizer, range(3, 6))
+    live = network(layout)
+    train(live, range(5))
+    checkpoint.write(tmp_path / "c.safetensors", live, RUN, progress(5))
+    train(live, range(5, 9))
 
-    again, its_optimizer = network(layout)
+    again = network(layout)
     found = checkpoint.read(tmp_path / "c.safetensors")
-    checkpoint.restore(found, again, its_optimizer)
-    assert (found.run, found.progress) == (RUN, progress(3))
-    train(again, its_optimizer, range(3, 6))
+    checkpoint.restore(found, again)
+    assert (found.run, found.progress) == (RUN, progress(5))
+    train(again, range(5, 9))
 
-    for one, two in zip(model.parameters(), again.parameters(), strict=True):
-        assert torch.equal(one, two)
-        assert one.stride() == two.stride()
-        for key, value in optimizer.state[one].items():
-            assert torch.equal(value, its_optimizer.state[two][key])
-            assert value.stride() == its_optimizer.state[two][key].stride()
+    assert_same(live.average, again.average)
+    assert_same(dict(live.model.named_parameters()), dict(again.model.named_parameters()))
+    for one, two in zip(live.optimizers, again.optimizers, strict=True):
+        assert_same(tensors(one.state_dict()), tensors(two.state_dict()))
+
+
+def tensors(value: Any, name: str = "") -> dict[str, Tensor]:
+    """All tensors in nested dictionaries and lists, by their place."""
+    if isinstance(value, Tensor):
+        return {name: value}
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return {key: found for index, item in items for key, found in tensors(item, f"{name}.{index}").items()}
+
+
+def assert_same(one: Mapping[str, Tensor], two: Mapping[str, Tensor]) -> None:
+    assert one.keys() == two.keys()
+    assert one
+    for name, value in one.items():
+        assert torch.equal(value, two[name]), name
+        assert value.stride() == two[name].stride(), name
 
 
 def test_a_checkpoint_before_the_first_step_has_no_optimizer_state(tmp_path: Path) -> None:
-    model, optimizer = network()
-    checkpoint.write(tmp_path / "c.safetensors", model, optimizer, RUN, progress(0))
-    checkpoint.restore(checkpoint.read(tmp_path / "c.safetensors"), model, optimizer)
-    assert not optimizer.state
+    live = network()
+    checkpoint.write(tmp_path / "c.safetensors", live, RUN, progress(0))
+    checkpoint.restore(checkpoint.read(tmp_path / "c.safetensors"), live)
+    assert not any(optimizer.state for optimizer in live.optimizers)
 
 
 def test_the_newest_comes_first_and_the_one_before_the_decay_last(folder: Path) -> None:
@@ -119,6 +143,7 @@ def test_one_flipped_bit_anywhere_is_found_or_harmless(folder: Path) -> None:
         assert (spoilt.run, spoilt.progress) == (whole.run, whole.progress)
         assert all(torch.equal(value, whole.state[name]) for name, value in spoilt.state.items())
         assert spoilt.state.keys() == whole.state.keys()
+        assert spoilt.optimizers == whole.optimizers
     assert found > 190
 
 
@@ -147,10 +172,10 @@ def test_a_full_disk_is_one_clear_line_and_keeps_what_is_there(folder: Path, mon
         raise OSError(28, "No space left on device")
 
     before = {path: path.read_bytes() for path in folder.iterdir()}
-    model, optimizer = network()
+    live = network()
     monkeypatch.setattr(Path, "write_bytes", full)
     for step in (4, 6):
         with pytest.raises(UserError, match=rf"^cannot write .*{step}\.safetensors: No space left on device$"):
-            checkpoint.write(checkpoint.path_for(folder, step), model, optimizer, RUN, progress(step))
+            checkpoint.write(checkpoint.path_for(folder, step), live, RUN, progress(step))
     monkeypatch.undo()
     assert {path: path.read_bytes() for path in folder.iterdir()} == before

@@ -13,8 +13,8 @@ from torch.utils.data import DataLoader
 from replication.data import patches
 from replication.data.patches import Pairs, PatchDataset
 from replication.errors import UserError
-from replication.images.io import write_image
-from replication.images.resize import imresize
+from replication.images.io import read_image, write_image
+from replication.images.resize import crop_to_multiple, imresize
 
 
 def noise(height: int, width: int, seed: int) -> NDArray[np.uint8]:
@@ -33,7 +33,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def prepare(folder: Path, scaling: tuple[float, ...] = (1.0,), scale: int = 4) -> Pairs:
-    return patches.prepare(patches.list_images(folder, "any"), scale, scaling, folder.parent / "cache")
+    sources = [patches.Source(path) for path in patches.list_images(folder, "any")]
+    return patches.prepare(sources, scale, scaling, folder.parent / "cache")
 
 
 def dataset(pairs: Pairs, **changes: Any) -> PatchDataset:
@@ -76,7 +77,7 @@ def test_missing_div2k_images_are_named_and_its_validation_images_left_out(tmp_p
 def test_pairs_are_the_cropped_image_and_our_bicubic_of_it(folder: Path) -> None:
     pairs = prepare(folder)
     assert [(pair.name, pair.height, pair.width) for pair in pairs.index] == [
-        ("a.png", 48, 44), ("b.png", 40, 60), ("c.png", 48, 48),
+        ("images/a.png", 48, 44), ("images/b.png", 40, 60), ("images/c.png", 48, 48),
     ]  # fmt: skip
     for pair, original in zip(pairs.index, (noise(50, 44, 0), noise(41, 63, 1)), strict=False):
         hr, lr = pairs.images(pair)
@@ -88,7 +89,7 @@ def test_pairs_are_the_cropped_image_and_our_bicubic_of_it(folder: Path) -> None
 
 def test_shrunk_copies_are_made_of_every_image(folder: Path) -> None:
     pairs = prepare(folder, scaling=(1.0, 0.5))
-    assert [(pair.name, pair.scaling) for pair in pairs.index[:2]] == [("a.png", 1.0), ("a.png", 0.5)]
+    assert [(pair.name, pair.scaling) for pair in pairs.index[:2]] == [("images/a.png", 1.0), ("images/a.png", 0.5)]
     hr, lr = pairs.images(pairs.index[1])
     assert np.array_equal(hr, imresize(noise(50, 44, 0), 0.5)[:24, :20])
     assert np.array_equal(lr, imresize(hr, 1 / 4))
@@ -185,7 +186,7 @@ def test_an_image_that_has_gone_is_named(folder: Path) -> None:
     paths = patches.list_images(folder, "any")
     paths[1].unlink()
     with pytest.raises(UserError, match=r"cannot read training image .*b\.png"):
-        patches.prepare(paths, 4, (1.0,), folder.parent / "cache")
+        patches.prepare([patches.Source(path) for path in paths], 4, (1.0,), folder.parent / "cache")
 
 
 def test_pickling_carries_the_folder_and_not_the_pixels(folder: Path) -> None:
@@ -273,8 +274,8 @@ def test_an_image_smaller_than_a_patch_is_named(folder: Path) -> None:
 def test_a_shrunk_copy_smaller_than_a_patch_is_left_out(folder: Path) -> None:
     data = dataset(prepare(folder, scaling=(1.0, 0.9, 0.5)))
     assert [(pair.name, pair.scaling) for pair in data.fits] == [
-        ("a.png", 1.0), ("a.png", 0.9), ("b.png", 1.0), ("b.png", 0.9), ("c.png", 1.0), ("c.png", 0.9),
-    ]  # fmt: skip
+        (f"images/{name}.png", scaling) for name in "abc" for scaling in (1.0, 0.9)
+    ]
     for index in range(20):
         assert data[index][1].shape == (3, 32, 32)
 
@@ -305,3 +306,42 @@ def test_the_cache_index_is_plain_json(folder: Path) -> None:
     assert set(content) == {"digest", "pairs"}
     shutil.rmtree(pairs.folder)
     assert prepare(folder).digest == pairs.digest, "made again with the same content"
+
+
+# -- shrunk folders, sampling by area, samples gathered on a device ----------------------------------------------------
+
+
+def test_a_source_is_shrunk_before_anything_else(folder: Path) -> None:
+    path = folder / "a.png"
+    half = patches.prepare([patches.Source(path, 0.5)], 4, (1.0,), folder.parent / "cache")
+    whole = patches.prepare([patches.Source(path)], 4, (1.0,), folder.parent / "cache")
+    expected = crop_to_multiple(imresize(read_image(path), 0.5), 4)
+    np.testing.assert_array_equal(half.images(half.index[0])[0], expected)
+    assert half.digest != whole.digest
+    assert half.folder != whole.folder
+
+
+def test_by_area_large_images_are_drawn_more_often(tmp_path: Path) -> None:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for name, side in (("large", 96), ("small", 32)):
+        write_image(folder / f"{name}.png", np.zeros((side, side, 3), np.uint8))
+    pairs = prepare(folder)
+    for sampling, expected in (("image", 0.5), ("area", 0.9)):
+        data = PatchDataset(pairs, hr_patch=32, flips=False, rotations=False, seed=0, sampling=sampling)
+        drawn = [data.place(index).pair.name == "images/large.png" for index in range(2000)]
+        assert np.mean(drawn) == pytest.approx(expected, abs=0.03)
+
+
+@pytest.mark.parametrize(("flips", "rotations"), [(True, True), (True, False), (False, True), (False, False)])
+def test_gathering_on_a_device_gives_the_same_samples(folder: Path, flips: bool, rotations: bool) -> None:
+    pairs = prepare(folder, scaling=(1.0, 0.9))
+    data = PatchDataset(pairs, hr_patch=32, flips=flips, rotations=rotations, seed=3, sampling="area")
+    resident = patches.ResidentPatches(data, torch.device("cpu"))
+    low, high = resident.batch(range(40, 80))
+    assert (low.shape, high.shape) == ((40, 3, 8, 8), (40, 3, 32, 32))
+    turned = {(data.place(index).turns, data.place(index).mirror) for index in range(40, 80)}
+    assert len(turned) == (4 if rotations else 1) * (2 if flips else 1)
+    for row, index in enumerate(range(40, 80)):
+        assert torch.equal(low[row], data[index][0])
+        assert torch.equal(high[row], data[index][1])

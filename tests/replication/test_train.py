@@ -1,6 +1,7 @@
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from replication import checkpoint, evaluate, recipe, train, weights
+from replication import checkpoint, evaluate, optimizers, recipe, run, train, validation, weights
 from replication.checkpoint import Checkpoint
 from replication.data import patches
 from replication.errors import UserError
@@ -30,7 +31,7 @@ CHANGES = {
     "dataset": "any", "holdout": 1, "hr_patch": 32, "batch_size": 2, "flips": "true", "rotations": "true",
     "scaling": "[1.0]", "steps": 6, "steps_per_epoch": 2, "learning_rate": 5e-4, "gradient_clip": 1.0,
     "warmup_steps": 1, "schedule": "decay", "decay_fraction": 0.5, "fold_upsampler": "true", "channels_last": "true",
-    "precision": "fp32", "rate_by_fan_in": "true",
+    "precision": "fp32", "rate_by_fan_in": "true", "sampling": "image", "matrix_rate": 1e-3,
 }  # fmt: skip
 """A recipe of seconds."""
 
@@ -49,7 +50,9 @@ def small(name: str, *, scale: int) -> MSRN:
 def _quick(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A small network and no curve, but for tests that ask for the ``real_network``; one thread for equal bits."""
     if "real_network" not in request.fixturenames:
-        monkeypatch.setattr(train, "build", small)
+        monkeypatch.setattr(run, "build", small)
+        monkeypatch.setattr(optimizers, "NARROWEST_MATRIX", 8)  # SOAP gets some of the small network, too
+        monkeypatch.setattr(optimizers, "SOAP_LARGEST_SIDE", 60)
     monkeypatch.setattr(train, "draw_curve", lambda *arguments: None)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -86,15 +89,21 @@ def arguments(images: Path, output: Path, *more: str, **changes: Any) -> list[st
     )
 
 
+def sources(folder: Path) -> list[patches.Source]:
+    return [patches.Source(path) for path in patches.list_images(folder, "any")]
+
+
 def newest(folder: Path) -> Checkpoint:
     return next(checkpoint.saved(folder))
 
 
 def assert_same_state(one: Path, two: Path) -> None:
-    """Parameters and Adam's state of two runs are bit-identical, and so are the parameters they ended with."""
+    """Parameters and optimisers of two runs are bit-identical, and so are the parameters they ended with."""
     first, second = newest(one), newest(two)
     assert first.progress.step == second.progress.step
-    assert any(name.endswith("exp_avg") for name in first.state)
+    for kind in ("optimizer0.", "optimizer1.", "average.", "model."):
+        assert any(name.startswith(kind) for name in first.state)
+    assert first.optimizers == second.optimizers
     for name, value in first.state.items():
         assert torch.equal(value, second.state[name]), name
     first_final, second_final = (weights.read(folder / "final.safetensors") for folder in (one, two))
@@ -106,7 +115,7 @@ def stop_in_step(monkeypatch: pytest.MonkeyPatch, number: int, reason: BaseExcep
     """Let training end with ``reason`` in the middle of its optimiser step ``number``, counted from 1."""
     step = Trainer._step
 
-    def stopped(self: Trainer, index: int, low: Tensor, high: Tensor) -> float:
+    def stopped(self: Trainer, index: int, low: Tensor, high: Tensor) -> Tensor:
         if index + 1 == number:
             with torch.no_grad():
                 next(self.model.parameters()).zero_()
@@ -145,7 +154,7 @@ def finished(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_run_leaves_checkpoints_weights_a_log_and_a_curve(real_run: Path) -> None:
     assert {path.name for path in real_run.iterdir()} == {
         "checkpoint-00000004.safetensors", "checkpoint-00000006.safetensors", "before-decay.safetensors",
-        "best.safetensors", "final.safetensors", "log.csv", "curve.png",
+        "best.safetensors", "final.safetensors", "final-ema.safetensors", "log.csv", "curve.png",
     }  # fmt: skip
     with (real_run / "log.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
@@ -227,7 +236,7 @@ def test_the_shortcuts_compute_what_the_plain_loop_computes(images: Path, tmp_pa
 
 def test_weights_to_start_from(images: Path, finished: Path, tmp_path: Path) -> None:
     start = finished / "final.safetensors"
-    main(arguments(images, tmp_path / "run", "--initial", str(start), steps=2, learning_rate=1e-12))
+    main(arguments(images, tmp_path / "run", "--initial", str(start), steps=2, learning_rate=1e-12, matrix_rate=1e-12))
     assert newest(tmp_path / "run").run["initial"] == weights.digest(start)
     for name, value in weights.read(start).state.items():
         torch.testing.assert_close(newest(tmp_path / "run").state[f"model.{name}"], value, rtol=0, atol=1e-9)
@@ -243,17 +252,18 @@ def test_images_held_out_for_validation_are_not_trained_on(
     seen = []
 
     def look(self: Trainer) -> Path:
-        seen.append(({pair.name for pair in self.pairs.index}, [image.shape for image in self.validation]))
+        seen.append(({pair.name for pair in self.dataset.pairs.index}, [crop.shape for crop in self.crops]))
         return self.options.output
 
     monkeypatch.setattr(Trainer, "train", look)
     main(arguments(images, tmp_path / "a"))
     main(arguments(images, tmp_path / "b", "--validation", str(images)))
     main(arguments(images, tmp_path / "c", holdout=0))
-    last = (52, 52, 3)
-    assert seen[0] == ({"0.png", "1.png", "2.png"}, [last])
-    assert seen[1] == ({"0.png", "1.png", "2.png", "3.png"}, [(40, 52, 3), (44, 52, 3), (48, 52, 3), last])
-    assert seen[2] == ({"0.png", "1.png", "2.png", "3.png"}, [])
+    names = {f"images/{index}.png" for index in range(4)}
+    last = [(24, 24, 3)] * 4  # quarters of 52x52
+    assert seen[0] == (names - {"images/3.png"}, last)
+    assert seen[1] == (names, [*[(20, 24, 3)] * 8, *[(24, 24, 3)] * 8])
+    assert seen[2] == (names, [])
 
 
 def test_validation_is_the_mean_luma_psnr_of_the_rounded_output() -> None:
@@ -270,17 +280,17 @@ def test_validation_is_the_mean_luma_psnr_of_the_rounded_output() -> None:
     originals = [noise(40, 40, 1), noise(32, 48, 2)]
     expected = []
     for original in originals:
-        low = np.rint(train.imresize(original, 1 / 4) * 1.013).clip(0, 255).astype(np.uint8)
+        low = np.rint(validation.imresize(original, 1 / 4) * 1.013).clip(0, 255).astype(np.uint8)
         expected.append(psnr(low.repeat(4, 0).repeat(4, 1), original, table_protocols(4)["luma"]))
-    assert train.validate(Nearest(), originals) == pytest.approx(np.mean(expected), abs=1e-6)  # type: ignore[arg-type]
+    assert validation.validate(Nearest(), originals) == pytest.approx(np.mean(expected), abs=1e-6)  # type: ignore[arg-type]
 
 
 def test_the_best_weights_are_those_with_the_highest_validation(
     images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scores = iter([20.0, 22.0, 21.0])
-    monkeypatch.setattr(train, "validate", lambda *arguments: next(scores))
-    main(arguments(images, tmp_path))
+    monkeypatch.setattr(validation, "validate", lambda *arguments: next(scores))
+    main(arguments(images, tmp_path, ema_decay=0))
     assert weights.read(tmp_path / "best.safetensors").metadata["step"] == 4
     assert newest(tmp_path).progress.best_psnr == 22.0
 
@@ -295,8 +305,9 @@ def test_the_best_weights_are_those_with_the_highest_validation(
         {"schedule": "halving", "halving_steps": 2},
         {"schedule": "constant", "fold_upsampler": "false", "channels_last": "false", "start": "default"},
         {"precision": "bf16"},
+        {"fast_depthwise": "false", "sampling": "area"},
     ],
-    ids=["decay", "halving", "constant and plain", "bf16"],
+    ids=["decay", "halving", "constant and plain", "bf16", "plain gradient, by area"],
 )
 def test_a_resumed_run_ends_with_the_bits_of_an_uninterrupted_one(
     images: Path, tmp_path: Path, changes: dict[str, Any]
@@ -414,11 +425,15 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 import replication.checkpoint
+import replication.optimizers
+import replication.run
 from replication import train
 from replication.models import MODELS
 from replication.models.msrn import MSRN
 
-train.build = lambda name, scale: MSRN(MODELS[name], scale=scale, width=8, blocks=1)
+replication.run.build = lambda name, scale: MSRN(MODELS[name], scale=scale, width=8, blocks=1)
+replication.optimizers.NARROWEST_MATRIX = 8
+replication.optimizers.SOAP_LARGEST_SIDE = 60
 train.draw_curve = lambda *arguments: None
 
 def die():
@@ -492,8 +507,9 @@ def environment() -> dict[str, str]:
 
 @pytest.mark.usefixtures("real_network")
 def test_two_processes_with_half_the_batch_give_the_weights_of_one(images: Path, tmp_path: Path) -> None:
-    # Adam makes a whole step of the rounding of a gradient near zero: small steps keep that out of the weights.
-    changes = {"batch_size": 4, "steps": 4, "learning_rate": 5e-5}
+    # The optimisers make a whole step of the rounding of a gradient near zero, SOAP in every direction that the few
+    # gradients have not had: small steps keep it out of the weights. What SOAP goes by is compared, too.
+    changes = {"batch_size": 4, "steps": 4, "learning_rate": 5e-5, "matrix_rate": 1e-7}
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--local-addr", "127.0.0.1"]
     command += ["--nproc-per-node", "2", "-m", "replication.train"]
     done = subprocess.run(
@@ -505,8 +521,17 @@ def test_two_processes_with_half_the_batch_give_the_weights_of_one(images: Path,
     main(arguments(images, tmp_path / "one", **changes))
     one, two = newest(tmp_path / "one"), newest(tmp_path / "two")
     assert one.progress.step == two.progress.step == 4
-    for name, value in one.state.items():
-        torch.testing.assert_close(two.state[name], value, rtol=1e-4, atol=1e-6, msg=name)
+    for name in ("model", "average"):
+        for key, value in one.part(name).items():
+            torch.testing.assert_close(
+                two.part(name)[key], value, rtol=1e-4, atol=1e-6, msg=lambda text, key=key: f"{key}: {text}"
+            )
+    compared = [
+        key for key in one.state if key.startswith("optimizer1.") and (key.endswith(".exp_avg") or ".GG." in key)
+    ]
+    assert len(compared) > 100
+    for key in compared:
+        assert (two.state[key] - one.state[key]).norm() <= 1e-2 * one.state[key].norm(), key
     losses = [[row["loss"] for row in run.progress.log] for run in (one, two)]
     assert losses[1] == pytest.approx(losses[0], rel=1e-5)
 
@@ -523,7 +548,7 @@ def test_processes_that_do_not_join_are_refused(images: Path, tmp_path: Path, mo
 
 
 @pytest.mark.parametrize(
-    ("spoilt", "message"), [(4, "step 6: the loss is nan"), (5, "step 6: the weights are not finite")]
+    ("spoilt", "message"), [(4, "step 6: a loss since step 4 is not finite"), (5, "step 6: the weights are not finite")]
 )
 def test_a_loss_or_weights_that_are_not_finite_stop_the_run_and_keep_the_last_good_state(
     images: Path, finished: Path, tmp_path: Path, spoilt: int, message: str
@@ -543,7 +568,9 @@ def test_a_loss_that_is_not_finite_in_the_first_epoch_says_that_nothing_is_saved
     images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Recipe, "rate", lambda self, step: float("inf"))
-    with pytest.raises(UserError, match=r"step 2: the loss is nan\. No state is saved yet; lower .*'learning_rate'"):
+    with pytest.raises(
+        UserError, match=r"step 2: a loss since step 0 is not finite\. No state is saved yet; lower .*'learning_rate'"
+    ):
         main(arguments(images, tmp_path))
 
 
@@ -649,7 +676,7 @@ def test_a_folder_that_cannot_be_written_is_named(
     def denied(**arguments: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(train.tempfile, "TemporaryFile", denied)
+    monkeypatch.setattr(run.tempfile, "TemporaryFile", denied)
     with pytest.raises(UserError, match=r"cannot write into --output .*run: Permission denied"):
         main(arguments(images, tmp_path / "run"))
 
@@ -675,46 +702,6 @@ def test_a_bad_option_exits_with_2(
 # -- what is shown -----------------------------------------------------------------------------------------------------
 
 
-def shares(model: str) -> dict[str, float]:
-    """Each parameter's share of the learning rate by fan-in."""
-    network = build(model)
-    names = {id(parameter): name for name, parameter in network.named_parameters()}
-    groups = train.rate_groups(network, by_fan_in=True)
-    found = {names[id(parameter)]: group["share"] for group in groups for parameter in group["params"]}
-    assert sum(len(group["params"]) for group in groups) == len(names)
-    assert found.keys() == set(names.values())
-    return found
-
-
-def test_layers_that_sum_more_values_get_a_smaller_share_of_the_rate() -> None:
-    smsrn, msrn = shares("smsrn"), shares("msrn")
-    assert smsrn["tail.1.weight"] == msrn["tail.1.weight"] == 1  # 3x3 over 64 channels
-    assert smsrn["body.0.conv_3_1.depthwise.weight"] == 8  # sqrt(576 / 9)
-    assert smsrn["body.0.conv_3_1.pointwise.weight"] == 3  # sqrt(576 / 64)
-    assert msrn["body.0.conv_5_2.weight"] == pytest.approx((576 / (25 * 128)) ** 0.5)
-    assert {share for name, share in smsrn.items() if name.endswith("bias")} == {1}
-
-
-@pytest.mark.parametrize("by_fan_in", [True, False])
-def test_the_optimiser_gets_these_shares(images: Path, tmp_path: Path, by_fan_in: bool) -> None:
-    changes = {key: str(value) for key, value in CHANGES.items()}
-    plan = recipe.load("cpu", {**changes, "rate_by_fan_in": str(by_fan_in).lower()})
-    options = train.Options(
-        model="smsrn", scale=4, seed=0, data=images, validation=None, output=tmp_path, cache=images.parent / "cache",
-        resume=False, initial=None, workers=0, show_progress=False, command="",
-    )  # fmt: skip
-    trainer = Trainer(plan, options)
-    trainer.train()
-    rates = {id(parameter): group["lr"] for group in trainer.optimizer.param_groups for parameter in group["params"]}
-    expected = {
-        id(parameter): group["share"]
-        for group in train.rate_groups(trainer.model, by_fan_in=by_fan_in)
-        for parameter in group["params"]
-    }
-    assert rates == {key: plan.rate(plan.steps - 1) * share for key, share in expected.items()}
-    assert (len(set(rates.values())) > 1) == by_fan_in
-
-
 def test_the_progress_bar_shows_loss_rate_speed_and_time_left_and_quiet_hides_it(
     images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -733,7 +720,7 @@ def test_the_progress_bar_shows_loss_rate_speed_and_time_left_and_quiet_hides_it
 
 
 def test_loading_moves_samples_to_floats_between_0_and_1_in_the_layout_asked_for(images: Path) -> None:
-    pairs = patches.prepare(patches.list_images(images, "any"), 4, (1.0,), images.parent / "cache")
+    pairs = patches.prepare(sources(images), 4, (1.0,), images.parent / "cache")
     data = patches.PatchDataset(pairs, hr_patch=32, flips=True, rotations=True, seed=0)
     shares = patches.batches(range(2), 3, 0, 1)
     loaded = list(train.load_batches(data, shares, workers=0, device=torch.device("cpu"), layout=torch.channels_last))
@@ -744,3 +731,94 @@ def test_loading_moves_samples_to_floats_between_0_and_1_in_the_layout_asked_for
         for row in range(3):
             torch.testing.assert_close(high[row], data[3 * step + row][1] / 255)
             torch.testing.assert_close(low[row], data[3 * step + row][0] / 255)
+
+
+# -- branches, folders, precision, compilation -------------------------------------------------------------------------
+
+
+def test_a_run_that_branches_from_a_trunk_is_the_run_made_whole(images: Path, tmp_path: Path) -> None:
+    main(arguments(images, tmp_path / "short", steps=8))  # the rate falls from step 4 on
+    main(arguments(images, tmp_path / "whole", steps=12))
+    before_decay = tmp_path / "short" / checkpoint.BEFORE_DECAY
+    main(arguments(images, tmp_path / "branch", "--trunk", str(before_decay), steps=12))
+    assert_same_state(tmp_path / "branch", tmp_path / "whole")
+    facts = newest(tmp_path / "branch").run
+    assert facts["trunk"]["step"] == 4
+    assert facts["trunk"]["hours"] > 0
+    assert "--trunk short/before-decay.safetensors" in facts["command"]
+    assert newest(tmp_path / "whole").run["trunk"] is None
+
+
+def test_an_interrupted_branch_goes_on_in_its_own_folder_and_remembers_its_trunk(images: Path, tmp_path: Path) -> None:
+    main(arguments(images, tmp_path / "short", steps=8))
+    options = ["--trunk", str(tmp_path / "short" / checkpoint.BEFORE_DECAY), "--resume"]
+    interrupted_run(arguments(images, tmp_path / "branch", *options, steps=12), 9)
+    assert newest(tmp_path / "branch").progress.step == 8
+    main(arguments(images, tmp_path / "branch", *options, steps=12))
+    main(arguments(images, tmp_path / "whole", steps=12))
+    assert_same_state(tmp_path / "branch", tmp_path / "whole")
+    assert newest(tmp_path / "branch").run["trunk"]["step"] == 4
+
+
+def test_a_trunk_whose_rate_has_fallen_or_that_is_missing_is_refused(
+    images: Path, finished: Path, tmp_path: Path
+) -> None:
+    last = checkpoint.path_for(finished, 6)
+    with pytest.raises(UserError, match=r"another recipe \(steps: 6 there, 12 here\)"):
+        main(arguments(images, tmp_path / "run", "--trunk", str(last), steps=12))
+    with pytest.raises(UserError, match="no-such"):
+        main(arguments(images, tmp_path / "run", "--trunk", str(tmp_path / "no-such"), steps=12))
+
+
+def test_several_folders_each_with_its_size(images: Path, tmp_path: Path) -> None:
+    more = tmp_path / "photographs"
+    more.mkdir()
+    write_image(more / "0.png", noise(80, 96, 7))
+    options = arguments(images, tmp_path / "run", steps=2)
+    options[options.index(str(images)) + 1 : options.index(str(images)) + 1] = [f"{more}@0.5"]
+    main(options)
+    facts = newest(tmp_path / "run").run
+    assert facts["data"] == "3 images of images and 1 images of photographs@0.5"
+    assert "--data images photographs@0.5 " in facts["command"]
+
+
+@pytest.mark.parametrize("factor", ["0", "2", "x"])
+def test_a_bad_factor_of_a_folder_exits_with_2(
+    images: Path, tmp_path: Path, factor: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["--model", "smsrn", "--data", f"{images}@{factor}", "--output", str(tmp_path / "run")])
+    assert stopped.value.code == 2
+    assert f"{images}@{factor}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("has_bf16", [True, False])
+def test_automatic_precision_is_bf16_where_the_processor_has_it(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_bf16: bool
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "avx512_bf16": has_bf16})
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    main(arguments(images, tmp_path / "auto", steps=2, precision="auto"))
+    AcceleratorState._reset_state(True)
+    expected = "bf16" if has_bf16 else "fp32"
+    main(arguments(images, tmp_path / "named", steps=2, precision=expected))
+    assert newest(tmp_path / "auto").run["precision"] == expected
+    assert_same_state(tmp_path / "auto", tmp_path / "named")
+
+
+def test_a_short_run_says_how_long_the_recipe_takes(
+    images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(arguments(images, tmp_path / "run", steps=2))
+    line = capsys.readouterr().err.splitlines()[-1]
+    found = newest(tmp_path / "run").progress
+    hours = recipe.load("cpu").steps * found.seconds / 2 / 3600
+    assert line == f"at this pace the {recipe.load('cpu').steps:,} steps of the recipe take {hours:,.1f} hours"
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
+def test_a_compiled_network_trains_alike(images: Path, tmp_path: Path) -> None:
+    for name, compiled in (("plain", "false"), ("compiled", "true")):
+        main(arguments(images, tmp_path / name, steps=2, compile=compiled, fast_depthwise="false"))
+    plain, compiled_run = (newest(tmp_path / name).progress.log[0]["loss"] for name in ("plain", "compiled"))
+    assert compiled_run == pytest.approx(plain, rel=1e-4)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from analysis import artefacts
-from analysis.cost import closed_form, fold_page, verify
+from analysis.cost import closed_form, fold_page, folding, verify
 from analysis.cost.closed_form import total_macs, total_params
 from analysis.cost.folded import best_tail, folded_tails
 from analysis.cost.verify import Check
@@ -26,7 +26,7 @@ def checks() -> list[Check]:
 
 
 def test_each_step_at_x4() -> None:
-    steps = list(fold_page.steps(*fold_page.NETWORKS["SMSRN"], 4).values())
+    steps = list(folding.steps(*folding.NETWORKS["SMSRN"], 4).values())
     # The first three are known from building them: SMSRN, and with its upsampler and last layer as one 5x5.
     assert [total_macs(layers) for layers in steps[:3]] == [1_349_851, 661_723, 661_723]
     assert [total_params(layers) for layers in steps[:3]] == [888_929, 668_622, 668_622]
@@ -39,9 +39,9 @@ def test_each_step_at_x4() -> None:
 
 
 @pytest.mark.parametrize("scale", closed_form.FACTORS)
-@pytest.mark.parametrize("network", fold_page.NETWORKS)
+@pytest.mark.parametrize("network", folding.NETWORKS)
 def test_no_step_costs_anything(network: str, scale: int) -> None:
-    steps = list(fold_page.steps(*fold_page.NETWORKS[network], scale).values())
+    steps = list(folding.steps(*folding.NETWORKS[network], scale).values())
     for total in (total_macs, total_params):
         totals = [total(layers) for layers in steps]
         assert totals == sorted(totals, reverse=True)
@@ -96,7 +96,7 @@ def test_a_changed_kernel_fails(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, checks: list[Check]) -> None:
-    monkeypatch.setattr(fold_page, "verify_folded", lambda scale: checks)
+    monkeypatch.setattr(folding, "verify_folded", lambda scale: checks)
     assert artefacts.fold(Job(tmp_path)).failures == []
     text = (tmp_path / "fold.md").read_text(encoding="utf-8")
     for part in (
@@ -109,11 +109,11 @@ def test_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, checks: list[
         "Verified",
     ):
         assert part in text
-    assert (tmp_path / "fold.md").read_bytes() == fold_page.markdown(checks * len(fold_page.SCALES)).encode()
+    assert (tmp_path / "fold.md").read_bytes() == fold_page.markdown(folding.folding()).encode()
 
 
 def test_a_failed_check_is_shown_and_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fold_page, "verify_folded", lambda scale: [Check("some kind", "x", 1, 2)])
+    monkeypatch.setattr(folding, "verify_folded", lambda scale: [Check("some kind", "x", 1, 2)])
     (failure,) = artefacts.fold(Job(tmp_path)).failures
     assert "fold.md" in failure
     text = (tmp_path / "fold.md").read_text(encoding="utf-8")

@@ -13,9 +13,9 @@ from replication import recipe
 def test_values_come_from_the_recipe(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     text = (recipe.FOLDER / "paper.toml").read_text(encoding="utf-8")
     (tmp_path / "paper.toml").write_text(text.replace("hr_patch = 256", "hr_patch = 192"), encoding="utf-8")
-    assert "`hr_patch = 256`" in assumptions_page.markdown()
+    assert "`hr_patch = 256`" in assumptions_page.markdown(assumptions.load())
     monkeypatch.setattr(recipe, "FOLDER", tmp_path)
-    assert "`hr_patch = 192`" in assumptions_page.markdown()
+    assert "`hr_patch = 192`" in assumptions_page.markdown(assumptions.load())
 
 
 def test_every_assumption_has_a_reason_and_stands_once() -> None:

@@ -12,7 +12,7 @@ from skimage.metrics import structural_similarity
 from analysis import paper
 from analysis.quality import protocol, protocol_page
 from analysis.quality.protocol import LITERATURE, Measured
-from replication import measure_protocol, records
+from replication import measure_protocol, records, weights
 from replication.data.benchmarks import Benchmark, BenchmarkImage
 from replication.errors import UserError
 from replication.images.io import write_image
@@ -105,7 +105,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "find",
         lambda name, root: sets.get(name) if (root / "one.png").exists() or name == "embedded" else None,
     )
-    monkeypatch.setattr(protocol_page.weights, "shipped", lambda model, scale: None)
+    monkeypatch.setattr(weights, "shipped", lambda model, scale: None)
     return folder
 
 
@@ -143,11 +143,11 @@ def test_other_weights_are_not_shown(data: Path, tmp_path: Path, monkeypatch: py
     results = tmp_path / "results"
     (path,), _ = measure_protocol.update(results, data)
     (record,) = measure_protocol.load(results)
-    for digest in ("ab" * 32, protocol_page.weights.digest(path)):
+    for digest in ("ab" * 32, weights.digest(path)):
         record = replace(record, key=replace(record.key, model="smsrn", weights=digest))
         records.save(results, record)
     assert [one.model for one in protocol.current(results)] == ["bicubic"]
-    monkeypatch.setattr(protocol_page.weights, "shipped", lambda model, scale: path if model == "smsrn" else None)
+    monkeypatch.setattr(weights, "shipped", lambda model, scale: path if model == "smsrn" else None)
     bicubic, smsrn = protocol.current(results)
     assert (bicubic.model, smsrn.model) == ("bicubic", "smsrn")
     assert smsrn.file_name == record.file_name
@@ -192,7 +192,7 @@ def moving(psnr_like: str, ssim_like: tuple[str, str], benchmark: str = "Set5") 
 def test_the_conclusion_follows_from_the_measurements(psnr_like: str, ssim_like: tuple[str, str]) -> None:
     measured = [moving(psnr_like, ssim_like)]
     assert protocol.ssim_candidates(measured)[0].combination[::2] == ssim_like
-    text = protocol_page.conclusion(measured)
+    text = protocol_page.conclusion(protocol.ranking(measured))
     assert text.endswith(f"and its SSIM fits {protocol_page.title(ssim_like[0])}.")
     fits = text[text.index("So the paper's PSNR fits") :]
     assert protocol_page.title(psnr_like) in fits

@@ -12,6 +12,7 @@ import torch
 from analysis import paper
 from analysis.quality import table1_page
 from analysis.quality.columns import collect
+from analysis.quality.training import measurements
 from replication import evaluate, records, weights
 from replication.errors import UserError
 from replication.models import build
@@ -93,7 +94,7 @@ def test_the_published_rows_repeat_the_paper() -> None:
 
 def test_nothing_recorded_is_said(tmp_path: Path, shipped: dict[str, Path]) -> None:
     del shipped["msrn"]
-    text = table1_page.markdown(collect(tmp_path))
+    text = table1_page.markdown(measurements(tmp_path))
     assert lines(text, "Set5")[0][1:] == [
         "32.16 / 0.8642",
         "31.73 / 0.8558",
@@ -107,7 +108,7 @@ def test_nothing_recorded_is_said(tmp_path: Path, shipped: dict[str, Path]) -> N
 
 def test_measured_values_are_means_of_the_records(tmp_path: Path, shipped: dict[str, Path]) -> None:
     save_all(tmp_path, shipped)
-    text = table1_page.markdown(collect(tmp_path))
+    text = table1_page.markdown(measurements(tmp_path))
     in_paper, separability, literature = lines(text, "Set14")[:3]
     # Every mean is the given one plus (-0.002 + 0.006) / 2; on RGB the SSIM is 0.8, on luma 0.9 (MSRN 0.95).
     assert in_paper[3:] == ["27.00 / 0.8000", "31.00 / 0.8000", "30.00 / 0.8000"]
@@ -126,7 +127,7 @@ def test_percentages_are_not_of_rounded_means(tmp_path: Path, shipped: dict[str,
     for name in paper.BENCHMARKS:
         records.save(tmp_path, record(name, "msrn", digests["msrn"], 1.0029))  # mean 1.0049, printed 1.00
         records.save(tmp_path, record(name, "smsrn", digests["smsrn"], 0.9931))  # mean 0.9951, printed 1.00
-    text = table1_page.markdown(collect(tmp_path))
+    text = table1_page.markdown(measurements(tmp_path))
     assert lines(text, "Average")[0][4:] == ["1.00 / 0.8000", "1.00 / 0.8000"]
     assert lines(text, "Retained (SMSRN / MSRN)")[0][5].startswith("99.02 %")
 
@@ -134,7 +135,7 @@ def test_percentages_are_not_of_rounded_means(tmp_path: Path, shipped: dict[str,
 def test_one_missing_set_leaves_no_average(tmp_path: Path, shipped: dict[str, Path]) -> None:
     saved = save_all(tmp_path, shipped)
     (tmp_path / "records" / saved["B100", "smsrn"].file_name).unlink()
-    text = table1_page.markdown(collect(tmp_path))
+    text = table1_page.markdown(measurements(tmp_path))
     assert lines(text, "B100")[0][5] == "not measured"
     assert lines(text, "Average")[0][5] == "not measured"
     assert lines(text, "Retained (SMSRN / MSRN)")[0][5] == "not measured"
@@ -143,22 +144,22 @@ def test_one_missing_set_leaves_no_average(tmp_path: Path, shipped: dict[str, Pa
 
 def test_records_of_older_weights_do_not_count(tmp_path: Path, shipped: dict[str, Path]) -> None:
     records.save(tmp_path, record("Set5", "smsrn", "00" * 32, 35.0))
-    assert lines(table1_page.markdown(collect(tmp_path)), "Set5")[0][5] == "not measured"
+    assert lines(table1_page.markdown(measurements(tmp_path)), "Set5")[0][5] == "not measured"
 
 
 def test_parameters_are_counted(tmp_path: Path) -> None:
-    row = lines(table1_page.markdown(collect(tmp_path)), "Parameters")[0]
+    row = lines(table1_page.markdown(measurements(tmp_path)), "Parameters")[0]
     assert row[1:] == ["6,078,019", "888,929 (14.6 %)", "0", "6,078,019", "888,929 (14.63 %)"]
 
 
 def test_the_training_budget_stands_beside_the_numbers(tmp_path: Path, shipped: dict[str, Path]) -> None:
     save_all(tmp_path, shipped)
-    text = table1_page.markdown(collect(tmp_path))
+    text = table1_page.markdown(measurements(tmp_path))
     assert lines(text, "Training, share of the paper's")[0][1:] == ["100 %", "100 %", "none", "1.2 %", "1.2 %"]
     assert "Both were trained alike" in text
     assert "Step 900 of 1000, 2.5 hours on two cores; data: BSDS400; seed 3" in text
     assert weights.digest(shipped["msrn"])[:12] in text
-    assert "1.2 % (MSRN) and 1.2 % (SMSRN)" in " ".join(table1_page.summary(tmp_path))
+    assert "1.2 % (MSRN) and 1.2 % (SMSRN)" in " ".join(table1_page.summary(measurements(tmp_path)))
 
 
 def test_unequal_training_is_said(tmp_path: Path, shipped: dict[str, Path]) -> None:
@@ -166,14 +167,14 @@ def test_unequal_training_is_said(tmp_path: Path, shipped: dict[str, Path]) -> N
     for (_, model), made in saved.items():
         if model == "msrn":
             records.save(tmp_path, replace(made, training=TRAINING | {"step": 100}))
-    assert "**Not trained alike** (step)" in table1_page.markdown(collect(tmp_path))
+    assert "**Not trained alike** (step)" in table1_page.markdown(measurements(tmp_path))
 
 
 def test_the_csv_has_every_value_and_no_claim_about_the_papers_channels(
     tmp_path: Path, shipped: dict[str, Path]
 ) -> None:
     save_all(tmp_path, shipped)
-    rows = list(csv.DictReader(io.StringIO(table1_page.csv_text(collect(tmp_path)))))
+    rows = list(csv.DictReader(io.StringIO(table1_page.csv_text(measurements(tmp_path)))))
     by_origin = {
         origin: [row for row in rows if row["origin"] == origin] for origin in ("paper", "published", "measured")
     }
@@ -186,7 +187,7 @@ def test_the_csv_has_every_value_and_no_claim_about_the_papers_channels(
 
 
 def test_the_latex_is_well_formed(tmp_path: Path) -> None:
-    text = table1_page.latex(collect(tmp_path))
+    text = table1_page.latex(measurements(tmp_path))
     for line in text.splitlines():
         assert "%" not in line.replace(r"\%", "") or line.startswith("% ")
         if line.endswith(r"\\"):
@@ -196,10 +197,10 @@ def test_the_latex_is_well_formed(tmp_path: Path) -> None:
 
 def test_a_second_run_writes_the_same_bytes(tmp_path: Path, shipped: dict[str, Path]) -> None:
     save_all(tmp_path, shipped)
-    paths = table1_page.write(tmp_path)
+    paths = table1_page.save(measurements(tmp_path), tmp_path)
     assert [path.name for path in paths] == ["table1.md", "table1.csv", "table1.tex"]
     before = [path.read_bytes() for path in paths]
-    table1_page.write(tmp_path)
+    table1_page.save(measurements(tmp_path), tmp_path)
     assert [path.read_bytes() for path in paths] == before
 
 
@@ -208,14 +209,14 @@ def test_a_damaged_record_stops_it_and_nothing_is_overwritten(tmp_path: Path) ->
     (tmp_path / "records").mkdir()
     (tmp_path / "records" / "broken.json").write_text("{")
     with pytest.raises(UserError, match=r"broken\.json"):
-        table1_page.write(tmp_path)
+        table1_page.save(measurements(tmp_path), tmp_path)
     assert (tmp_path / "table1.md").read_text() == "old"
 
 
 def test_a_results_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "results").write_text("mine")
     with pytest.raises(UserError, match="cannot write"):
-        table1_page.write(tmp_path / "results")
+        table1_page.save(measurements(tmp_path / "results"), tmp_path / "results")
 
 
 def test_equal_conditions_on_luma_and_on_rgb(tmp_path: Path, shipped: dict[str, Path]) -> None:
@@ -248,12 +249,11 @@ def test_a_jump_of_the_loss_is_told_and_short_runs_are(
     tmp_path: Path, shipped: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save_all(tmp_path / "results", shipped)
-    rows = collect(tmp_path / "results")
-    monkeypatch.setattr(table1_page.weights, "FOLDER", tmp_path)
+    monkeypatch.setattr(weights, "FOLDER", tmp_path)
     log(tmp_path, "msrn", [0.04, 0.03, 0.03, 0.04])
     log(tmp_path, "smsrn", [0.2, 0.03, 0.03, 0.04])  # a first epoch may be as bad as it likes
-    assert table1_page.weights_text(rows)[-1] == table1_page.SHORT_RUNS
+    assert table1_page.weights_text(measurements(tmp_path / "results"))[-1] == table1_page.SHORT_RUNS
     log(tmp_path, "msrn", [0.04, 0.03, 0.5, 0.04, 0.03])
-    told = table1_page.weights_text(rows)[-1]
+    told = table1_page.weights_text(measurements(tmp_path / "results"))[-1]
     assert "MSRN in the epoch up to step 750 (mean loss 0.50, median 0.040; validation +1.00 dB" in told
     assert "SMSRN in" not in told

@@ -30,7 +30,7 @@ def record() -> TrainingSpeed:
         floor={"smsrn": 0.25, "msrn": 4.0},
         loading={"smsrn": 0.021, "msrn": -0.001},
         operators={"smsrn": {"aten::add": 0.1, "aten::conv": 0.6}},
-        environment={"machine": "a machine", "date": "2026-01-02", "torch": "2.0"},
+        environment={"machine": "a machine", "instructions": "AVX9", "date": "2026-01-02", "torch": "2.0"},
         command="a command",
     )
 
@@ -46,7 +46,7 @@ def test_page(record: TrainingSpeed, tmp_path: Path) -> None:
     assert "SMSRN 250 ms, MSRN 4000 ms" in text
     assert "a step of SMSRN +2.1 % longer and a step of MSRN -0.1 % longer" in text
     assert text.index("`aten::conv` | 60.0 %") < text.index("`aten::add` | 10.0 %")
-    assert ("## a machine" in text, "## another" in text) == (True, True)
+    assert ("## a machine, AVX9" in text, "## another, AVX9" in text) == (True, True)
 
 
 def test_without_a_record_nothing_is_written(tmp_path: Path) -> None:

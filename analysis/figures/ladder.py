@@ -1,0 +1,45 @@
+"""PSNR of both networks against the length of their training, the same recipe for both."""
+
+from pathlib import Path
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter, ScalarFormatter
+
+from analysis import style
+from analysis.names import DISPLAY
+from analysis.paper import BENCHMARKS
+from analysis.quality.columns import AVERAGE
+from analysis.quality.ladder import Member, of_one_network
+
+LINES = {"smsrn": ("-", "o"), "msrn": ("--", "s")}
+"""Line and marker of each network, so that they differ without colour."""
+
+
+def draw(members: dict[str, list[Member]]) -> Figure:
+    """One panel a set. Call it, and save the figure, inside `style.settings`."""
+    figure = style.new_figure(width=2 * style.COLUMN, height=2.6)
+    panels = figure.subplots(1, len(BENCHMARKS) + 1, sharex=True)
+    for axes, name in zip(panels, (*BENCHMARKS, AVERAGE), strict=True):
+        for model, found in members.items():
+            points = [(one.run.steps, one.psnr[name]) for one in found if name in one.psnr]
+            line, marker = LINES[model]
+            axes.plot(
+                [steps for steps, _ in points], [psnr for _, psnr in points], line, marker=marker, markersize=4,
+                color=style.EDGE if model == "msrn" else style.MEASURED, linewidth=1, label=DISPLAY[model],
+            )  # fmt: skip
+        axes.set_xscale("log", base=2)
+        axes.xaxis.set_major_formatter(ScalarFormatter())
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.set(title=name, xlabel="steps")
+    panels[0].set_ylabel("PSNR on luma, dB")
+    panels[0].legend(loc="best")
+    return figure
+
+
+def write(results: Path) -> list[Path]:
+    """Draw ``figures/ladder`` from the records; return the files, none where nothing is measured."""
+    members = {model: of_one_network(results, model) for model in LINES}
+    if not any(members.values()):
+        return []
+    with style.settings():
+        return style.save(draw(members), style.target(results, "ladder"))

@@ -1,0 +1,143 @@
+"""What separability costs at growing budgets: pairs of trainings that differ in the network alone.
+
+A rung is one length of one recipe and one seed for which both networks are recorded (`replication.runs`) and measured
+(`replication.evaluate`). Losses are MSRN's PSNR on luma minus SMSRN's.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+
+import numpy as np
+
+from analysis.cost.closed_form import total_macs
+from analysis.cost.folded import folded_msrn, folded_smsrn
+from analysis.names import SCALE
+from analysis.paper import BENCHMARKS
+from analysis.quality.columns import AVERAGE
+from replication import records
+from replication.records import Evaluation, TrainingRun
+
+PAIR = ("msrn", "smsrn")
+RESAMPLES = 10_000
+COVERAGE = 0.95
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A mean difference in dB and the ends of its 95 % bootstrap interval over images."""
+
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Member:
+    """One network of a rung: its run, and its mean PSNR on luma by set, "Average" included where all are measured."""
+
+    run: TrainingRun
+    psnr: dict[str, float]
+
+    @property
+    def training_macs(self) -> float:
+        """Multiply-adds of the run's forward passes through the folded network, its trunk's included."""
+        recipe = self.run.recipe
+        layers = {"msrn": folded_msrn, "smsrn": folded_smsrn}[self.run.model](self.run.scale)
+        positions = recipe["batch_size"] * (recipe["hr_patch"] // self.run.scale) ** 2
+        return float(self.run.steps * positions * total_macs(layers))
+
+
+@dataclass(frozen=True)
+class Rung:
+    """Both networks after the same steps of the same recipe, and what SMSRN loses by set."""
+
+    steps: int
+    seed: int
+    share: float
+    msrn: Member
+    smsrn: Member
+    loss: dict[str, Loss]
+
+
+def bootstrap(differences: Mapping[str, Sequence[float]]) -> Loss:
+    """Mean of the sets' means of per-image ``differences``, with its interval; images are drawn anew within each."""
+    random = np.random.default_rng(0)
+    means = []
+    for values in differences.values():
+        array = np.asarray(values)
+        means.append(array[random.integers(len(array), size=(RESAMPLES, len(array)))].mean(axis=1))
+    low, high = np.quantile(np.mean(means, axis=0), [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
+    return Loss(fmean(fmean(values) for values in differences.values()), float(low), float(high))
+
+
+def finished_runs(results: Path) -> list[TrainingRun]:
+    """The recorded runs at `SCALE` that reached their last step, from the start and not from other weights."""
+    runs = records.load(results, TrainingRun)
+    return [run for run in runs if run.step == run.steps and run.scale == SCALE and run.initial is None]
+
+
+def condition(run: TrainingRun) -> tuple[object, ...]:
+    """What must be the same for the two networks of a rung."""
+    return (run.recipe_digest, run.seed, run.data, run.precision)
+
+
+def rungs(results: Path) -> list[Rung]:
+    """All rungs that are recorded and measured on at least one set, by steps and seed."""
+    known = records.load_all(results)
+    pairs: dict[tuple[object, ...], dict[str, TrainingRun]] = {}
+    for run in finished_runs(results):
+        pairs.setdefault(condition(run), {})[run.model] = run
+    found = [_rung(pair["msrn"], pair["smsrn"], known) for pair in pairs.values() if set(pair) == set(PAIR)]
+    return sorted((rung for rung in found if rung), key=lambda rung: (rung.steps, rung.seed))
+
+
+def _rung(msrn: TrainingRun, smsrn: TrainingRun, known: Sequence[Evaluation]) -> Rung | None:
+    measured = {run.model: _evaluations(run, known) for run in (msrn, smsrn)}
+    sets = [name for name in BENCHMARKS if all(name in found for found in measured.values())]
+    if not sets:
+        return None
+    differences = {
+        name: [
+            one.psnr_y - other.psnr_y
+            for one, other in zip(measured["msrn"][name].images, measured["smsrn"][name].images, strict=True)
+        ]
+        for name in sets
+    }
+    loss = {name: bootstrap({name: differences[name]}) for name in sets}
+    if len(sets) == len(BENCHMARKS):
+        loss[AVERAGE] = bootstrap(differences)
+    return Rung(msrn.steps, msrn.seed, msrn.paper_fraction, member(msrn, known), member(smsrn, known), loss)
+
+
+def member(run: TrainingRun, known: Sequence[Evaluation]) -> Member:
+    """A run with what is measured of its final weights."""
+    psnr = {name: record.mean("psnr_y") for name, record in _evaluations(run, known).items()}
+    if len(psnr) == len(BENCHMARKS):
+        psnr[AVERAGE] = fmean(psnr.values())
+    return Member(run, psnr)
+
+
+def _evaluations(run: TrainingRun, known: Sequence[Evaluation]) -> dict[str, Evaluation]:
+    """By set, the measurement of the run's final weights or of the same weights as they ship."""
+    digests = [run.weights[name] for name in ("final", "shipped") if name in run.weights]
+    return {
+        name: record
+        for name in BENCHMARKS
+        for digest in digests
+        if (record := records.find(known, benchmark=name, model=run.model, scale=run.scale, weights=digest))
+    }
+
+
+def of_one_network(results: Path, model: str) -> list[Member]:
+    """Every finished and measured run of a network, by steps: the rungs that have no partner included."""
+    known = records.load_all(results)
+    members = [member(run, known) for run in finished_runs(results) if run.model == model]
+    return sorted((one for one in members if one.psnr), key=lambda one: (one.run.steps, one.run.seed))
+
+
+def best_within(members: Sequence[Member], name: str, *, hours: float = np.inf, macs: float = np.inf) -> Member | None:
+    """The one with the highest PSNR on set ``name`` that took at most so many hours and multiply-adds."""
+    fitting = [one for one in members if name in one.psnr and one.run.hours <= hours and one.training_macs <= macs]
+    return max(fitting, key=lambda one: one.psnr[name], default=None)

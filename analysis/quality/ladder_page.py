@@ -1,0 +1,112 @@
+"""The page on what separability costs at growing budgets."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+from analysis import paper
+from analysis.paper import BENCHMARKS
+from analysis.quality.columns import AVERAGE
+from analysis.quality.ladder import Loss, Member, Rung, best_within, of_one_network, rungs
+from analysis.text import percent, table, wrap
+from replication.files import write_text
+
+SETS = (*BENCHMARKS, AVERAGE)
+
+
+def loss_cell(loss: Loss | None) -> str:
+    """Decibels lost, with the interval."""
+    return f"{loss.mean:+.3f} ({loss.low:+.3f} to {loss.high:+.3f})" if loss else "not measured"
+
+
+def loss_table(found: Sequence[Rung]) -> str:
+    """What SMSRN loses against MSRN after the same steps, by set; the paper's in the last row."""
+    rows = [
+        [f"{rung.steps:,}", str(rung.seed), percent(rung.share, 2), *(loss_cell(rung.loss.get(name)) for name in SETS)]
+        for rung in found
+    ]
+    table1 = paper.table1()
+    scores = {name: table1.msrn.scores[name].psnr - table1.smsrn.scores[name].psnr for name in BENCHMARKS}
+    mean = sum(scores.values()) / len(scores)
+    rows.append(["the paper", "", "100 %", *(f"{value:+.2f}" for value in (*scores.values(), mean))])
+    return table(rows, ["steps", "seed", "share of the paper's training", *SETS], "github", "rrrrrrrr")
+
+
+def psnr_table(members: Sequence[Member]) -> str:
+    """PSNR of every run of one network, by set."""
+    rows = [
+        [
+            f"{one.run.steps:,}", str(one.run.seed), f"{one.run.hours:.2f}",
+            *(f"{one.psnr[name]:.3f}" if name in one.psnr else "not measured" for name in SETS),
+        ]
+        for one in members
+    ]  # fmt: skip
+    return table(rows, ["steps", "seed", "hours", *SETS], "github", "rrrrrrrr")
+
+
+def equal_cost(found: Sequence[Rung], smsrn: Sequence[Member]) -> list[str]:
+    """For each MSRN of the ladder, the best SMSRN that cost no more: sentences."""
+    lines = []
+    for rung in found:
+        name = AVERAGE if AVERAGE in rung.msrn.psnr else BENCHMARKS[0]
+        by_time = best_within(smsrn, name, hours=rung.msrn.run.hours)
+        by_macs = best_within(smsrn, name, macs=rung.msrn.training_macs)
+        parts = [
+            f"{what}, SMSRN's best ({one.run.steps:,} steps) is {one.psnr[name] - rung.msrn.psnr[name]:+.3f} dB from it"
+            for what, one in (("in no more hours", by_time), ("with no more multiply-adds", by_macs))
+            if one
+        ]
+        if parts:
+            lines.append(f"- MSRN after {rung.steps:,} steps (seed {rung.seed}), on {name}: {'; '.join(parts)}.")
+    return lines
+
+
+def tendency(found: Sequence[Rung]) -> str:
+    """What the rungs of one seed say of longer trainings."""
+    means = {rung.steps: rung.loss[AVERAGE].mean for rung in found if rung.seed == 0 and AVERAGE in rung.loss}
+    if len(means) < 3:
+        return (
+            f"Rungs measured on all four sets: {len(means)}. That is too few to say how the loss goes on with the "
+            "budget, so nothing is said of the paper's budget."
+        )
+    steps = sorted(means)
+    growth = ", ".join(f"{means[after] - means[before]:+.3f}" for before, after in pairwise(steps))
+    return (
+        f"From {steps[0]:,} to {steps[-1]:,} steps the average loss changes by {growth} dB from rung to rung. "
+        "Whether it goes on so up to the paper's budget is not known."
+    )
+
+
+def markdown(results: Path) -> str:
+    """The page."""
+    found = rungs(results)
+    smsrn, msrn = (of_one_network(results, model) for model in ("smsrn", "msrn"))
+    parts = [
+        "# What separability costs, at growing budgets",
+        wrap(
+            "Pairs of trainings that differ in the network alone: same recipe, images and order of samples, each with "
+            "its rate fallen to the end. Rungs of different lengths share the steps at constant rate. Made by "
+            "`python -m analysis ladder` from `records/runs` and the measurements of each run's final weights."
+        ),
+        "## Lost PSNR",
+        wrap(
+            "PSNR on luma of MSRN minus SMSRN in dB, with the 95 % interval of a bootstrap over the images of each "
+            "set. It says how much the choice of test images matters; that of the seed is seen where there are several."
+        ),
+        loss_table(found) if found else "No pair is recorded and measured yet.",
+        wrap(tendency(found)),
+    ]
+    if lines := equal_cost(found, smsrn):
+        costs = "Hours are by the clock on a shared machine, multiply-adds those of the folded networks."
+        parts += ["## At equal cost", costs, "\n".join(lines)]
+    for name, members in (("SMSRN", smsrn), ("MSRN", msrn)):
+        if members:
+            parts += [f"## All measured runs of {name}", psnr_table(members)]
+    return "\n\n".join(parts) + "\n"
+
+
+def write(results: Path) -> list[Path]:
+    """Write ``training_ladder.md``; return its path."""
+    path = results / "training_ladder.md"
+    write_text(path, markdown(results))
+    return [path]

@@ -1,0 +1,235 @@
+"""What a training run starts from: device, images, network, the facts that identify it, and an earlier state."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import InitProcessGroupKwargs
+
+from replication import checkpoint, kernels, recipe, records, validation, weights
+from replication.checkpoint import Checkpoint
+from replication.data import patches
+from replication.data.patches import Source
+from replication.errors import UserError
+from replication.models import build
+from replication.models.msrn import MSRN
+from replication.models.start import identity_start
+from replication.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder of training images, and the factor (at most 1) by which they are shrunk beforehand."""
+
+    path: Path
+    factor: float = 1.0
+
+    @classmethod
+    def parse(cls, text: str) -> "Folder":
+        """Read ``DIR`` or ``DIR@FACTOR``. Raises ValueError when the factor is not above 0 and at most 1."""
+        path, at, factor = text.rpartition("@")
+        if not at or Path(text).is_dir():
+            return cls(Path(text))
+        if not 0 < float(factor) <= 1:
+            raise ValueError(f"expected a factor above 0 and at most 1, got {factor}")
+        return cls(Path(path), float(factor))
+
+    def __str__(self) -> str:
+        return self.path.name if self.factor == 1 else f"{self.path.name}@{self.factor:g}"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a run needs in addition to its recipe.
+
+    ``trunk``: a checkpoint of a run of another length to branch from. ``initial``: weights to start from.
+    """
+
+    model: str
+    scale: int
+    seed: int
+    data: tuple[Folder, ...]
+    validation: Path | None
+    output: Path
+    cache: Path
+    resume: bool
+    trunk: Path | None
+    initial: Path | None
+    workers: int
+    show_progress: bool
+    command: str
+
+
+def make_accelerator(plan: Recipe) -> Accelerator:
+    """Device, precision and processes, as `accelerate launch` or `torchrun` set them up."""
+    # Others wait while one process prepares the images: longer than the default of ten minutes for a large set.
+    patience = InitProcessGroupKwargs(timeout=timedelta(hours=6))
+    precision = "bf16" if precision_here(plan) == "bf16" else "no"
+    try:
+        # Without cpu=True accelerate does not join several processes on a machine that has no other device.
+        cpu = not torch.accelerator.is_available()
+        result = Accelerator(cpu=cpu, mixed_precision=precision, kwargs_handlers=[patience])
+    except ValueError as error:
+        raise UserError(f"recipe key 'precision': {plan.precision} does not work here: {error}") from error
+    launched = int(os.environ.get("WORLD_SIZE", "1"))
+    if launched != result.num_processes:  # each would train alone, all into one folder
+        raise UserError(
+            f"{launched} processes were launched, but this machine's device ({result.device.type}) joins "
+            f"{result.num_processes}: set ACCELERATE_USE_CPU=true, or launch one"
+        )
+    return result
+
+
+def precision_here(plan: Recipe) -> str:
+    """The recipe's precision, "auto" resolved for this machine: "bf16" or "fp32".
+
+    A processor without bf16 instructions computes bf16 many times more slowly than fp32.
+    """
+    if plan.precision != "auto":
+        return plan.precision
+    if torch.cuda.is_available():
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    return "bf16" if cpu_has_bf16() else "fp32"
+
+
+def cpu_has_bf16() -> bool:
+    """Whether this processor multiplies bf16 values by instructions of its own (AVX512-BF16, AMX, or Arm's BF16)."""
+    capabilities = torch.cpu.get_capabilities()
+    return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16"))
+
+
+def check_writable(folder: Path) -> None:
+    """Raise UserError when a run's folder cannot be written: before the first step, not at the first checkpoint."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UserError(f"cannot write into --output {folder}: {error.strerror or error}") from error
+
+
+def sources(plan: Recipe, options: Options) -> tuple[list[Source], list[Path]]:
+    """Training images and validation images: the latter by default held out of the first folder."""
+    images = [
+        Source(path, folder.factor)
+        for folder in options.data
+        for path in patches.list_images(folder.path, plan.dataset)
+    ]
+    if options.validation:
+        return images, patches.list_images(options.validation, "any")[: validation.IMAGES]
+    first = [image for image in images if image.path.parent == options.data[0].path]
+    if plan.holdout >= len(first):
+        raise UserError(
+            f"{options.data[0].path}: expected more than {plan.holdout} images (recipe key 'holdout'), got {len(first)}"
+        )
+    cut = len(first) - plan.holdout
+    return first[:cut] + images[len(first) :], [image.path for image in first[cut:]]
+
+
+def initial_network(plan: Recipe, options: Options, device: torch.device) -> MSRN:
+    """The network before its first step."""
+    torch.manual_seed(options.seed)
+    model = build(options.model, scale=options.scale)
+    if options.initial:
+        weights.load_file(model, options.initial, model=options.model, scale=options.scale)
+    elif plan.start == "identity":
+        identity_start(model, options.seed)
+    if plan.channels_last:
+        # Kernels only: as one of a module's buffers such a tensor cannot be sent between processes.
+        for parameter in model.parameters():
+            if parameter.ndim == 4:
+                parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    if plan.fast_depthwise and device.type == "cpu":
+        kernels.fast_depthwise(model)
+    return model.to(device)
+
+
+def identifying_facts(plan: Recipe, options: Options, pairs: patches.Pairs) -> dict[str, Any]:
+    """What identifies the run and travels inside its checkpoints and weights."""
+    environment = records.environment()
+    counts: dict[str, int] = {}
+    for name in {pair.name for pair in pairs.index}:
+        folder = name.partition("/")[0]
+        counts[folder] = counts.get(folder, 0) + 1
+    data = " and ".join(f"{counts[folder.path.name]} images of {folder}" for folder in options.data)
+    return {
+        "model": options.model,
+        "scale": options.scale,
+        "seed": options.seed,
+        "recipe": plan.as_dict(),
+        "recipe_digest": plan.digest(),
+        "steps": plan.steps,
+        "data": data,
+        "data_digest": pairs.digest,
+        "initial": weights.digest(options.initial) if options.initial else None,
+        "trunk": None,
+        "paper_fraction": plan.seen_pixels / recipe.load("paper").seen_pixels,
+        "precision": precision_here(plan),
+        "threads": torch.get_num_threads(),
+        "machine": environment.pop("machine"),
+        "versions": environment,
+        "command": options.command,
+    }
+
+
+def trunk(found: Checkpoint, own: dict[str, Any]) -> dict[str, float] | None:
+    """Steps and hours shared with the run of another length whose state this one goes on from; None without one."""
+    if found.run["recipe_digest"] == own["recipe_digest"]:
+        inherited: dict[str, float] | None = found.run.get("trunk")
+        return inherited
+    return {"step": found.progress.step, "hours": found.progress.seconds / 3600}
+
+
+SAME = ("model", "scale", "seed", "data_digest", "initial", "precision")
+"""Facts in which a run and the state it goes on from must agree."""
+
+
+def state_to_go_on_from(plan: Recipe, options: Options, own: dict[str, Any]) -> Checkpoint | None:
+    """The newest state of this run, or else the one to branch from; None for the start."""
+    found = (
+        newest_fitting(plan, options.output, own, list(checkpoint.saved(options.output))) if options.resume else None
+    )
+    if found is None and options.trunk:
+        found = newest_fitting(plan, options.trunk, own, [checkpoint.read(options.trunk)])
+        if found is None:
+            raise UserError(
+                f"--trunk {options.trunk}: this run's rate has fallen before its step: cannot branch from it"
+            )
+    if options.resume or found:
+        step = found.progress.step if found else 0
+        print(f"going on in {options.output} after step {step}", file=sys.stderr)
+    return found
+
+
+def newest_fitting(plan: Recipe, place: Path, own: dict[str, Any], saved: Sequence[Checkpoint]) -> Checkpoint | None:
+    """The first of ``saved`` that this run would have reached, too. Raises UserError when all are of other runs."""
+    changed: list[str] = []
+    for found in saved:
+        for name in SAME:
+            if found.run[name] != own[name]:
+                raise UserError(
+                    f"{place} holds a run with {name} {found.run[name]}, not {own[name]}: choose another --output"
+                )
+        before = recipe.from_dict(found.run["recipe"], source=str(place))
+        if recipe.same_but_length(plan, before, found.progress.step):
+            return found
+        values = plan.as_dict()
+        changed = changed or [
+            f"{key}: {old} there, {values[key]} here" for key, old in before.as_dict().items() if values[key] != old
+        ]
+        if plan.steps <= before.steps:
+            break
+        # A longer run goes back to before the rate fell: an older checkpoint may fit.
+    if changed:
+        raise UserError(
+            f"{place} holds a run of another recipe ({'; '.join(changed)}): choose another --output, "
+            "or start from its weights with --initial"
+        )
+    return None

@@ -1,0 +1,74 @@
+"""Record training runs, finished or not: what they reached and what they cost.
+
+Total compute is part of a result, so a run that failed or was dropped is recorded, too, with a note that says why.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from replication import checkpoint, records, weights
+from replication.errors import Parser, UserError, run
+from replication.records import TrainingRun
+
+
+def read(folder: Path, note: str) -> TrainingRun:
+    """The run in ``folder`` as its newest checkpoint tells it. Raises UserError when there is none."""
+    found = next(checkpoint.saved(folder), None)
+    if found is None:
+        raise UserError(f"{folder}: expected a training run, found no checkpoint")
+    facts, progress = found.run, found.progress
+    files = {path.stem: path for path in sorted(folder.glob("final*.safetensors"))}
+    if (path := weights.shipped(facts["model"], facts["scale"])) and is_of(path, facts, progress.step):
+        files["shipped"] = path
+    return TrainingRun(
+        model=facts["model"],
+        scale=facts["scale"],
+        seed=facts["seed"],
+        recipe=facts["recipe"],
+        recipe_digest=facts["recipe_digest"],
+        data=facts["data"],
+        step=progress.step,
+        steps=facts["steps"],
+        hours=progress.seconds / 3600,
+        trunk=facts.get("trunk"),
+        initial=facts["initial"],
+        threads=facts["threads"],
+        precision=facts["precision"],
+        paper_fraction=facts["paper_fraction"] * progress.step / facts["steps"],
+        log=tuple(progress.log),
+        weights={name: weights.digest(path) for name, path in files.items()},
+        note=note,
+        environment={"machine": facts["machine"], **facts["versions"]},
+        command=facts["command"],
+    )
+
+
+def is_of(path: Path, facts: Mapping[str, Any], step: int) -> bool:
+    """Whether the weights file at ``path`` was made by the run with these facts, after its step ``step``."""
+    there = weights.read(path).metadata
+    same = ("recipe_digest", "seed", "data_digest", "initial", "command")
+    return there.get("step") == step and all(there.get(name) == facts[name] for name in same)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Record the runs that are named."""
+    parser = Parser(
+        prog="python -m replication.runs",
+        description=f"{__doc__}\nWrites into results/records/runs; `python -m analysis runs` makes the page.",
+        epilog="""examples:
+  python -m replication.runs runs/smsrn_x4-cpu runs/msrn_x4-cpu
+  python -m replication.runs runs/trial --note "rate too high: loss jumped at step 900, dropped"
+""",
+    )
+    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folder of a training run")
+    parser.add_argument("--note", default="", help="why the runs were made, or why they were dropped")
+    parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s")
+    arguments = parser.parse_args(argv)
+    for path in [records.save(arguments.results, read(folder, arguments.note)) for folder in arguments.runs]:
+        print(f"wrote {path}")
+    return 0
+
+
+if __name__ == "__main__":
+    run(main)

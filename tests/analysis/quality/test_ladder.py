@@ -1,0 +1,136 @@
+"""The ladder: which runs make a rung, what is lost and how surely, and the pages made of it."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from analysis import style
+from analysis.figures import ladder as figure
+from analysis.paper import BENCHMARKS
+from analysis.quality import ladder, ladder_page, runs_page
+from analysis.quality.columns import AVERAGE
+from replication import recipe, records
+from replication.records import Evaluation, ImageResult, Key, TrainingRun
+
+IMAGES = 40
+
+
+def training(model: str, steps: int, seed: int = 0, **changes: Any) -> TrainingRun:
+    plan = recipe.load("cpu", {"steps": str(steps)})
+    run = TrainingRun(
+        model=model, scale=4, seed=seed, recipe=plan.as_dict(), recipe_digest=plan.digest(), data="9 images of a set",
+        step=steps, steps=steps, hours=steps / 1000 * (4 if model == "msrn" else 1), trunk=None, initial=None,
+        threads=1, precision="bf16", paper_fraction=steps / 1e6, log=({"step": steps, "validation_psnr": 25.0},),
+        weights={"final": f"{model}{steps}{seed}"}, note="", environment={"machine": "m", "date": "2026-01-01"},
+        command=f"train {model} {steps} {seed}",
+    )  # fmt: skip
+    return replace(run, **changes)
+
+
+def evaluation(run: TrainingRun, benchmark: str, psnr: np.ndarray[Any, Any]) -> Evaluation:
+    images = tuple(ImageResult(f"{index}", 8, 8, float(value), 0.5, 20.0, 0.5, 0.1) for index, value in enumerate(psnr))
+    key = Key(run.model, run.weights["final"], benchmark, records.protocols(4), 4)
+    return Evaluation(key, benchmark, images, {}, {"machine": "m", "date": "2026-01-01"}, "evaluate")
+
+
+def lay(results: Path, steps: int, loss: float, sets: tuple[str, ...] = BENCHMARKS, seed: int = 0) -> None:
+    """Record both networks after ``steps``, MSRN better by ``loss`` on average and not on every image alike."""
+    random = np.random.default_rng(steps)
+    for model in ladder.PAIR:
+        run = training(model, steps, seed)
+        records.save(results, run)
+        for name in sets:
+            base = 25 + np.arange(IMAGES) / 10 + np.log2(steps) / 10
+            spread = random.normal(0, 0.1, IMAGES)
+            records.save(
+                results, evaluation(run, name, base + (loss + spread - spread.mean() if model == "msrn" else 0))
+            )
+
+
+def test_a_rung_is_a_pair_that_differs_in_the_network_alone(tmp_path: Path) -> None:
+    lay(tmp_path, 2000, 0.1)
+    lay(tmp_path, 4000, 0.2, sets=("Set5",))
+    for other in (
+        training("msrn", 8000),  # without partner
+        training("smsrn", 16000, step=9000),  # not finished
+        training("msrn", 16000),
+        training("msrn", 32000, seed=1),
+        training("smsrn", 32000, seed=2),
+        training("msrn", 64000, initial="weights"),  # did not begin alike
+        training("smsrn", 64000),
+        training("msrn", 128000, data="other images"),
+        training("smsrn", 128000),
+    ):
+        records.save(tmp_path, other)
+    found = ladder.rungs(tmp_path)
+    assert [(rung.steps, set(rung.loss)) for rung in found] == [(2000, {*BENCHMARKS, AVERAGE}), (4000, {"Set5"})]
+    assert found[0].loss[AVERAGE].mean == pytest.approx(0.1)
+    assert found[1].loss["Set5"].mean == pytest.approx(0.2)
+    assert found[0].msrn.psnr[AVERAGE] - found[0].smsrn.psnr[AVERAGE] == pytest.approx(0.1)
+
+
+def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
+    random = np.random.default_rng(5)
+    covered = []
+    for _ in range(100):
+        found = ladder.bootstrap({name: random.normal(0.3, 0.2, 60) for name in ("a", "b")})
+        assert found.low < found.mean < found.high
+        covered.append(found.low <= 0.3 <= found.high)
+    assert 0.86 <= np.mean(covered) <= 1
+    assert ladder.bootstrap({"a": [0.5] * 9}) == ladder.Loss(0.5, 0.5, 0.5)
+
+
+def test_sets_count_the_same_however_many_images_they_have() -> None:
+    found = ladder.bootstrap({"a": [0.0] * 90, "b": [1.0] * 10})
+    assert found == ladder.Loss(0.5, 0.5, 0.5)
+
+
+def test_the_best_within_a_cost(tmp_path: Path) -> None:
+    for steps in (2000, 4000, 8000):
+        lay(tmp_path, steps, 0.1)
+    smsrn = ladder.of_one_network(tmp_path, "smsrn")
+    for hours, steps in ((1.9, None), (4.1, 4000), (100, 8000)):
+        best = ladder.best_within(smsrn, "Set5", hours=hours)
+        assert (best.run.steps if best else None) == steps
+    (msrn, *_) = ladder.of_one_network(tmp_path, "msrn")
+    assert msrn.training_macs / smsrn[0].training_macs == pytest.approx(5_845_000 / 657_627, rel=0.01)
+    assert ladder.best_within(smsrn, "Set5", macs=smsrn[1].training_macs) == smsrn[1]
+
+
+def test_page_and_figure(tmp_path: Path) -> None:
+    for steps, loss in ((2000, 0.1), (4000, 0.2), (8000, 0.25)):
+        lay(tmp_path, steps, loss)
+    (path,) = ladder_page.write(tmp_path)
+    text = path.read_text(encoding="utf-8")
+    assert [line for line in text.splitlines() if line.startswith("|") and " 4,000 " in line and "+0.200 (" in line]
+    assert "+0.200 (+0." in text
+    assert "+0.100, +0.050 dB from rung to rung" in " ".join(text.split())
+    assert "| the paper |" in text
+    assert "MSRN after 2,000 steps (seed 0), on Average: in no more hours" in text
+    with style.settings():
+        drawn = figure.draw({model: ladder.of_one_network(tmp_path, model) for model in figure.LINES})
+    assert {*BENCHMARKS, AVERAGE, "MSRN", "SMSRN"} <= set(style.words(drawn))
+    assert len(figure.write(tmp_path)) == 3
+    before = path.read_bytes()
+    ladder_page.write(tmp_path)
+    assert path.read_bytes() == before
+
+
+def test_too_few_rungs_say_nothing_of_the_papers_budget(tmp_path: Path) -> None:
+    lay(tmp_path, 2000, 0.1)
+    assert "too few" in ladder_page.markdown(tmp_path)
+
+
+def test_runs_are_listed_with_the_cost_that_is_their_own(tmp_path: Path) -> None:
+    records.save(tmp_path, training("smsrn", 4000))
+    records.save(tmp_path, training("smsrn", 8000, trunk={"step": 1600, "hours": 1.5}))
+    records.save(tmp_path, training("msrn", 2000, step=700, hours=0.5, note="dropped: too slow"))
+    (path,) = runs_page.write(tmp_path)
+    text = path.read_text(encoding="utf-8")
+    assert "3 runs, 11.0 hours" in " ".join(text.split())  # 4 + (8 - 1.5) + 0.5
+    assert "step 1,600 of another run" in text
+    assert "stopped at 700" in text
+    assert "dropped: too slow" in text

@@ -1,0 +1,54 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from replication import checkpoint, recipe, records, runs, weights
+from replication.checkpoint import Live, Progress
+from replication.errors import UserError
+from replication.records import TrainingRun
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A run stopped at step 40 of 80, with one file of final weights of an earlier, shorter training."""
+    plan = recipe.load("cpu", {"steps": "80"})
+    facts = {
+        "model": "smsrn", "scale": 4, "seed": 3, "recipe": plan.as_dict(), "recipe_digest": plan.digest(), "steps": 80,
+        "data": "3 images of a set", "data_digest": "d", "initial": None, "trunk": {"step": 20, "hours": 0.25},
+        "paper_fraction": 0.5, "precision": "fp32", "threads": 1, "machine": "a machine",
+        "versions": {"torch": "2", "date": "2026-01-01"}, "command": "a command",
+    }  # fmt: skip
+    model = torch.nn.Linear(2, 2)
+    live = Live(model, [torch.optim.Adam(model.parameters())], {})
+    run = tmp_path / "run"
+    checkpoint.write(checkpoint.path_for(run, 40), live, facts, Progress(40, 1800.0, 25.0, [{"step": 40, "loss": 0.1}]))
+    weights.write(run / "final.safetensors", model, {})
+    return run
+
+
+def test_a_run_is_recorded_with_what_it_reached_and_cost(folder: Path, tmp_path: Path) -> None:
+    runs.main([str(folder), "--note", "stopped for the night", "--results", str(tmp_path)])
+    (found,) = records.load(tmp_path, TrainingRun)
+    assert (found.model, found.seed, found.step, found.steps, found.hours) == ("smsrn", 3, 40, 80, 0.5)
+    assert found.paper_fraction == 0.25
+    assert found.trunk == {"step": 20, "hours": 0.25}
+    assert found.weights == {"final": weights.digest(folder / "final.safetensors")}
+    assert (found.note, found.log[0]["loss"]) == ("stopped for the night", 0.1)
+    assert found.environment == {"machine": "a machine", "torch": "2", "date": "2026-01-01"}
+
+
+def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="nothing: expected a training run, found no checkpoint"):
+        runs.main([str(tmp_path / "nothing")])
+
+
+def test_weights_that_ship_are_known_to_be_the_runs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = next(checkpoint.saved(folder)).run
+    shipped = folder / "shipped.safetensors"
+    monkeypatch.setattr(weights, "shipped", lambda model, scale: shipped)
+    weights.write(shipped, torch.nn.Linear(2, 2), {**facts, "step": 40})
+    assert runs.read(folder, "").weights["shipped"] == weights.digest(shipped)
+    for change in ({"step": 20}, {"seed": 4}, {"recipe_digest": "another"}, {"data_digest": "another"}):
+        weights.write(shipped, torch.nn.Linear(2, 2), {**facts, "step": 40, **change})
+        assert "shipped" not in runs.read(folder, "").weights
