@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from analysis.cost.closed_form import OUTPUT_HEIGHT, OUTPUT_WIDTH
 from analysis.networks.catalogue import COUNTED
 from analysis.networks.checks import checks
-from analysis.networks.count_text import Sheet, as_dictionary, as_json, as_text, layers_csv
+from analysis.networks.count_text import Sheet, as_dictionary, as_text, layers_csv
 from analysis.networks.counter import Count, convolutions, count
 from analysis.networks.inputs import Inputs, Shape, given, parse
 from analysis.networks.load import user_inputs, user_network
 from analysis.networks.timing import timed
+from analysis.text import as_json
 from replication.errors import Parser, UserError, run
 
 __all__ = ["Count", "Inputs", "checks", "convolutions", "count", "given", "main", "parser"]

@@ -6,11 +6,11 @@ from fnmatch import fnmatch
 from torch.nn.modules.conv import _ConvNd
 
 from analysis.count import add_formats, add_inputs, add_timing, asked_inputs, check_timing
-from analysis.networks.count_text import as_csv, as_json
 from analysis.networks.lighten_text import COLUMNS, as_dictionary, as_text, changes
 from analysis.networks.lightened import study
 from analysis.networks.load import user_network
 from analysis.networks.timing import timed
+from analysis.text import as_csv, as_json
 from replication.errors import Parser, UserError, run
 
 

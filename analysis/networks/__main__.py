@@ -6,8 +6,7 @@ from typing import Any
 from analysis import paper
 from analysis.networks import catalogue
 from analysis.networks.catalogue import CONVENTION, SHOWN
-from analysis.networks.count_text import as_csv, as_json
-from analysis.text import table, wrap
+from analysis.text import as_csv, as_json, table, wrap
 from replication.errors import Parser, run
 
 COLUMNS = (

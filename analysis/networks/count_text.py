@@ -1,8 +1,5 @@
 """A count as text for a terminal, as JSON and as CSV."""
 
-import csv
-import io
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -11,7 +8,7 @@ from typing import Any
 from analysis.networks.checks import Check
 from analysis.networks.counter import Count, Layer
 from analysis.networks.timing import Timing
-from analysis.text import percent, table, wrap
+from analysis.text import as_csv, percent, table, wrap
 
 
 @dataclass(frozen=True)
@@ -296,20 +293,6 @@ def _row(layer: Layer, bias: bool) -> dict[str, Any]:
         "activations": layer.activations,
         "bytes": layer.bytes,
     }
-
-
-def as_json(content: object) -> str:
-    """``content`` as JSON text."""
-    return json.dumps(content, indent=2, allow_nan=False) + "\n"
-
-
-def as_csv(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> str:
-    """Rows with these ``columns`` as CSV, with a header."""
-    target = io.StringIO()
-    writer = csv.DictWriter(target, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return target.getvalue()
 
 
 def layers_csv(sheet: Sheet) -> str:
