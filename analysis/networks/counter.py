@@ -311,7 +311,9 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
     ) -> None:
         self._note_parameters(taken)
         name, rule = operators.name_of(func), operators.rule_of(func)
-        moved = sum(map(_bytes, {id(one): one for one in (*taken, *made)}.values()))
+        moved = sum(map(_bytes, {id(one): one for one in taken}.values())) + sum(map(_bytes, made))
+        if name in operators.CHOOSING and taken and made:  # only what is chosen must be read
+            moved -= max(0, _bytes(taken[0]) - _bytes(made[0]))
         if rule is None:
             (self.free if operators.is_free(func) else self.unknown)[name] += 1
             self._place("").bytes += moved

@@ -116,6 +116,9 @@ In this order: what moves, chooses or makes values; pooling, interpolation and s
 reduction.
 """
 
+CHOOSING = frozenset({"embedding", "gather", "index", "index_select", "take"})
+"""Operators that read no more of their first argument than they put out."""
+
 _FREE_TAGS = frozenset(
     tag for name in ("pointwise", "reduction", "nondeterministic_seeded") if (tag := getattr(torch.Tag, name, None))
 )

@@ -205,6 +205,9 @@ def test_activations_traffic_and_bias() -> None:
     assert found.free == {"relu": 1, "pixel_shuffle": 1}
     assert count(kinds.conv().half(), IMAGE).bytes == found.layers[0].bytes // 2
     assert count(nn.Conv2d(3, 8, 3, bias=False), IMAGE).bias == 0
+    in_place = count(nn.Sequential(kinds.conv(), nn.ReLU(inplace=True)), IMAGE)
+    assert in_place.bytes == found.layers[0].bytes + 2 * 4 * PIXELS * 8
+    assert count(nn.Embedding(1000, 4), "2x5:int64").bytes == 10 * 8 + 2 * 10 * 4 * 4
 
 
 def test_a_network_that_cannot_be_copied_is_one_line() -> None:
