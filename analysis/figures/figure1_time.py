@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
@@ -25,14 +26,16 @@ def look(one: Timed) -> tuple[Look, str]:
 def draw(networks: list[Timed], note: str) -> tuple[Figure, list[Text]]:
     """The figure and its labels, a panel for each benchmark. Call it inside `style.settings`."""
     figure = style.new_figure(height=7)
-    labels: list[Text] = []
+    placed: list[tuple[Axes, list[Text], list[float]]] = []
     panels = figure.subplots(len(SETS), 1, sharex=True)
     for axes, name in zip(panels, SETS, strict=True):
         axes.set_xscale("log")
         axes.set_ylabel(f"PSNR on {name}, x4 (dB, luma)")
         axes.grid(linewidth=0.3, color="#dddddd")
         axes.set_axisbelow(True)
-        texts, radii, seen = [], [], set()
+        texts: list[Text] = []
+        radii: list[float] = []
+        seen: set[str] = set()
         for one in networks:
             if name not in one.psnr:
                 continue
@@ -53,11 +56,12 @@ def draw(networks: list[Timed], note: str) -> tuple[Figure, list[Text]]:
             texts[-1].set_color(how.color)
             radii.append(how.radius)
         axes.margins(x=0.1, y=0.1)
-        place_labels(axes, texts, radii)
-        labels += texts
+        placed.append((axes, texts, radii))
     panels[0].legend(loc="lower center", bbox_to_anchor=(0.45, 1), ncols=3, columnspacing=1, handletextpad=0.2)
-    panels[-1].set_xlabel(f"ms for a 1280x720 output ({note})")
-    return figure, labels
+    panels[-1].set_xlabel(f"ms for a 1280x720 output\n{note}")
+    for axes, texts, radii in placed:  # last, because it settles the layout
+        place_labels(axes, texts, radii)
+    return figure, [text for _, texts, _ in placed for text in texts]
 
 
 def write(results: Path) -> list[Path]:

@@ -83,6 +83,15 @@ def test_section(tmp_path: Path) -> None:
         assert expected in text, expected
 
 
+def test_verdicts() -> None:
+    good, bad = {"Set5": 32.0, "Urban100": 26.0}, {"Set5": 31.0, "Urban100": 25.0}
+    assert others_text.verdict(one((1, 2), **good), one((3, 4), **bad)) == "x dominates it."
+    assert others_text.verdict(one((3, 4), **bad), one((1, 2), **good)) == "x is dominated by it."
+    assert others_text.verdict(one((3, 4), **good), one((1, 2), **bad)) == "Neither dominates the other."
+    overlapping = others_text.verdict(one((1, 3), **good), one((2, 4), **bad))
+    assert overlapping.endswith("does not tell which is faster; the higher PSNR is that of x.")
+
+
 def test_figure(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no record; `python -m replication.benchmark_networks` makes it"):
         figure1_time.write(tmp_path)
