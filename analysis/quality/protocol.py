@@ -31,9 +31,6 @@ RETRAINED = 0.1
 """dB by which two trainings of one network may differ: those of the MSRN with 6,078,019 parameters, as published by its
 authors and by the paper, are up to this far apart on luma. Combinations closer than it cannot be distinguished."""
 
-PAN_RGB_SSIM = 0.8643
-"""SSIM of PAN on Set5 x4 over R, G and B, from its authors' test log (see paper/SOURCES.md), at 32.13 dB on luma."""
-
 SSIM_FIT_FROM = 31.5
 """Published networks below this PSNR (Set5, dB) are left out of the line of luma SSIM over PSNR."""
 
