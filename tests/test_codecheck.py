@@ -1,4 +1,4 @@
-"""codecheck.yml names files that exist, that an artefact writes, and all that stand for the paper's tables and figures."""
+"""codecheck.yml names files that exist and that artefacts write: all that stands for what the paper shows."""
 
 import re
 from pathlib import Path
