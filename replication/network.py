@@ -23,6 +23,16 @@ Batch = NDArray[np.float32]
 
 DEFAULT_MODEL, DEFAULT_SCALE = "smsrn", 4
 
+
+def scales_in_words(model: str = DEFAULT_MODEL) -> str:
+    """Which scales have weights here and which need a file, for the help of commands."""
+    folder = Path(__file__).parent / "weights"
+    there = [scale for scale in (2, 3, 4, 8) if (folder / f"{model}_x{scale}.safetensors").is_file()]
+    absent = [scale for scale in (2, 3, 4, 8) if scale not in there]
+    words = f"{', '.join(map(str, there)) or 'none'} (default: {DEFAULT_SCALE}, or what FILE holds)"
+    return words + (f"; {', '.join(map(str, absent))} have no weights here and need --weights" if absent else "")
+
+
 BYTES_PER_PIXEL = {"torch": 5_000, "onnxruntime": 9_000, "openvino": 12_000}
 """Memory at work per input pixel, an upper bound for the folded networks at every scale (`Network.bytes_per_pixel`).
 
