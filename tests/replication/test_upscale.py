@@ -371,7 +371,7 @@ def test_onnx_file_that_is_not_what_it_says(tmp_path: Path, backend: str) -> Non
         assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("suffix", [".pt", ".txt", ""])
+@pytest.mark.parametrize("suffix", [".bin", ".txt", ""])
 def test_weights_of_another_kind(tmp_path: Path, suffix: str) -> None:
     with pytest.raises(UserError, match=r"expected weights as \.safetensors"):
         load_network(weights_file=tmp_path / f"w{suffix}")
