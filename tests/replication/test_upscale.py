@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replication import runtimes, upscale, weights
+from replication import backends, runtimes, upscale, weights
 from replication.backends import load_network
 from replication.errors import UserError
 from replication.images.photo import Photo, read_photo, write_photo
@@ -235,7 +236,7 @@ def test_other_arrays_are_refused(image: np.ndarray) -> None:
 def test_tiles_that_cost_far_more_than_the_whole() -> None:
     network = replace(NEAREST, radius=36)
     image = np.zeros((200, 300), np.uint8)
-    with pytest.raises(UserError, match=r"tile: 73 pixels make 29,312 tiles .* 2603 times the whole.* 144 pixels"):
+    with pytest.raises(UserError, match=r"tile: 73 pixels make 29,184 tiles .* 2592 times the whole.* 144 pixels"):
         upscale.upscale(image, network, tile=73)
     assert upscale.upscale(image, network, tile=144).shape == (400, 600)
     assert upscale.upscale(image[:70, :60], network, tile=73).shape == (140, 120), "one tile costs nothing more"
@@ -354,6 +355,34 @@ def test_onnx_file_in_its_runtimes(tmp_path: Path, backend: str) -> None:
         with pytest.raises(UserError, match=words) as caught:
             load_network(backend=backend, weights_file=tmp_path / name)
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
+def test_many_threads_have_one_network(tmp_path: Path, backend: str) -> None:
+    pytest.importorskip(backend, reason="needs the extra of that backend")
+    write_onnx(tmp_path / "n.onnx")
+    network = load_network(backend=backend, weights_file=tmp_path / "n.onnx", threads=1)
+    images = [RANDOM.integers(0, 256, (150, 170, 3), dtype=np.uint8) for _ in range(24)]
+    with ThreadPoolExecutor(6) as pool:
+        for image, found in zip(images, pool.map(lambda one: upscale.upscale(one, network), images), strict=True):
+            np.testing.assert_array_equal(found, image.repeat(2, 0).repeat(2, 1))
+
+
+def test_an_exported_network_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    export = pytest.importorskip("replication.export")
+    made: list[str] = []
+    monkeypatch.setenv("REPLICATION_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(export, "onnx_bytes", lambda source: (made.append(source.digest), b"network")[1])
+    path = tmp_path / "own.safetensors"
+    for number, expected in ((1, 1), (1, 1), (2, 2)):
+        torch.manual_seed(number)
+        weights.write(path, build("smsrn", scale=2), {"model": "smsrn", "scale": 2})
+        assert backends._exported("onnxruntime", None, None, path) == b"network"
+        assert len(made) == expected
+    for kept in (tmp_path / "cache").iterdir():
+        kept.write_bytes(kept.read_bytes()[:-1] + b"?")
+    assert backends._exported("onnxruntime", None, None, path) == b"network"
+    assert len(made) == 3, "a damaged one is made anew"
 
 
 @pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
