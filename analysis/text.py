@@ -1,7 +1,10 @@
-"""The only formatter: tables, percentages, wrapped prose and numbers, for pages and terminals."""
+"""The only formatter: JSON, CSV, tables, percentages, wrapped prose and numbers, for pages and terminals."""
 
+import csv
+import io
+import json
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Protocol
 
@@ -75,3 +78,17 @@ def plain(number: Fraction, digits: int) -> str:
     """A number with at most ``digits`` decimals, without zeros at its end."""
     text = f"{float(number):,.{digits}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def as_json(content: object) -> str:
+    """``content`` as JSON text."""
+    return json.dumps(content, indent=2, allow_nan=False) + "\n"
+
+
+def as_csv(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> str:
+    """Rows with these ``columns`` as CSV, with a header."""
+    target = io.StringIO()
+    writer = csv.DictWriter(target, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return target.getvalue()

@@ -1,16 +1,24 @@
 """The paper's transformation for any torch network: standard convolutions become depth-wise separable ones."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
+from math import prod
+from types import FunctionType
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
+from torch.nn.parameter import UninitializedParameter
+from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.weight_norm import WeightNorm
 
 from replication.errors import ArgumentError
 from replication.models.layers import SeparableConv2d
 
-Choose = Callable[[str, nn.Conv2d], bool]
+Choose = Callable[[str, _ConvNd], bool]
 """``(name, module) -> replace it?``, asked for each convolution that can be replaced."""
 
 
@@ -23,15 +31,26 @@ class Change:
     """
 
     name: str
-    kernel: tuple[int, int]
+    kernel: tuple[int, ...]
     in_channels: int
     out_channels: int
     error: float | None
+    groups: int = 1
+    transposed: bool = False
+
+    @property
+    def exact_ratio(self) -> Fraction:
+        """Equation 5 for this layer, 1/N + 1/k²: its MACs after over before.
+
+        With g groups g/N + 1/k². A transposed convolution is the adjoint of one from N to D channels: 1/D + 1/k².
+        """
+        channels = self.in_channels if self.transposed else self.out_channels
+        return Fraction(self.groups, channels) + Fraction(1, prod(self.kernel))
 
     @property
     def ratio(self) -> float:
-        """Equation 5 for this layer, 1/N + 1/k²: its MACs after over before."""
-        return 1 / self.out_channels + 1 / (self.kernel[0] * self.kernel[1])
+        """`exact_ratio`, rounded."""
+        return float(self.exact_ratio)
 
 
 @dataclass(frozen=True)
@@ -42,117 +61,255 @@ class Report:
     left: dict[str, str]
 
 
-POINTWISE, GROUPED, TRANSPOSED, SUBCLASS, NOT_CHOSEN = (
+POINTWISE, DEPTHWISE, SUBCLASS, HOOKS, SCRIPTED, USED_DIRECTLY, NOT_CHOSEN = (
     "1x1: is point-wise already",
-    "grouped: mixes no or few channels",
-    "transposed: has no separable form here",
+    "depth-wise already: does not mix channels",
     "has a forward pass of its own",
+    "has hooks, which would be lost",
+    "scripted: cannot be changed",
+    "its weight is used outside of it",
     "not chosen",
 )
 """Why a convolution is left alone."""
 
 
-def everything(name: str, module: nn.Conv2d) -> bool:
+class Separable(nn.Module):
+    """A separable convolution of any number of dimensions, also transposed: two convolutions, one after the other.
+
+    Depth-wise, then point-wise, as in the paper. Transposed it is the adjoint, so the other way round: point-wise on
+    the small input, then depth-wise and transposed.
+    """
+
+    def __init__(self, depthwise: _ConvNd, pointwise: _ConvNd) -> None:
+        super().__init__()
+        self.depthwise = depthwise
+        self.pointwise = pointwise
+
+    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
+        """Arguments as torch's convolutions have them; ``output_size`` is for transposed ones."""
+        output: Tensor
+        if isinstance(self.depthwise, _ConvTransposeNd):
+            output = self.depthwise(self.pointwise(input), output_size)
+        else:
+            output = self.pointwise(self.depthwise(input))
+        return output
+
+
+def everything(name: str, module: _ConvNd) -> bool:
     """Choose every convolution that can be replaced."""
     return True
 
 
-def papers_choice(name: str, module: nn.Conv2d) -> bool:
+def papers_choice(name: str, module: _ConvNd) -> bool:
     """Choose the layers of MSRN that the paper replaces: the head and the k x k layers of the blocks."""
     return name.startswith(("head.", "body."))
 
 
-def lighten(module: nn.Module, *, choose: Choose = everything, from_weights: bool = False) -> tuple[nn.Module, Report]:
+def lighten(
+    module: nn.Module,
+    *,
+    choose: Choose = everything,
+    from_weights: bool = False,
+    keep: Mapping[str, str] | None = None,
+) -> tuple[nn.Module, Report]:
     """Replace standard convolutions by separable ones (paper Fig. 2) in a copy of ``module``; return it and a report.
 
-    Replaced is every ``nn.Conv2d`` with a kernel larger than 1x1 and ``groups=1`` that ``choose`` accepts. Stride,
-    dilation, padding and padding mode go to the depth-wise convolution; both parts have a bias if the original has. A
-    convolution that is used in several places is replaced by one module that is used in the same places. Left alone
-    are transposed convolutions, grouped ones, 1x1, and subclasses with a ``forward`` of their own.
+    Replaced is every convolution of one, two or three dimensions, transposed or not, with a kernel larger than 1x1 and
+    more than one input channel for each output channel, that ``choose`` accepts. Stride, dilation, padding and padding
+    mode go to the depth-wise convolution, groups to the point-wise one; both have a bias if the original has.
+
+    A layer is replaced wherever the network holds it, be it in several places, in a plain list or in another object.
+    Left alone are depth-wise and 1x1 convolutions, subclasses with a ``forward`` of their own, layers with hooks,
+    scripted ones, and those that ``keep`` names, with the reason. Weight and spectral normalisation of a replaced layer
+    are dropped.
 
     ``from_weights``: start each separable convolution from the best approximation of the present kernels
-    (`best_separable`) instead of fresh weights; weight normalisation is thereby multiplied out.
+    (`best_separable`) instead of fresh weights; normalisation is thereby multiplied out.
 
-    Raises ArgumentError when two chosen convolutions share one weight tensor: separate copies would untie them.
+    Raises ArgumentError when two chosen convolutions share a weight tensor (separate copies would untie them), when a
+    function holds one where it cannot be replaced, when one waits for its first run (lazy), and when the network cannot
+    be copied.
 
     >>> lighter, report = lighten(nn.Sequential(nn.Conv2d(64, 128, 3, padding=1), nn.Conv2d(128, 3, 1)))
     >>> [(change.name, round(change.ratio, 4)) for change in report.changes], report.left
     ([('0', 0.1189)], {'1': '1x1: is point-wise already'})
     """
-    result = copy.deepcopy(module)
-    replacements: dict[nn.Module, nn.Module] = {}
+    replacements: dict[int, nn.Module] = {}
     owners: dict[int, str] = {}
     changes: list[Change] = []
     left: dict[str, str] = {}
-    for name, layer in list(result.named_modules(remove_duplicate=False)):
-        if not isinstance(layer, nn.Conv2d | nn.ConvTranspose2d) or layer in replacements or name in left:
+    for name, layer in module.named_modules():
+        if isinstance(layer, torch.jit.ScriptModule) and layer.original_name.startswith("Conv"):
+            left[name] = SCRIPTED
+        if not isinstance(layer, _ConvNd):
             continue
-        reason = _reason_to_leave(name, layer, choose)
+        reason = _reason_to_leave(layer) or (keep or {}).get(name) or (None if choose(name, layer) else NOT_CHOSEN)
         if reason:
             left[name] = reason
             continue
-        assert isinstance(layer, nn.Conv2d)
-        if (other := owners.setdefault(id(layer.weight), name)) != name:
-            raise ArgumentError(f"layers {other!r} and {name!r} share one weight: expected each layer to have its own")
+        _check_alone(name, layer, owners)
         separable, error = separable_like(layer, from_weights=from_weights)
-        replacements[layer] = separable
-        kernel = (layer.kernel_size[0], layer.kernel_size[1])
-        changes.append(Change(name, kernel, layer.in_channels, layer.out_channels, error))
-    return _replaced(result, replacements), Report(tuple(changes), left)
+        replacements[id(layer)] = separable
+        transposed = isinstance(layer, _ConvTransposeNd)
+        sizes = layer.kernel_size, layer.in_channels, layer.out_channels
+        changes.append(Change(name, *sizes, error, layer.groups, transposed))
+    _check_functions(module, {id(layer): name for name, layer in module.named_modules() if id(layer) in replacements})
+    return _replaced(module, replacements), Report(tuple(changes), left)
 
 
-def _reason_to_leave(name: str, layer: nn.Conv2d | nn.ConvTranspose2d, choose: Choose) -> str | None:
-    if isinstance(layer, nn.ConvTranspose2d):
-        return TRANSPOSED
-    if layer.kernel_size == (1, 1):
+def _reason_to_leave(layer: _ConvNd) -> str | None:
+    if prod(layer.kernel_size) == 1:
         return POINTWISE
-    if layer.groups != 1:
-        return GROUPED
-    if type(layer).forward is not nn.Conv2d.forward:
+    if isinstance(layer.weight, UninitializedParameter):
+        return None  # `lighten` says what to do
+    sides = {layer.in_channels} | ({layer.out_channels} if isinstance(layer, _ConvTransposeNd) else set())
+    if layer.groups > 1 and layer.groups in sides:
+        return DEPTHWISE
+    plain = next(one for one in type(layer).__mro__ if one.__module__ == "torch.nn.modules.conv")
+    if getattr(type(layer), "forward", None) is not getattr(plain, "forward", None) or "forward" in vars(layer):
         return SUBCLASS
-    return None if choose(name, layer) else NOT_CHOSEN
+    before = [one for one in layer._forward_pre_hooks.values() if not isinstance(one, WeightNorm | SpectralNorm)]
+    return HOOKS if before or layer._forward_hooks else None
 
 
-def _replaced(module: nn.Module, replacements: dict[nn.Module, nn.Module]) -> nn.Module:
-    """``module`` with every occurrence of a key replaced by its value, also where the module itself is a key."""
-    for parent in list(module.modules()):
-        for name, child in list(parent._modules.items()):
-            if child in replacements:
-                setattr(parent, name, replacements[child])
-    return replacements.get(module, module)
+def _check_alone(name: str, layer: _ConvNd, owners: dict[int, str]) -> None:
+    for value in layer.parameters():
+        if isinstance(value, UninitializedParameter):
+            raise ArgumentError(f"layer {name!r} is lazy: expected the network to have run once before it is lightened")
+        if (other := owners.setdefault(id(value), name)) != name:
+            raise ArgumentError(f"layers {other!r} and {name!r} share one weight: expected each layer to have its own")
 
 
-def separable_like(conv: nn.Conv2d, *, from_weights: bool = False) -> tuple[SeparableConv2d, float | None]:
+def _check_functions(module: nn.Module, chosen: Mapping[int, str]) -> None:
+    """Refuse a network in which a function holds a chosen layer: functions are not copied and would keep the old one.
+
+    Raises ArgumentError naming both.
+    """
+    for part in module.modules():
+        if isinstance(part, torch.jit.ScriptModule):
+            continue
+        for function in _functions(list(vars(part).values()), set()):
+            cells = [cell.cell_contents for cell in function.__closure__ or () if _is_filled(cell)]
+            for value in (*cells, *(function.__defaults__ or ())):
+                name = next((chosen[id(one)] for one in _modules(value) if id(one) in chosen), None)
+                if name is not None:
+                    raise ArgumentError(
+                        f"layer {name!r} is held by the function {function.__qualname__!r}, where it cannot be replaced"
+                    )
+
+
+def _functions(value: Any, seen: set[int]) -> Iterator[FunctionType]:
+    if id(value) in seen:
+        return
+    seen.add(id(value))
+    if isinstance(value, FunctionType):
+        yield value
+    elif isinstance(value, dict):
+        yield from _functions(list(value.values()), seen)
+    elif isinstance(value, list | tuple | set):
+        for one in value:
+            yield from _functions(one, seen)
+
+
+def _is_filled(cell: Any) -> bool:
+    try:
+        return cell.cell_contents is not None
+    except ValueError:
+        return False
+
+
+def _modules(value: Any) -> list[nn.Module]:
+    if isinstance(value, nn.Module):
+        return list(value.modules())
+    if isinstance(value, list | tuple):
+        return [one for part in value for one in _modules(part)]
+    return []
+
+
+def _replaced(module: nn.Module, replacements: Mapping[int, nn.Module]) -> nn.Module:
+    """A copy of ``module`` in which each replacement stands wherever the original layer, known by its id, stood.
+
+    Copying asks the same table for everything it meets: layers in plain lists and in other objects are found as well.
+    """
+    memo: dict[int, Any] = {**replacements}
+    for part in module.modules():  # what old weight normalisation hangs on a module can be copied only by hand
+        for value in [] if isinstance(part, torch.jit.ScriptModule) else vars(part).values():
+            if isinstance(value, Tensor) and not value.is_leaf:
+                memo[id(value)] = value.detach().clone()
+    try:
+        return copy.deepcopy(module, memo)
+    except Exception as error:  # somebody else's objects: copying can fail in any way
+        text = str(error).splitlines()
+        raise ArgumentError(
+            f"the network cannot be copied (copy.deepcopy): {type(error).__name__}: {text[0] if text else ''}"
+        ) from error
+
+
+def separable_like(conv: _ConvNd, *, from_weights: bool = False) -> tuple[nn.Module, float | None]:
     """A separable convolution with the shape, stride, padding, bias, type and device of ``conv``, and the error.
 
     See `lighten`; the error is that of `best_separable`, None with fresh weights.
     """
+    transposed = isinstance(conv, _ConvTransposeNd)
+    channels = conv.out_channels if transposed else conv.in_channels  # of the depth-wise part
     bias = conv.bias is not None
+    dimensions = len(conv.kernel_size)
+    plain = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[dimensions - 1]
+    turned = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)[dimensions - 1]
+    options: dict[str, Any] = {
+        "stride": conv.stride, "padding": conv.padding, "dilation": conv.dilation, "groups": channels,
+        "bias": bias, "padding_mode": conv.padding_mode,
+    }  # fmt: skip
+    if transposed:
+        options["output_padding"] = conv.output_padding
     with torch.device(conv.weight.device):
-        result = SeparableConv2d(conv.in_channels, conv.out_channels, 1)
-        result.depthwise = nn.Conv2d(
-            conv.in_channels,
-            conv.in_channels,
-            (conv.kernel_size[0], conv.kernel_size[1]),
-            stride=(conv.stride[0], conv.stride[1]),
-            padding=conv.padding if isinstance(conv.padding, str) else (conv.padding[0], conv.padding[1]),
-            dilation=(conv.dilation[0], conv.dilation[1]),
-            groups=conv.in_channels,
-            bias=bias,
-            padding_mode=conv.padding_mode,
-        )
-        result.pointwise = nn.Conv2d(conv.in_channels, conv.out_channels, 1, bias=bias)
+        depthwise = (turned if transposed else plain)(channels, channels, cast(Any, conv.kernel_size), **options)
+        pointwise = plain(conv.in_channels, conv.out_channels, 1, groups=conv.groups, bias=bias)
+        if type(depthwise) is nn.Conv2d:
+            result: nn.Module = SeparableConv2d(1, 1, 1)  # the paper's own layer, as in SMSRN
+            result.depthwise, result.pointwise = depthwise, pointwise
+        else:
+            result = Separable(depthwise, pointwise)
     result.to(conv.weight.dtype).train(conv.training)
-    if not from_weights:
-        return result, None
-    depthwise, pointwise, error = best_separable(conv.weight.detach())
+    return result, approximate(conv, depthwise, pointwise) if from_weights else None
+
+
+def approximate(conv: _ConvNd, depthwise: _ConvNd, pointwise: _ConvNd) -> float:
+    """Give the two parts of a separable convolution the kernels that come nearest to those of ``conv``; the error.
+
+    The bias goes to the part that comes last. The error is that of `best_separable`.
+    """
+    transposed = isinstance(conv, _ConvTransposeNd)
+    weight = _weight(conv)
+    # torch keeps (N, D/g, ...), and for transposed convolutions (D, N/g, ...): the adjoint's standard form
+    parts = [best_separable(part) for part in weight.chunk(conv.groups)]
+    small = torch.cat([part[0] for part in parts])
+    mixing = torch.cat([part[1] for part in parts])
+    if transposed:  # (D, N/g, 1, 1), and a point-wise convolution wants (N, D/g, 1, 1)
+        mixing = torch.cat([part.transpose(0, 1) for part in mixing.chunk(conv.groups)])
     with torch.no_grad():
-        result.depthwise.weight.copy_(depthwise)
-        result.pointwise.weight.copy_(pointwise)
-        if conv.bias is not None and result.depthwise.bias is not None and result.pointwise.bias is not None:
-            result.depthwise.bias.zero_()
-            result.pointwise.bias.copy_(conv.bias)
-    return result, error
+        depthwise.weight.copy_(small)
+        pointwise.weight.copy_(mixing)
+        first, last = (pointwise, depthwise) if transposed else (depthwise, pointwise)
+        if conv.bias is not None and first.bias is not None and last.bias is not None:
+            first.bias.zero_()
+            last.bias.copy_(conv.bias)
+    squares = [
+        (float(part.double().norm()), one[2]) for part, one in zip(weight.chunk(conv.groups), parts, strict=True)
+    ]
+    whole = sum(norm**2 for norm, _ in squares)
+    return float((sum((norm * error) ** 2 for norm, error in squares) / whole) ** 0.5) if whole > 0 else 0.0
+
+
+def _weight(conv: _ConvNd) -> Tensor:
+    """The present kernels. Old normalisation leaves those of the last run on the layer, so they are made anew."""
+    weight: Tensor = conv.weight
+    for hook in conv._forward_pre_hooks.values():
+        if isinstance(hook, WeightNorm):
+            weight = hook.compute_weight(conv)
+        if isinstance(hook, SpectralNorm):
+            weight = hook.compute_weight(conv, do_power_iteration=False)
+    return weight.detach()
 
 
 def best_separable(weight: Tensor) -> tuple[Tensor, Tensor, float]:
@@ -163,10 +320,10 @@ def best_separable(weight: Tensor) -> tuple[Tensor, Tensor, float]:
     value decomposition (Eckart and Young), and the input channels do not depend on each other.
 
     (N, D, k, k) -> depth-wise (D, 1, k, k), point-wise (N, D, 1, 1), and the norm of what is lost over the norm of the
-    whole (0 for a weight of zeros). Computed in double precision.
+    whole (0 for a weight of zeros). With one or three dimensions likewise. Computed in double precision.
     """
-    outputs, inputs, height, width = weight.shape
-    matrices = weight.double().transpose(0, 1).reshape(inputs, outputs, height * width)
+    outputs, inputs, *kernel = weight.shape
+    matrices = weight.double().transpose(0, 1).reshape(inputs, outputs, prod(kernel))
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # for matrices this small, threads only wait for each other: minutes on a busy machine
     try:
@@ -174,8 +331,8 @@ def best_separable(weight: Tensor) -> tuple[Tensor, Tensor, float]:
     finally:
         torch.set_num_threads(threads)
     root = values[:, :1].sqrt()  # half of the size to each side
-    depthwise = (root * right[:, 0]).reshape(inputs, 1, height, width)
-    pointwise = (root * left[:, :, 0]).T.reshape(outputs, inputs, 1, 1)
+    depthwise = (root * right[:, 0]).reshape(inputs, 1, *kernel)
+    pointwise = (root * left[:, :, 0]).T.reshape(outputs, inputs, *[1] * len(kernel))
     norm = values.norm()
     error = float(values[:, 1:].norm() / norm) if norm > 0 else 0.0
     return depthwise, pointwise, error

@@ -258,6 +258,52 @@ class Speed(Record):
 
 
 @dataclass(frozen=True)
+class NetworkTime:
+    """One network for one 1280x720 output: its input's size, MACs, and seconds of each round in ``backend``.
+
+    ``trials``: seconds of one run in each backend that ran it, by which the fastest was chosen.
+    """
+
+    network: str
+    folded: bool
+    backend: str
+    channels: int
+    height: int
+    width: int
+    macs: int
+    seconds: tuple[float, ...]
+    trials: dict[str, float]
+
+
+@dataclass(frozen=True)
+class NetworkSpeed(Record):
+    """The time of published networks and ours, all in one run on one machine.
+
+    ``left_out``: MACs of networks that were too large for this run. ``product_macs`` and ``product_seconds``: the
+    matrix product that ran in each round.
+    """
+
+    FOLDER = "network_speed"
+    IGNORED = frozenset()
+
+    environment: dict[str, str]
+    threads: int
+    rounds: int
+    times: tuple[NetworkTime, ...]
+    left_out: dict[str, int]
+    product_macs: int
+    product_seconds: tuple[float, ...]
+
+    @property
+    def file_name(self) -> str:
+        return "network_speed.json"
+
+    def check(self) -> None:
+        if not self.times or not all(one.seconds for one in self.times) or not self.product_seconds:
+            raise ValueError("it holds no times")
+
+
+@dataclass(frozen=True)
 class StepTime:
     """One variant of one network's training step: median seconds, and the farthest single step as a share of it."""
 

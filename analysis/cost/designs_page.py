@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from analysis.cost.designs import (
     BIASES,
@@ -9,6 +10,7 @@ from analysis.cost.designs import (
     MEAN_SHIFT,
     SEPARABLE_GROUPS,
     WIDTHS,
+    Design,
     Search,
     flips,
     paper_search,
@@ -16,7 +18,7 @@ from analysis.cost.designs import (
     search,
 )
 from analysis.names import SCALE
-from analysis.text import table, wrap
+from analysis.text import as_csv, as_json, table, wrap
 from replication.errors import Parser, UserError, run
 from replication.files import write_text
 
@@ -67,6 +69,32 @@ def as_text(result: Search, names: dict[str, int], *, markdown: bool = False) ->
     return "\n\n".join(parts) + "\n"
 
 
+COLUMNS = ("params", "width", "blocks", "separable", "biases", "mean_shift_counted", "words")
+"""What is told of each design."""
+
+
+def as_dictionary(result: Search, names: dict[str, int]) -> dict[str, Any]:
+    """The whole search, for JSON."""
+
+    def row(design: Design) -> dict[str, Any]:
+        separable = [group for group in SEPARABLE_GROUPS if group in design.separable]
+        biases = [kind for kind in BIASES if kind in design.biases]
+        sizes = design.params, design.width, design.blocks
+        values = (*sizes, separable, biases, design.mean_shift, design.words())
+        return dict(zip(COLUMNS, values, strict=True))
+
+    totals = [
+        {
+            "name": name,
+            "params": total,
+            "designs": [row(design) for design in result.found[total]],
+            "nearest": [row(design) for design in result.nearest[total]],
+        }
+        for name, total in names.items()
+    ]
+    return {"designs_counted": result.size, "totals": totals}
+
+
 def write(results: Path) -> list[Path]:
     """Write ``identify.md`` into the results folder; return its path."""
     path = results / "identify.md"
@@ -89,12 +117,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     command.add_argument(
         "--parameters", type=int, nargs="+", metavar="N", help="totals to look for (default: the paper's two)"
     )
-    totals = command.parse_args(argv).parameters
+    formats = command.add_mutually_exclusive_group()
+    formats.add_argument("--json", action="store_true", help="print everything as JSON")
+    formats.add_argument("--csv", action="store_true", help="print the designs that were found as CSV")
+    arguments = command.parse_args(argv)
+    totals = arguments.parameters
     if totals and min(totals) < 1:
         raise UserError(f"--parameters: expected numbers of at least 1, got {min(totals)}")
     names = {f"given total {index}": total for index, total in enumerate(totals or (), 1)} or printed_totals()
     result = search(list(dict.fromkeys(totals))) if totals else paper_search()
-    print(as_text(result, names), end="")
+    if arguments.json:
+        print(as_json(as_dictionary(result, names)), end="")
+    elif arguments.csv:
+        found = [row for one in as_dictionary(result, names)["totals"] for row in one["designs"]]
+        print(as_csv(found, COLUMNS), end="")
+    else:
+        print(as_text(result, names), end="")
     return 0 if all(result.found.values()) else 1
 
 

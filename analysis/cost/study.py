@@ -60,7 +60,7 @@ def study(
     checks = None
     if verify:
         try:
-            checks = verification.verify(scale, width, blocks)
+            checks = [*verification.verify_equations(equations), *verification.verify(scale, width, blocks)]
         except ModuleNotFoundError as error:
             raise UserError(f"verification needs the package {error.name}: install it, or ask --no-verify") from error
     return Study(scale, width, blocks, equations, networks, checks)

@@ -68,8 +68,8 @@ def versions() -> str:
     return f"fvcore {numbers['fvcore']} (torch {numbers['torch']})"
 
 
-def count(model: Module, size: tuple[int, int]) -> Fvcore:
-    """Let fvcore count ``model`` on one RGB image of ``size`` (height, width) LR pixels."""
+def count(model: Module, size: tuple[int, int], channels: int = 3) -> Fvcore:
+    """Let fvcore count ``model`` on one image of ``size`` (height, width) LR pixels with so many ``channels``."""
     import torch
 
     leaves = frozenset(name for name, module in model.named_modules() if not any(module.children()))
@@ -80,7 +80,7 @@ def count(model: Module, size: tuple[int, int]) -> Fvcore:
             warnings.simplefilter("ignore", DeprecationWarning)  # fvcore rests on TorchScript
             from fvcore.nn import FlopCountAnalysis
 
-            counter = FlopCountAnalysis(model, torch.zeros(1, 3, *size))
+            counter = FlopCountAnalysis(model, torch.zeros(1, channels, *size))
             counter.unsupported_ops_warnings(False).uncalled_modules_warnings(False).tracer_warnings("none")
             return Fvcore(dict(counter.by_module()), tuple(sorted(counter.unsupported_ops())), leaves)
     finally:
@@ -138,6 +138,32 @@ def check_ratio(
         measured = Fraction(after, before) if before and after is not None else None
         name = f"{layer.name} at {size[0]}x{size[1]}"
         checks.append(Check("equation 5", name, ratio(layer.kernel, layer.out_channels), measured))
+    return checks
+
+
+def verify_equations(rows: Sequence[Mapping[str, int | float]], size: tuple[int, int] = SIZES[0]) -> list[Check]:
+    """Equations 1-5 against fvcore's count of the very layers, standard and separable, built with those sizes.
+
+    ``rows``: as `analysis.cost.equations.equation_row` gives them. ``size``: height and width of the input.
+    """
+    from replication.models.layers import SeparableConv2d, standard_conv
+
+    checks = []
+    for row in rows:
+        kernel, inputs, outputs = (int(row[name]) for name in ("kernel", "in_channels", "out_channels"))
+        layer = f"{kernel}x{kernel}, {inputs} to {outputs}"
+        full, light = (kind(inputs, outputs, kernel) for kind in (standard_conv, SeparableConv2d))
+        before, after = count(full, size, inputs).macs[""], count(light, size, inputs).macs
+        for number, name, macs in (
+            (1, "standard", before),
+            (2, "depthwise", after["depthwise"]),
+            (3, "pointwise", after["pointwise"]),
+            (4, "separable", after[""]),
+        ):
+            checks.append(
+                Check(f"equation {number}, layers asked for", layer, int(row[name]) * size[0] * size[1], macs)
+            )
+        checks.append(Check("equation 5, layers asked for", layer, ratio(kernel, outputs), Fraction(after[""], before)))
     return checks
 
 

@@ -28,8 +28,9 @@ class SeparableConv2d(nn.Module):
         self.depthwise = nn.Conv2d(in_channels, in_channels, kernel_size, padding=kernel_size // 2, groups=in_channels)
         self.pointwise = nn.Conv2d(in_channels, out_channels, 1)
 
-    def forward(self, x: Tensor) -> Tensor:
-        output: Tensor = self.pointwise(self.depthwise(x))
+    def forward(self, input: Tensor) -> Tensor:
+        """The argument has the name that ``nn.Conv2d`` gives it, for networks that pass it by keyword."""
+        output: Tensor = self.pointwise(self.depthwise(input))
         return output
 
 

@@ -261,3 +261,21 @@ def test_wrong_equation_5_is_shown(monkeypatch: pytest.MonkeyPatch, capsys: pyte
     monkeypatch.setattr(verify, "ratio", lambda kernel, out_channels: Fraction(1, kernel**2))
     assert cost_ratio.main(["--width", "8", "--blocks", "1"]) == 1
     assert "head.0 at 12x10" in capsys.readouterr().out
+
+
+def test_the_very_layers_asked_for_are_verified(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rule that holds for the networks' layers and not for 7x7 is found."""
+    (row,) = [equations.equation_row(7, 48, 96)]
+    checks = verify.verify_equations([row])
+    assert {check.name for check in checks} == {"7x7, 48 to 96"}
+    assert [check.kind[:10] for check in checks] == [f"equation {number}" for number in range(1, 6)]
+    assert all(check.ok for check in checks)
+    wrong = {**row, "depthwise": int(row["depthwise"]) + 1}
+    assert [check.kind[:10] for check in verify.verify_equations([wrong]) if not check.ok] == ["equation 2"]
+    right = equations.depthwise
+    monkeypatch.setattr(equations, "depthwise", lambda kernel, d: right(kernel, d) + (kernel == 7))
+    monkeypatch.setattr(verify, "verify", lambda *args: [])
+    assert cost_ratio.main(["--kernel", "7", "--channels", "48", "96"]) == 1
+    assert "7x7, 48 to 96" in capsys.readouterr().out

@@ -1,5 +1,6 @@
 """The design space: counted as real networks are, searched completely, and unique for the paper's totals."""
 
+import json
 import random
 from pathlib import Path
 
@@ -132,3 +133,16 @@ def test_a_wrong_closed_form_finds_nothing(monkeypatch: pytest.MonkeyPatch, tmp_
         for cached in caches:
             cached.cache_clear()
     assert "0 of 2,008 designs have 6,078,019." in (tmp_path / "identify.md").read_text(encoding="utf-8")
+
+
+def test_output_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert designs_page.main(["--parameters", "888929", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    ((design,),) = [one["designs"] for one in found["totals"]]
+    assert (design["params"], design["width"], design["blocks"]) == (888_929, 64, 8)
+    assert design["separable"] == ["head", "block first pair", "block second pair"]
+    assert found["totals"][0]["nearest"]
+    assert designs_page.main(["--parameters", "888929", "--csv"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2
+    assert lines[1].startswith("888929,64,8,")

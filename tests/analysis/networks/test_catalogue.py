@@ -13,7 +13,7 @@ from analysis import artefacts, paper
 from analysis.names import MSRN_ROW
 from analysis.networks import catalogue, networks_page
 from analysis.networks.catalogue import EXPLAINED, SHOWN
-from analysis.networks.counter import Count, count
+from analysis.networks.counter import count
 from replication.models.zoo import DRRN
 from replication.stages import Job
 
@@ -93,7 +93,8 @@ def test_recursion_saves_parameters_and_no_macs() -> None:
     """A network that really has separate weights: parameters as computed, MACs as those of the shared one."""
     with torch.device("meta"):
         separate = count(SeparateDRRN(128, 25), (1, 1, 720, 1280))
-    assert separate == Count(catalogue.unshared_parameters("DRRN"), catalogue.counted("DRRN").macs)
+    assert separate.params == catalogue.unshared_parameters("DRRN")
+    assert separate.macs == catalogue.counted("DRRN").macs
     assert catalogue.counted("DRRN").params < separate.params / 20
 
 

@@ -1,0 +1,77 @@
+"""Figure 1 with measured time in place of parameters: one 1280x720 output, each network in its fastest backend."""
+
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from analysis import style
+from analysis.figures.figure1 import COUNTED, MEASURED, PAPER, Look
+from analysis.labels import place_labels
+from analysis.speed import others
+from analysis.speed.others import SETS, Timed
+from replication import records
+from replication.errors import UserError
+from replication.records import NetworkSpeed
+
+
+def look(one: Timed) -> tuple[Look, str]:
+    """How a network is drawn, and what the legend says of it."""
+    if not one.ours:
+        return COUNTED, "published"
+    return (PAPER, "the paper's PSNR") if one.source == others.PRINTED else (MEASURED, "PSNR measured here")
+
+
+def draw(networks: list[Timed], note: str) -> tuple[Figure, list[Text]]:
+    """The figure and its labels, a panel for each benchmark. Call it inside `style.settings`."""
+    figure = style.new_figure(height=7)
+    placed: list[tuple[Axes, list[Text], list[float]]] = []
+    panels = figure.subplots(len(SETS), 1, sharex=True)
+    for axes, name in zip(panels, SETS, strict=True):
+        axes.set_xscale("log")
+        axes.set_ylabel(f"PSNR on {name}, x4 (dB, luma)")
+        axes.grid(linewidth=0.3, color="#dddddd")
+        axes.set_axisbelow(True)
+        texts: list[Text] = []
+        radii: list[float] = []
+        seen: set[str] = set()
+        for one in networks:
+            if name not in one.psnr:
+                continue
+            how, legend = look(one)
+            axes.scatter(
+                [1000 * one.median],
+                [one.psnr[name]],
+                marker=how.marker,
+                s=how.area,
+                color=how.color,
+                label=None if legend in seen else legend,
+                zorder=3,
+            )
+            seen.add(legend)
+            texts.append(
+                axes.text(1000 * one.median, one.psnr[name], one.label, size=how.label_size, weight=how.weight)
+            )
+            texts[-1].set_color(how.color)
+            radii.append(how.radius)
+        axes.margins(x=0.1, y=0.1)
+        placed.append((axes, texts, radii))
+    panels[0].legend(loc="lower center", bbox_to_anchor=(0.45, 1), ncols=3, columnspacing=1, handletextpad=0.2)
+    panels[-1].set_xlabel(f"ms for a 1280x720 output\n{note}")
+    for axes, texts, radii in placed:  # last, because it settles the layout
+        place_labels(axes, texts, radii)
+    return figure, [text for _, texts, _ in placed for text in texts]
+
+
+def write(results: Path) -> list[Path]:
+    """Write figure1_time.png, .svg and .pdf; return their paths. Raises UserError when nothing is recorded."""
+    record = others.read(results)
+    if record is None:
+        raise UserError(
+            f"{records.folder(results, NetworkSpeed)}: no record; `python -m replication.benchmark_networks` makes it"
+        )
+    note = f"{record.environment['machine']}, {record.threads} thread(s), {record.rounds} rounds"
+    with style.settings():
+        figure, _ = draw(others.timed(record, results), note)
+        return style.save(figure, results / "figure1_time")

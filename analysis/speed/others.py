@@ -1,0 +1,116 @@
+"""What `replication.benchmark_networks` recorded, in numbers: time beside PSNR, and which network dominates which."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from analysis import paper
+from analysis.names import DISPLAY, SCALE
+from replication import records
+from replication.evaluate import recorded_row
+from replication.models import MODELS
+from replication.records import NetworkSpeed
+
+SETS = ("Set5", "Urban100")
+"""What PSNR is compared on: the easiest of the usual benchmarks, and the one that separates networks most."""
+
+PRINTED, MEASURED = "as published", "measured here"
+
+
+@dataclass(frozen=True)
+class Timed:
+    """One network's time for a 1280x720 output, and a PSNR on luma at x4 by benchmark.
+
+    ``seconds`` of each round in ``backend``; ``floor``: how many times the time is that its MACs would take at the
+    speed of the matrix product of the same run. ``source``: where the PSNR comes from, published or measured here.
+    """
+
+    label: str
+    model: str
+    backend: str
+    macs: int
+    seconds: tuple[float, ...]
+    floor: float
+    psnr: dict[str, float]
+    source: str
+
+    @property
+    def median(self) -> float:
+        """Median seconds."""
+        return median(self.seconds)
+
+    @property
+    def ours(self) -> bool:
+        """Whether it is MSRN or SMSRN."""
+        return self.model in MODELS
+
+    def faster_than(self, other: "Timed") -> bool:
+        """Whether its slowest round was faster than the other's fastest one."""
+        return max(self.seconds) < min(other.seconds)
+
+    def dominates(self, other: "Timed") -> bool:
+        """Whether it is faster, and at least as good on every benchmark that both have, which must be one at least."""
+        shared = self.psnr.keys() & other.psnr.keys()
+        return self.faster_than(other) and bool(shared) and all(self.psnr[name] >= other.psnr[name] for name in shared)
+
+
+def read(results: Path) -> NetworkSpeed | None:
+    """The newest record, or None. Raises DamagedFileError."""
+    return records.newest(records.load(results, NetworkSpeed))
+
+
+def timed(record: NetworkSpeed, results: Path) -> list[Timed]:
+    """Every network that was timed, the fastest first; ours with the paper's PSNR and with the measured one.
+
+    A folded network has the output of the unfolded one, and so its PSNR.
+    """
+    rate = record.product_macs / median(record.product_seconds)
+    known = records.load_all(results)
+    found = []
+    for row in record.times:
+        label = DISPLAY.get(row.network, row.network) + (", folded" if row.folded else "")
+        for psnr, source in _qualities(row.network, known):
+            floor = median(row.seconds) * rate / row.macs
+            found.append(Timed(label, row.network, row.backend, row.macs, row.seconds, floor, psnr, source))
+    return sorted(found, key=lambda one: one.median)
+
+
+def _qualities(network: str, known: list[records.Evaluation]) -> list[tuple[dict[str, float], str]]:
+    """The PSNR that is known of a network, by benchmark, with its source."""
+    if network not in MODELS:
+        row = paper.published_row(network)
+        return [({name: row.psnr[name] for name in SETS if name in row.psnr}, PRINTED)]
+    table = paper.table1()
+    column = {"msrn": table.msrn, "smsrn": table.smsrn}[network]
+    found = [({name: column.scores[name].psnr for name in SETS}, PRINTED)]
+    measured = {name: recorded_row(known, name, network, SCALE).record for name in SETS}
+    scores = {name: record.mean("psnr_y") for name, record in measured.items() if record}
+    return [*found, (scores, MEASURED)] if scores else found
+
+
+def dominated(networks: list[Timed]) -> dict[str, list[str]]:
+    """For each of our networks, with each PSNR, the labels of published ones that dominate it."""
+    return {
+        f"{one.label} ({one.source})": [other.label for other in networks if not other.ours and other.dominates(one)]
+        for one in networks
+        if one.ours
+    }
+
+
+def dominating(networks: list[Timed]) -> dict[str, list[str]]:
+    """For each of our networks, with each PSNR, the labels of published ones that it dominates."""
+    return {
+        f"{one.label} ({one.source})": [other.label for other in networks if not other.ours and one.dominates(other)]
+        for one in networks
+        if one.ours
+    }
+
+
+def spread(record: NetworkSpeed) -> float:
+    """The farthest single time from its network's median, as a share of it."""
+    return max(abs(value / median(row.seconds) - 1) for row in record.times for value in row.seconds)
+
+
+def not_timed(record: NetworkSpeed) -> dict[str, int]:
+    """Networks that were too large for the run, with their MACs; the smallest first."""
+    return dict(sorted(record.left_out.items(), key=lambda pair: pair[1]))

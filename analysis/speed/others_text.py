@@ -1,0 +1,120 @@
+"""Other networks beside ours in time and PSNR: the table and the words that go with it."""
+
+from pathlib import Path
+
+from analysis.speed.inference import BACKEND_NAMES
+from analysis.speed.others import SETS, Timed, dominated, dominating, not_timed, read, spread, timed
+from analysis.text import table, wrap
+from replication.records import NetworkSpeed
+
+ASKED = ("IMDN", "SMSRN, folded")
+"""What an engineer asks: why not the one in place of the other?"""
+
+
+def section(results: Path) -> str:
+    """The section for the page on speed, in Markdown; one line where nothing is recorded."""
+    record = read(results)
+    if record is None:
+        text = "Not recorded: `python -m replication.benchmark_networks` measures it."
+        return f"## Beside other networks\n\n{text}"
+    networks = timed(record, results)
+    parts = [
+        "## Beside other networks",
+        wrap(conditions(record)),
+        "![PSNR over time](figure1_time.png)",
+        networks_table(networks),
+        wrap(
+            "x product: the time over what the MACs would take at the speed of a large matrix product in PyTorch, in "
+            "the same run; below 1 where a backend multiplies faster than that, or convolves with fewer "
+            "multiplications. PSNR on luma at x4: of published networks as their authors printed it, of MSRN and SMSRN "
+            "as the paper prints it and as measured here with the shipped weights, whose training is a small share of "
+            "the paper's. The published networks have fresh weights, which does not bear on time."
+        ),
+        "### Who dominates whom",
+        *map(wrap, words(networks)),
+    ]
+    return "\n\n".join(parts)
+
+
+def conditions(record: NetworkSpeed) -> str:
+    """How it was measured, in words."""
+    where = record.environment
+    left = ", ".join(f"{name} ({macs / 1e9:,.0f} G)" for name, macs in not_timed(record).items())
+    return (
+        f"Measured by `python -m replication.benchmark_networks` on {where['date']}: {where['machine']}; "
+        f"{record.threads} thread(s); one picture of 1280x720 at x4, {record.rounds} rounds in shuffled order, each "
+        "network in the backend that one trial found the fastest. The farthest single time is "
+        f"{spread(record):.0%} off its median"
+        + (": the machine was not quiet, and small differences mean nothing." if spread(record) > 0.1 else ".")
+        + (f" Not timed, as too large for this run (G MACs): {left}." if left else "")
+    )
+
+
+def networks_table(networks: list[Timed]) -> str:
+    """One line for each network and PSNR, the fastest first."""
+    rows = [
+        [
+            one.label,
+            BACKEND_NAMES[one.backend],
+            f"{1000 * one.median:,.0f}",
+            f"{1000 * min(one.seconds):,.0f} to {1000 * max(one.seconds):,.0f}",
+            f"{one.macs / 1e9:,.1f}",
+            f"{one.floor:.1f}",
+            *(f"{one.psnr[name]:.2f}" if name in one.psnr else "" for name in SETS),
+            one.source,
+        ]
+        for one in networks
+    ]
+    headers = ["network", "fastest in", "ms", "least to most", "G MACs", "x product", *SETS, "PSNR"]
+    return table(rows, headers, "github", "ll" + "r" * 6 + "l")
+
+
+def words(networks: list[Timed]) -> list[str]:
+    """Which published networks dominate ours and the other way round, and the answer to the question."""
+    over, under = dominated(networks), dominating(networks)
+    lines = [
+        "A network dominates another when its slowest round was faster than the other's fastest, and its PSNR is no "
+        "lower on any of the benchmarks that both have."
+    ]
+    for name in over:
+        lines.append(
+            f"- {name}: dominated by {', '.join(over[name]) or 'none of those timed'}; dominates "
+            f"{', '.join(under[name]) or 'none of them'}."
+        )
+    return [*lines, *answers(networks)]
+
+
+def answers(networks: list[Timed]) -> list[str]:
+    """Why not IMDN? Time and PSNR of both, in numbers."""
+    other, ours = ASKED
+    theirs = next((one for one in networks if one.label == other), None)
+    lines = []
+    for one in networks:
+        if theirs is None or one.label != ours:
+            continue
+        gaps = ", ".join(
+            f"{theirs.psnr[name] - one.psnr[name]:+.2f} dB on {name}"
+            for name in SETS
+            if name in one.psnr and name in theirs.psnr
+        )
+        lines.append(
+            f"Why not {other}? {ours} took {1000 * one.median:,.0f} ms, {other} {1000 * theirs.median:,.0f} ms "
+            f"({theirs.median / one.median:.2f} times as long); with PSNR {one.source}, {other} has {gaps}. "
+            + verdict(theirs, one)
+        )
+    return lines
+
+
+def verdict(theirs: Timed, ours: Timed) -> str:
+    """Which of two networks dominates the other, in a sentence, or why neither does."""
+    if theirs.dominates(ours):
+        return f"{theirs.label} dominates it."
+    if ours.dominates(theirs):
+        return f"{theirs.label} is dominated by it."
+    if theirs.faster_than(ours) or ours.faster_than(theirs):
+        return "Neither dominates the other."
+    shared = theirs.psnr.keys() & ours.psnr.keys()
+    better = next((a for a, b in ((theirs, ours), (ours, theirs)) if all(a.psnr[n] >= b.psnr[n] for n in shared)), None)
+    return "Their times overlap, so that this run does not tell which is faster" + (
+        f"; the higher PSNR is that of {better.label}." if better else "."
+    )

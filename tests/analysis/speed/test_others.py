@@ -1,0 +1,105 @@
+"""Other networks beside ours in time and PSNR: what the page concludes from a record."""
+
+from pathlib import Path
+
+import pytest
+
+from analysis import style
+from analysis.figures import figure1_time
+from analysis.speed import others, others_text
+from analysis.speed.others import Timed
+from replication import records
+from replication.errors import UserError
+from replication.records import NetworkSpeed, NetworkTime
+
+
+def row(network: str, seconds: tuple[float, ...], folded: bool = False) -> NetworkTime:
+    return NetworkTime(network, folded, "torch", 3, 180, 320, 10**9, seconds, {"torch": seconds[0]})
+
+
+RECORD = NetworkSpeed(
+    environment={"date": "2026-01-01", "machine": "a machine"},
+    threads=1,
+    rounds=3,
+    times=(
+        row("IMDN", (1.0, 1.1, 0.9)),
+        row("ESPCN", (0.1, 0.1, 0.1)),
+        row("smsrn", (2.0, 1.05, 2.1)),
+        row("smsrn", (3.0, 3.1, 2.9), folded=True),
+    ),
+    left_out={"EDSR": 5 * 10**12, "RCAN": 10**12},
+    product_macs=10**9,
+    product_seconds=(0.5, 0.5, 0.6),
+)
+
+
+def one(seconds: tuple[float, ...], **psnr: float) -> Timed:
+    return Timed("x", "x", "torch", 1, seconds, 1.0, psnr, others.PRINTED)
+
+
+def test_who_dominates_whom() -> None:
+    better, worse = one((1, 2), Set5=32.0, Urban100=26.0), one((3, 4), Set5=31.0, Urban100=26.0)
+    assert better.dominates(worse)
+    assert not worse.dominates(better)
+    assert not one((1, 3.5), Set5=32.0).dominates(worse)  # the rounds overlap
+    assert not one((1, 2), Set5=32.0, Urban100=25.9).dominates(worse)
+    assert one((1, 2), Set5=32.0).dominates(worse)  # on what both have
+    assert not one((1, 2), B100=32.0).dominates(worse)
+
+
+def test_facts(tmp_path: Path) -> None:
+    networks = others.timed(RECORD, tmp_path)
+    assert [found.label for found in networks] == ["ESPCN", "IMDN", "SMSRN", "SMSRN, folded"]
+    assert [found.floor for found in networks] == pytest.approx([0.2, 2, 4, 6])
+    assert {found.source for found in networks} == {others.PRINTED}
+    over = others.dominated(networks)
+    assert over == {"SMSRN (as published)": [], "SMSRN, folded (as published)": ["IMDN"]}
+    assert others.dominating(networks) == {"SMSRN (as published)": [], "SMSRN, folded (as published)": []}
+    assert others.spread(RECORD) == pytest.approx(1 - 1.05 / 2)
+    assert list(others.not_timed(RECORD)) == ["RCAN", "EDSR"]
+
+
+def test_measured_psnr_is_shown_beside_the_printed_one() -> None:
+    results = Path(__file__).parents[3] / "results"
+    labels = [(found.label, found.source) for found in others.timed(RECORD, results) if found.model == "smsrn"]
+    assert set(labels) == {
+        (label, source) for label in ("SMSRN", "SMSRN, folded") for source in (others.PRINTED, others.MEASURED)
+    }
+
+
+def test_section(tmp_path: Path) -> None:
+    assert "`python -m replication.benchmark_networks` measures it" in others_text.section(tmp_path)
+    records.save(tmp_path, RECORD)
+    text = " ".join(others_text.section(tmp_path).split())
+    for expected in (
+        "a machine; 1 thread(s); one picture of 1280x720 at x4, 3 rounds",
+        "48% off its median: the machine was not quiet",
+        "RCAN (1,000 G), EDSR (5,000 G)",
+        "| IMDN | PyTorch | 1,000 | 900 to 1,100 | 1.0 | 2.0 |",
+        "SMSRN, folded (as published): dominated by IMDN; dominates none of them",
+        "Why not IMDN? SMSRN, folded took 3,000 ms, IMDN 1,000 ms (0.33 times as long)",
+        "IMDN dominates it.",
+    ):
+        assert expected in text, expected
+
+
+def test_verdicts() -> None:
+    good, bad = {"Set5": 32.0, "Urban100": 26.0}, {"Set5": 31.0, "Urban100": 25.0}
+    assert others_text.verdict(one((1, 2), **good), one((3, 4), **bad)) == "x dominates it."
+    assert others_text.verdict(one((3, 4), **bad), one((1, 2), **good)) == "x is dominated by it."
+    assert others_text.verdict(one((3, 4), **good), one((1, 2), **bad)) == "Neither dominates the other."
+    overlapping = others_text.verdict(one((1, 3), **good), one((2, 4), **bad))
+    assert overlapping.endswith("does not tell which is faster; the higher PSNR is that of x.")
+
+
+def test_figure(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no record; `python -m replication.benchmark_networks` makes it"):
+        figure1_time.write(tmp_path)
+    records.save(tmp_path, RECORD)
+    with style.settings():
+        figure, labels = figure1_time.draw(others.timed(RECORD, tmp_path), "note")
+        assert [text.get_text() for text in labels][:4] == ["ESPCN", "IMDN", "SMSRN", "SMSRN, folded"]
+        assert len(figure.axes) == 2
+    paths = figure1_time.write(tmp_path)
+    assert {path.suffix for path in paths} == {".png", ".svg", ".pdf"}
+    assert all(path.stat().st_size for path in paths)
