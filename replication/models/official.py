@@ -9,14 +9,16 @@ from replication import weights
 from replication.errors import DamagedFileError
 from replication.models.msrn import DIV2K_MEAN
 
+WRAPPERS = ("state_dict", "params_ema", "params", "model_state_dict", "model", "net")
+"""Keys under which training codes put the parameters, the one to prefer first."""
+PREFIXES = ("module.", "model.", "net.")
+"""What wrappers such as ``DataParallel`` put before every name."""
 
-def load_official(module: nn.Module, path: Path) -> None:
-    """Load a ``.pt`` checkpoint of the public MSRN code (MIVRC/MSRN-PyTorch) into ``module``.
 
-    That code works in 0..255 and this package in 0..1. All layers are convolutions and ReLU, which commute with a
-    positive factor, so the same network in 0..1 has the same kernels and biases divided by 255. The two mean-shift
-    layers must hold the constant that `MSRN` has built in. The file is unpickled as plain tensors only
-    (``weights_only=True``). Raises DamagedFileError naming the file and the key that does not fit.
+def read(path: Path) -> dict[str, Tensor]:
+    """The parameters in a ``.pt`` or ``.pth`` file by their bare names: out of `WRAPPERS`, without `PREFIXES`.
+
+    The file is unpickled as plain tensors only (``weights_only=True``). Raises DamagedFileError naming the file.
     """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
@@ -27,10 +29,40 @@ def load_official(module: nn.Module, path: Path) -> None:
             f"{path}: expected a checkpoint of plain tensors written by torch.save, "
             f"got a file that is damaged or holds something else ({type(error).__name__})"
         ) from error
-    if not isinstance(state, dict) or not all(
-        isinstance(name, str) and isinstance(value, Tensor) for name, value in state.items()
+    for _ in range(len(WRAPPERS)):  # one may lie in another
+        inside = next((state[key] for key in WRAPPERS if isinstance(state, dict) and key in state), None)
+        if not isinstance(inside, dict):
+            break
+        state = inside
+    if (
+        not isinstance(state, dict)
+        or not state
+        or not all(isinstance(name, str) and isinstance(value, Tensor) for name, value in state.items())
     ):
         raise DamagedFileError(f"{path}: expected a dictionary of parameters as the public MSRN code saves it")
+    while (prefix := next((one for one in PREFIXES if all(name.startswith(one) for name in state)), None)) is not None:
+        state = {name.removeprefix(prefix): value for name, value in state.items()}
+    return dict(state)
+
+
+def scale_of(path: Path) -> int:
+    """The scale that the upsampler's shapes in a checkpoint tell. Raises DamagedFileError naming the file."""
+    state = read(path)
+    found = [value for name, value in state.items() if name.startswith("tail.2.") and name.endswith(".weight")]
+    if not found:
+        raise DamagedFileError(f"{path}: parameter 'tail.2.0.weight' is missing")
+    return 3 if len(found[0]) == 9 * 64 else 2 ** len(found)
+
+
+def load_official(module: nn.Module, path: Path) -> None:
+    """Load a ``.pt`` checkpoint of the public MSRN code (MIVRC/MSRN-PyTorch) into ``module``.
+
+    That code works in 0..255 and this package in 0..1. All layers are convolutions and ReLU, which commute with a
+    positive factor, so the same network in 0..1 has the same kernels and biases divided by 255. The two mean-shift
+    layers must hold the constant that `MSRN` has built in. The file is unpickled as plain tensors only
+    (``weights_only=True``). Raises DamagedFileError naming the file and the key that does not fit.
+    """
+    state = read(path)
     for layer, sign in (("sub_mean", -1), ("add_mean", 1)):
         _check_mean_shift(state, layer, sign, path)
     converted = {
