@@ -73,22 +73,29 @@ SCORES = (
 
 NOTES = {
     ("PAN", "B100"): (
-        "PAN on B100: its log gives 0.006 dB less than is measured here, a little on nearly every image, while Set5, "
-        "Set14 and Urban100 agree to the fourth decimal with the same code. The HR images here are the usual ones, "
-        "recognised by their pixels, so its LR images of this set seem to have been made otherwise; how is not known "
-        "here."
+        "PAN on B100: the HR images here are the usual ones, recognised by their pixels, so the LR images of this set "
+        "in PAN's log may have been made otherwise; how is not known here."
     ),
     ("CARN-M", "Set5"): (
         "CARN-M on Set5: its paper prints more than its public weights give; torchSR, which evaluated them again, has "
-        "31.88 dB (Coloquinte/torchSR@64321b8, README), which is what is measured here."
+        "31.88 dB (Coloquinte/torchSR@64321b8, README)."
     ),
 }
 """What is known about values that do not come out; shown only where they do not."""
 
 
+def elsewhere(facts: Calibrated, odd: Comparison) -> str:
+    """On which of the other recorded sets the network of ``odd`` does agree; nothing is said of sets not measured."""
+    others = [one for one in facts.comparisons if one.name == odd.name and one.benchmark != odd.benchmark]
+    agreeing = [one.benchmark for one in others if one.agrees]
+    return f"Other sets on which {odd.name} agrees: {', '.join(agreeing) or 'none'} (of {len(others)} recorded)."
+
+
 def markdown(facts: Calibrated) -> str:
     """The page."""
-    notes = [text for key, text in NOTES.items() if (one := facts.of(*key)) and not one.agrees]
+    notes = [
+        f"{text} {elsewhere(facts, one)}" for key, text in NOTES.items() if (one := facts.of(*key)) and not one.agrees
+    ]
     parts = [
         "# Calibration: networks that others trained",
         wrap(
