@@ -28,8 +28,9 @@ LITERATURE = ("luma, rounded", SCALE, "Gaussian")
 """Channel, border and window of the tables in the literature."""
 
 RETRAINED = 0.1
-"""dB below which combinations count as equal: how far published values of the MSRN with 6,078,019 parameters, its authors'
-and the paper's, are apart on Set5. Circular as a measure of the paper, so what is ranked with it only supports."""
+"""dB below which combinations count as equal: how far published values of the MSRN with 6,078,019 parameters, its
+authors' and the paper's, are apart on Set5.
+Circular as a measure of the paper, so what is ranked with it only supports."""
 
 SSIM_FIT_FROM = 31.5
 """Published networks below this PSNR (Set5, dB) are left out of the line of luma SSIM over PSNR."""
