@@ -1,4 +1,4 @@
-"""codecheck.yml names files that exist, that an artefact writes, and all that stand for the paper's tables and figures."""
+"""codecheck.yml names files that exist and are artefacts, and all that stand for the paper's tables and figures."""
 
 import re
 from pathlib import Path
