@@ -3,14 +3,21 @@
 Nothing here needs PyTorch until the ``torch`` backend is asked for: an ONNX file and its runtime are enough.
 """
 
+import hashlib
 import os
+from contextlib import suppress
+from importlib.metadata import version
 from pathlib import Path
 
+from replication import __version__
 from replication.errors import UserError
-from replication.network import Network, extra, torch_network, trained
+from replication.files import write_bytes
+from replication.network import Network, Trained, extra, torch_network, trained
 from replication.runtimes import ONNX_RUNTIMES
 
 BACKENDS = ("torch", *ONNX_RUNTIMES)
+DIGEST_BYTES = 32
+"""A cached network is kept behind its SHA-256, which tells one that is damaged."""
 
 
 def load_network(
@@ -25,7 +32,8 @@ def load_network(
 
     ``weights_file`` in place of those: .safetensors, or for the backends onnxruntime and openvino also .onnx (with the
     metadata model, scale and radius), for which PyTorch is not needed; it names model and scale, and arguments must
-    agree with it. Without an .onnx file these backends export the network for the occasion (some seconds).
+    agree with it. Without an .onnx file these backends export the network (some seconds) and keep it in
+    $REPLICATION_CACHE, or in smsrn-replication among the user's caches, for the same weights and versions.
     ``threads``: processor threads, the backend's choice unless given. Raises UserError for an unknown backend, model or
     scale, for one that is not trained, for weights that do not fit, and for a backend that is not installed.
     """
@@ -61,7 +69,7 @@ def _load_torch(model: str | None, scale: int | None, weights_file: Path | None,
 
 
 def _exported(backend: str, model: str | None, scale: int | None, weights_file: Path | None) -> bytes:
-    """A trained network as ONNX, made for the occasion."""
+    """A trained network as ONNX: kept from an earlier time, or made now."""
     try:
         import torch  # noqa: F401
     except ImportError as error:
@@ -69,9 +77,37 @@ def _exported(backend: str, model: str | None, scale: int | None, weights_file: 
             f"the {backend} backend: expected an .onnx file as --weights, got {weights_file or 'none'}; "
             "without PyTorch none can be made"
         ) from error
+    extra("onnx", "onnx")
+    extra("onnxscript", "onnx")
+    source = trained(model, scale, weights_file)
+    cached = _cache_folder() / f"{_cache_key(source)}.onnx"
+    try:
+        content = cached.read_bytes()
+        if content[:DIGEST_BYTES] == hashlib.sha256(content[DIGEST_BYTES:]).digest():
+            return content[DIGEST_BYTES:]
+    except OSError:
+        pass  # not there, or not to be read: made anew
     from replication.export import onnx_bytes
 
-    return onnx_bytes(trained(model, scale, weights_file))
+    content = onnx_bytes(source)
+    with suppress(UserError):  # a home that cannot be written costs time, no more
+        write_bytes(cached, hashlib.sha256(content).digest() + content)
+    return content
+
+
+def _cache_folder() -> Path:
+    """Where exported networks are kept: $REPLICATION_CACHE, or the user's folder for such things."""
+    own = os.environ.get("REPLICATION_CACHE")
+    if own:
+        return Path(own)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "smsrn-replication"
+
+
+def _cache_key(source: Trained) -> str:
+    """What an exported network depends on: the weights, and the versions of what makes it of them."""
+    packages = [f"{name} {version(name)}" for name in ("torch", "onnx", "onnxscript")]
+    facts = [source.model, str(source.module.scale), source.digest, __version__, *packages]
+    return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:32]
 
 
 def _content(path: Path) -> bytes:

@@ -19,7 +19,7 @@ from tabulate import tabulate
 from torch import nn
 from tqdm import tqdm
 
-from replication import records, weights
+from replication import records, sharing, weights
 from replication.data import benchmarks
 from replication.data.benchmarks import BENCHMARKS, EMBEDDED, Benchmark, BenchmarkImage
 from replication.errors import Parser, UserError, run
@@ -28,6 +28,8 @@ from replication.images.metrics import SSIM_WINDOW, psnr, ssim, table_protocols
 from replication.images.resize import crop_to_multiple, imresize
 from replication.models import MODELS, build
 from replication.models.msrn import SCALES
+from replication.models.official import load_official
+from replication.network import CHECKPOINTS, scales_in_words
 from replication.records import Evaluation, ImageResult, Key
 
 Image = NDArray[np.uint8]
@@ -98,6 +100,9 @@ def subject(model: str, scale: int, weights_file: Path | None = None) -> Subject
         if weights_file is None:
             return None
         metadata = weights.load_shipped(network, model, scale)
+    elif weights_file.suffix.lower() in CHECKPOINTS:
+        load_official(network, weights_file)
+        metadata = {}
     else:
         metadata = weights.load_file(network, weights_file, model=model, scale=scale)
     training = {name: metadata[name] for name in records.TRAINING_FACTS if name in metadata}
@@ -170,19 +175,28 @@ def measure_image(subject: Subject, name: str, hr: Image) -> tuple[ImageResult, 
     return ImageResult(name=name, height=hr.shape[0], width=hr.shape[1], seconds=seconds, **scores), sr
 
 
-def measure(subject: Subject, data: Prepared, save_images: Path | None = None) -> Evaluation:
+def measure(
+    subject: Subject, data: Prepared, save_images: Path | None = None, team: sharing.Team | None = None
+) -> Evaluation:
     """Measure every image with a progress bar.
 
     ``save_images``: folder for the upscaled images, ``<folder>/<benchmark>/<image>_x<scale>_<model>.png``.
+    ``team``: the processes that share the images; each gets the whole record.
     """
+    team = team or sharing.Team()
     results: list[ImageResult] = []
-    with tqdm(data.images.items(), desc=f"{data.benchmark} x{subject.scale} {subject.model}", unit="image") as bar:
+    own = team.share(list(data.images.items()))
+    with tqdm(
+        own, disable=not team.leads, desc=f"{data.benchmark} x{subject.scale} {subject.model}", unit="image"
+    ) as bar:
         for name, hr in bar:
             result, sr = measure_image(subject, name, hr)
             results.append(result)
             bar.set_postfix_str(f"mean PSNR {fmean(one.psnr_y for one in results):.2f} dB")
             if save_images is not None:
                 write_image(save_images / data.benchmark / f"{name}_x{subject.scale}_{subject.model}.png", sr)
+    by_name = {one.name: one for part in team.gathered(results) for one in part}
+    results = [by_name[name] for name in data.images]
     options = f"--model {subject.model} --benchmark {data.benchmark} --scale {subject.scale}"
     return Evaluation(
         key=key_of(subject, data),
@@ -204,12 +218,15 @@ def evaluate(
     weights_file: Path | None = None,
     force: bool = False,
     save_images: Path | None = None,
+    team: sharing.Team | None = None,
 ) -> list[Row]:
     """Measure ``models`` on the benchmarks ``names``, save the records, and return one row per pair.
 
     A pair whose key is recorded already is not measured again unless ``force`` or ``save_images`` asks for it. A
     benchmark that is not on this machine shows the recorded values, if any. A model without weights is never run.
+    ``team``: the processes that share the images of each pair; the first saves.
     """
+    team = team or sharing.Team()
     root = benchmarks.data_root(data)
     known = records.load_all(results)
     records.check_writable(results)
@@ -218,7 +235,7 @@ def evaluate(
     for name in names:
         benchmark = benchmarks.find(name, root, scale=scale)
         prepared = prepare(benchmark, scale) if benchmark and any(ready.values()) else None
-        for note in benchmark.notes(scale) if benchmark else ():
+        for note in benchmark.notes(scale) if benchmark and team.leads else ():
             print(note)
         for model, method in ready.items():
             if method is None:
@@ -230,8 +247,9 @@ def evaluate(
                 key = key_of(method, prepared)
                 there = next((record for record in known if record.key == key and record.benchmark == name), None)
                 if there is None or force or save_images is not None:
-                    record = measure(method, prepared, save_images)
-                    records.save(results, record)
+                    record = measure(method, prepared, save_images, team)
+                    if team.leads:
+                        records.save(results, record)
                     rows.append(Row(name, model, record, MEASURED_NOW))
                 else:
                     rows.append(Row(name, model, there, recorded(there)))
@@ -283,6 +301,7 @@ def parser() -> Parser:
             "  python -m replication.evaluate                          everything that is here\n"
             "  python -m replication.evaluate --model bicubic smsrn --benchmark Set5 embedded\n"
             "  python -m replication.evaluate --model smsrn --weights runs/smsrn.safetensors --benchmark Set5\n"
+            "  torchrun --nproc-per-node 2 -m replication.evaluate     the images shared by two processes\n"
         ),
     )
     result.add_argument("--model", nargs="+", choices=METHODS, default=list(METHODS), help="default: all of them")
@@ -292,8 +311,13 @@ def parser() -> Parser:
         choices=(*BENCHMARKS, EMBEDDED),
         help="default: the embedded set and every benchmark that is found or recorded",
     )
-    result.add_argument("--scale", type=int, choices=SCALES, default=4, help="default: %(default)s")
-    result.add_argument("--weights", type=Path, metavar="FILE", help="weights in place of the shipped ones (one model)")
+    result.add_argument("--scale", type=int, choices=SCALES, default=4, help=scales_in_words())
+    result.add_argument(
+        "--weights",
+        type=Path,
+        metavar="FILE",
+        help="weights in place of the shipped ones (one model): .safetensors, or .pt of the public MSRN code",
+    )
     result.add_data()
     result.add_results()
     result.add_argument("--force", action="store_true", help="measure again what is recorded already")
@@ -313,6 +337,7 @@ def main(argv: Sequence[str] | None = None) -> int | None:
             raise UserError(f"--threads: expected at least 1, got {arguments.threads}")
         torch.set_num_threads(arguments.threads)
     asked = list(dict.fromkeys(arguments.benchmark or (*BENCHMARKS, EMBEDDED)))
+    team = sharing.join()
     rows = evaluate(
         models,
         asked,
@@ -322,7 +347,11 @@ def main(argv: Sequence[str] | None = None) -> int | None:
         weights_file=arguments.weights,
         force=arguments.force,
         save_images=arguments.save_images,
+        team=team,
     )
+    team.dismiss()
+    if not team.leads:
+        return None
     absent = sorted({row.benchmark for row in rows if row.status == NOT_MEASURED})
     if arguments.benchmark and absent:
         raise UserError(

@@ -16,7 +16,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
     The temporary name keeps the suffix, because image and figure writers choose the format by it.
     Raises UserError, naming ``path``, when the folder cannot be written or the disk is full.
     """
-    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}{path.suffix}")
+    stem = path.stem[:40]  # a name at the file system's limit has no room for more
+    temporary = path.with_name(f".{stem}.{secrets.token_hex(4)}{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary

@@ -23,6 +23,19 @@ Batch = NDArray[np.float32]
 
 DEFAULT_MODEL, DEFAULT_SCALE = "smsrn", 4
 
+
+def scales_in_words(model: str = DEFAULT_MODEL) -> str:
+    """Which scales have weights here and which need a file, for the help of commands."""
+    folder = Path(__file__).parent / "weights"
+    there = [scale for scale in (2, 3, 4, 8) if (folder / f"{model}_x{scale}.safetensors").is_file()]
+    absent = [scale for scale in (2, 3, 4, 8) if scale not in there]
+    words = f"{', '.join(map(str, there)) or 'none'} (default: {DEFAULT_SCALE}, or what FILE holds)"
+    return words + (f"; {', '.join(map(str, absent))} have no weights here and need --weights" if absent else "")
+
+
+CHECKPOINTS = (".pt", ".pth")
+"""Endings of files that PyTorch pickled; see `replication.models.official`."""
+
 BYTES_PER_PIXEL = {"torch": 5_000, "onnxruntime": 9_000, "openvino": 12_000}
 """Memory at work per input pixel, an upper bound for the folded networks at every scale (`Network.bytes_per_pixel`).
 
@@ -79,7 +92,7 @@ class Trained:
 
 
 def trained(model: str | None, scale: int | None, weights_file: Path | None) -> Trained:
-    """Build a network with the weights of a .safetensors file, which names model and scale, or with the shipped ones.
+    """Build a network with the weights of a file (.safetensors names model and scale), or the shipped ones.
 
     ``model`` and ``scale`` as in `load_network`, which see for the errors. Needs PyTorch.
     """
@@ -91,8 +104,13 @@ def trained(model: str | None, scale: int | None, weights_file: Path | None) -> 
         scale = DEFAULT_SCALE if scale is None else scale
         module = build(model, scale=scale, pretrained=True)
         return Trained(module, model, weights.shipped_digests()[f"{model}_x{scale}.safetensors"])
+    if weights_file.suffix.lower() in CHECKPOINTS:
+        return _public(model, scale, weights_file)
     if weights_file.suffix.lower() != ".safetensors":
-        raise UserError(f"{weights_file}: expected weights as .safetensors, which this package writes")
+        raise UserError(
+            f"{weights_file}: expected weights as .safetensors, which this package writes, "
+            f"or {' or '.join(CHECKPOINTS)} of the public MSRN code"
+        )
     made_for = weights.read(weights_file).metadata
     model = made_for.get("model") if model is None else model
     scale = made_for.get("scale") if scale is None else scale
@@ -103,6 +121,18 @@ def trained(model: str | None, scale: int | None, weights_file: Path | None) -> 
     assert isinstance(model, str)
     assert scale is not None
     weights.load_file(module, weights_file, model=model, scale=scale)
+    return Trained(module, model, weights.digest(weights_file))
+
+
+def _public(model: str | None, scale: int | None, weights_file: Path) -> Trained:
+    """A checkpoint of the public MSRN code, which names neither model nor scale: its shapes tell."""
+    from replication import weights
+    from replication.models import build
+    from replication.models.official import load_official, scale_of
+
+    model = "msrn" if model is None else model
+    module = build(model, scale=scale_of(weights_file) if scale is None else scale)
+    load_official(module, weights_file)
     return Trained(module, model, weights.digest(weights_file))
 
 

@@ -1,5 +1,6 @@
 """The runtimes for ONNX files, ONNX Runtime and OpenVINO, each as a `replication.network.Network` without PyTorch."""
 
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -53,8 +54,12 @@ def openvino_network(
     found_scale, radius = _checked_facts(facts, source, model, scale)
     compiled = core.compile_model(network, "CPU", settings)
 
+    own = threading.local()  # a request serves one thread at a time, and answers another that it is busy
+
     def run_openvino(pixels: Batch) -> Batch:
-        output: Batch = compiled(pixels)[0]
+        if not hasattr(own, "request"):
+            own.request = compiled.create_infer_request()
+        output: Batch = own.request.infer([pixels])[0]  # a copy
         return output
 
     return _tried(Network(run_openvino, found_scale, radius, BYTES_PER_PIXEL["openvino"]), source)

@@ -19,23 +19,33 @@ This module does not need PyTorch until the ``torch`` backend is asked for.
 
 import argparse
 import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from math import isqrt
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
+import PIL.Image
 from scipy.ndimage import distance_transform_edt
 from tqdm import tqdm
 
+from replication import sharing
 from replication.backends import BACKENDS, load_network
+from replication.batch import DEFAULT_NAME, Naming, Plan, check_folder, check_space, plan, printable
 from replication.errors import Parser, UserError, run
-from replication.images.photo import SUFFIXES, Pixels, check_writable, has_alpha, kind_of, read_photo, write_photo
-from replication.images.resize import imresize
-from replication.network import DEFAULT_MODEL, DEFAULT_SCALE, Network
+from replication.images.photo import LARGEST, WRITABLE, Pixels, check_writable, has_alpha, read_photo, write_photo
+from replication.images.resize import imresize, imresize_to
+from replication.network import DEFAULT_MODEL, Network, scales_in_words
 
 TILE_MEMORY = 2**30
 """Bytes that the network may use for one tile when ``tile`` is not given."""
+LARGEST_COST = 4
+"""How many times the work of the whole picture its tiles may be: small tiles compute little but their overlap."""
+
+Picture = TypeVar("Picture", Pixels, PIL.Image.Image)
 
 
 # ---------------------------------------------------------------- tiles
@@ -87,32 +97,40 @@ def _tile_shape(height: int, width: int, network: Network, tile: int | None) -> 
 
 
 def upscale(
-    image: Pixels, network: Network | None = None, *, tile: int | None = None, progress: str | None = None
-) -> Pixels:
-    """Upscale a picture by ``network`` (`load_network()` unless given).
+    image: Picture, network: Network | None = None, *, tile: int | None = None, progress: str | None = None
+) -> Picture:
+    """Upscale a picture by ``network`` (that of `load_network()` unless given, loaded once).
 
-    ``image``: uint8 in 0..255 or uint16 in 0..65535; (H, W) grey, (H, W, 2) grey and alpha, (H, W, 3) RGB, or
-    (H, W, 4) RGB and straight alpha. Returns the same kind, ``scale`` times larger, rounded and clipped. Grey goes
-    through the network as three equal channels and is the mean of the three results. ``tile``: side in pixels of what
-    the network sees at once, overlap included; None: as large as `TILE_MEMORY` allows. ``progress``: label of a
-    progress bar over the tiles. Raises UserError for another kind of array and for a tile too small for the overlap.
+    ``image``: uint8 in 0..255 or uint16 in 0..65535 in any byte order; (H, W) or (H, W, 1) grey, (H, W, 2) grey and
+    alpha, (H, W, 3) RGB, or (H, W, 4) RGB and straight alpha; or one of Pillow's. Returns the same kind (in the
+    machine's byte order), ``scale`` times larger, rounded and clipped. Grey goes through the network as three equal
+    channels and is the mean of the three results. ``tile``: side in pixels of what the network sees at once, overlap
+    included; None: as large as `TILE_MEMORY` allows. ``progress``: label of a progress bar over the tiles. Raises
+    UserError for another kind of array, for a tile too small for the overlap, and for tiles that would cost more than
+    `LARGEST_COST` times the whole picture.
 
     >>> upscale(np.zeros((5, 7, 3), np.uint8)).shape
     (20, 28, 3)
     """
-    if image.dtype not in (np.uint8, np.uint16):
+    if isinstance(image, PIL.Image.Image):
+        return PIL.Image.fromarray(upscale(_pixels_of(image), network, tile=tile, progress=progress))
+    image = np.asarray(image)
+    if image.dtype.newbyteorder("=") not in (np.uint8, np.uint16):
         raise UserError(f"upscale: expected uint8 or uint16, got {image.dtype}")
-    if 0 in image.shape or not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] in (2, 3, 4))):
-        raise UserError(f"upscale: expected non-empty (H, W) or (H, W, 2, 3 or 4), got shape {image.shape}")
-    network = network or load_network()
+    if 0 in image.shape or not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] in (1, 2, 3, 4))):
+        raise UserError(f"upscale: expected non-empty (H, W) or (H, W, 1, 2, 3 or 4), got shape {image.shape}")
+    image = image.astype(image.dtype.newbyteorder("="), copy=False)
+    network = network or _default_network()
     height, width = image.shape[:2]
     scale = network.scale
     tile_height, tile_width = _tile_shape(height, width, network, tile)
     rows = windows(height, tile_height, network.radius)
     columns = windows(width, tile_width, network.radius)
+    if tile is not None:
+        _check_cost(height, width, rows, columns, network, tile)
     source = _without_hidden_colors(image) if has_alpha(image) else image
     result = np.empty((scale * height, scale * width, *image.shape[2:]), image.dtype)
-    with tqdm(total=len(rows) * len(columns), desc=progress, unit="tile", disable=progress is None) as bar:
+    with tqdm(total=len(rows) * len(columns), desc=progress, unit="tile", disable=progress is None, leave=False) as bar:
         for row in rows:
             for column in columns:
                 part = _upscaled(source[row.start : row.stop, column.start : column.stop], network)
@@ -122,6 +140,37 @@ def upscale(
                 ]
                 bar.update()
     return result
+
+
+@cache
+def _default_network() -> Network:
+    return load_network()
+
+
+def _pixels_of(picture: PIL.Image.Image) -> Pixels:
+    """The pixels of one of Pillow's pictures, as grey or RGB, with alpha where it has transparency."""
+    if picture.mode.startswith("I;16"):
+        return np.array(picture)
+    if picture.mode in ("F", "I", "LAB", "HSV"):
+        raise UserError(f"upscale: expected a picture of 8 bits per channel or I;16, got mode {picture.mode}")
+    mode = "L" if picture.mode in ("1", "L", "LA", "La") else "RGB"
+    if picture.has_transparency_data:
+        mode = {"L": "LA", "RGB": "RGBA"}[mode]
+    return np.array(picture.convert(mode))
+
+
+def _check_cost(
+    height: int, width: int, rows: list[Window], columns: list[Window], network: Network, tile: int
+) -> None:
+    """Raise UserError when tiles of the asked size would cost far more than the whole picture at once."""
+    seen = sum(row.stop - row.start for row in rows) * sum(column.stop - column.start for column in columns)
+    cost = seen / (height * width)
+    if cost > LARGEST_COST:
+        raise UserError(
+            f"tile: {tile} pixels make {len(rows) * len(columns):,} tiles of a picture of {width}x{height}, and cost "
+            f"{cost:.0f} times the whole, because each repeats {network.radius} pixels on every side; "
+            f"expected {LARGEST_COST} times at most: {4 * network.radius} pixels or more are enough, or auto"
+        )
 
 
 def _upscaled(image: Pixels, network: Network) -> Pixels:
@@ -151,84 +200,93 @@ def _without_hidden_colors(image: Pixels) -> Pixels:
     return filled
 
 
-# ---------------------------------------------------------------- command
+@dataclass(frozen=True)
+class Size:
+    """What a result measures: ``factor`` times the picture, or the largest that fits into ``box`` (width, height).
+
+    Neither: what the network gives. Another size is made of that by `imresize_to`.
+    """
+
+    factor: float | None = None
+    box: tuple[int, int] | None = None
+
+    def words(self, scale: int) -> str:
+        """As part of a name: ``x4`` or ``1920x1080``."""
+        if self.box is not None:
+            return f"{self.box[0]}x{self.box[1]}"
+        return f"x{scale if self.factor is None else self.factor:g}"
+
+    def of(self, height: int, width: int, scale: int) -> tuple[int, int]:
+        """Height and width of the result for a picture of ``height`` x ``width``."""
+        factor = scale if self.factor is None else self.factor
+        if self.box is not None:
+            factor = min(self.box[0] / width, self.box[1] / height)
+        return max(1, round(height * factor)), max(1, round(width * factor))
 
 
-def upscale_file(source: Path, target: Path, network: Network, *, tile: int | None = None) -> tuple[str, ...]:
+@dataclass(frozen=True)
+class Options:
+    """How every picture of a batch is upscaled and written."""
+
+    size: Size = Size()
+    tile: int | None = None
+    quality: int = 95
+    quiet: bool = False
+
+
+def _resized(pixels: Pixels, height: int, width: int) -> Pixels:
+    """``pixels`` in another size, channel by channel, which bounds the memory; rounded and clipped."""
+    if pixels.shape[:2] == (height, width):
+        return pixels
+    highest = np.iinfo(pixels.dtype).max
+    planes = pixels.reshape(*pixels.shape[:2], -1)
+    result = np.empty((height, width, planes.shape[2]), pixels.dtype)
+    for channel in range(planes.shape[2]):
+        plane = imresize_to(planes[..., channel].astype(np.float32), height, width)
+        result[..., channel] = np.clip(np.rint(plane), 0, highest)
+    return result.reshape(height, width, *pixels.shape[2:])
+
+
+def upscale_file(source: Path, target: Path, network: Network, options: Options | None = None) -> tuple[str, ...]:
     """Upscale one file into another and return what had to be changed on the way, in words.
 
     The colour profile is kept. Raises UserError naming the file that cannot be read or written; before the network
     runs where that can be known. ``target`` is written whole or not at all.
     """
+    options = options or Options()
     photo = read_photo(source)
-    check_writable(target, photo, scale=network.scale)
+    height, width = photo.pixels.shape[:2]
+    new_height, new_width = options.size.of(height, width, network.scale)
+    _check_target(target, photo.pixels, new_height, new_width)
+    check_writable(target, photo)
     try:
-        pixels = upscale(photo.pixels, network, tile=tile, progress=source.name)
-        write_photo(target, replace(photo, pixels=pixels))
-    except MemoryError as error:
-        height, width = photo.pixels.shape[:2]
+        pixels, notes = photo.pixels, photo.notes
+        if new_height > height or new_width > width:
+            label = None if options.quiet else printable(source.name)
+            pixels = upscale(pixels, network, tile=options.tile, progress=label)
+        else:
+            notes = (*notes, "no larger than it was: resized without the network")
+        pixels = _resized(pixels, new_height, new_width)
+        write_photo(target, replace(photo, pixels=pixels), quality=options.quality)
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "alloc" not in str(error):  # PyTorch's way to say so
+            raise
         raise UserError(f"{source}: {width}x{height} pixels at x{network.scale} do not fit into memory") from error
-    return photo.notes
+    return notes
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What to do: pairs of source and target, and what was seen in a folder and left out, in words."""
-
-    pairs: list[tuple[Path, Path]]
-    left_out: list[str]
-    batch: bool
-
-
-def plan(sources: Sequence[Path], output: Path | None, scale: int) -> Plan:
-    """Find the pictures in ``sources`` (files and folders) and name their targets.
-
-    A target is ``output`` when that is a file's name and there is one source, else ``<name>_x<scale>.png`` in the
-    folder ``output`` or beside its source. Of a folder, files whose names end in ``_x<scale>`` are left out: results of
-    an earlier run. Raises UserError for a source that does not exist, for no pictures at all, and for two pictures with
-    one target.
-    """
-    batch = len(sources) > 1 or sources[0].is_dir()
-    into_file = output is not None and not output.is_dir() and output.suffix != ""
-    if into_file and output is not None:
-        if batch:
-            raise UserError(f"{output}: expected a folder for several pictures, got the name of a file")
-        kind_of(output)
-    files, left_out = _pictures(sources, f"_x{scale}")
-    pairs: list[tuple[Path, Path]] = []
-    taken: dict[Path, Path] = {}
-    for file in files:
-        target = (output if output and not into_file else file.parent) / f"{file.stem}_x{scale}.png"
-        if into_file and output is not None:
-            target = output
-        if target in taken:
-            raise UserError(f"{taken[target]} and {file} would both become {target}: give them one at a time")
-        taken[target] = file
-        pairs.append((file, target))
-    return Plan(pairs, left_out, batch)
+def _check_target(target: Path, pixels: Pixels, height: int, width: int) -> None:
+    """Raise UserError when a result of that size does not fit its format or its disk."""
+    kind = WRITABLE.get(target.suffix.lower(), "")
+    if max(height, width) > LARGEST.get(kind, max(height, width)):
+        raise UserError(
+            f"cannot write {target}: {kind} takes sides of up to {LARGEST[kind]} pixels, not {width}x{height}"
+        )
+    size = height * width * pixels[0, 0].nbytes
+    check_space(target, size // 4 if kind in LARGEST else size)
 
 
-def _pictures(sources: Sequence[Path], result_ending: str) -> tuple[list[Path], list[str]]:
-    """The picture files that ``sources`` stand for, and what was left out of folders, in words."""
-    files: list[Path] = []
-    left_out = []
-    for source in dict.fromkeys(sources):
-        if not source.is_dir():
-            files.append(source)
-            continue
-        inside = sorted(path for path in source.iterdir() if path.is_file() and not path.name.startswith("."))
-        pictures = [path for path in inside if path.suffix.lower() in SUFFIXES]
-        found = [path for path in pictures if not path.stem.endswith(result_ending)]
-        if not found:
-            raise UserError(f"{source}: expected a folder with pictures, found none among {len(inside)} files")
-        files += found
-        for count, what in (
-            (len(inside) - len(pictures), "not named as a picture"),
-            (len(pictures) - len(found), f"named as a result ({result_ending})"),
-        ):
-            if count:
-                left_out.append(f"{source}: left out {count} file{'s' if count > 1 else ''} {what}")
-    return list(dict.fromkeys(files)), left_out
+# ---------------------------------------------------------------- command
 
 
 def parser() -> Parser:
@@ -239,30 +297,51 @@ def parser() -> Parser:
             "Upscale pictures of any kind: grey, colour, palette, transparency, 8 or 16 bits, CMYK. Orientation is\n"
             "applied and the colour profile kept. Large pictures are computed in overlapping tiles without seams.\n"
             "A picture that cannot be used is one line, and the others go on; the exit status is then 1 (2 if it was\n"
-            "the only one given). JPEG and WebP are written at quality 95; PNG and TIFF are lossless."
+            "the only one given). PNG and TIFF are lossless."
         ),
         epilog=(
             "examples:\n"
             "  python -m replication.upscale photo.jpg                      makes photo_x4.png beside it\n"
             "  python -m replication.upscale photo.jpg -o large.tif\n"
             "  python -m replication.upscale holiday/ -o holiday_large/     every picture in the folder\n"
-            "  python -m replication.upscale photo.jpg --backend onnxruntime     exports the network for the occasion\n"
+            "  python -m replication.upscale holiday/ -r -o large/ --format jpg --quality 90\n"
+            "  python -m replication.upscale photo.jpg --to 1920x1080       the largest that fits into that\n"
+            "  python -m replication.upscale - < photo.jpg > large.png      standard input and output\n"
+            "  python -m replication.upscale photo.jpg --backend onnxruntime     exports the network once\n"
             "  python -m replication.upscale photo.jpg --backend onnxruntime --weights smsrn_x4.onnx\n"
+            "  torchrun --nproc-per-node 2 -m replication.upscale holiday/ -o large/     shared by two processes\n"
         ),
     )
-    result.add_argument("picture", nargs="+", type=Path, help="files or folders (not searched below their first level)")
+    result.add_argument("picture", nargs="+", type=Path, help="files or folders, or - for standard input")
     result.add_argument(
-        "-o", "--output", type=Path, metavar="PATH", help="file or folder (default: <name>_x<scale>.png beside each)"
+        "-o", "--output", type=Path, metavar="PATH",
+        help="file or folder, or - for standard output (default: beside each picture; for standard input, -)",
+    )  # fmt: skip
+    result.add_argument("-r", "--recursive", action="store_true", help="look into folders below, and mirror them")
+    result.add_argument("--format", choices=[name.removeprefix(".") for name in WRITABLE], help="default: png")
+    result.add_argument(
+        "--quality", type=int, metavar="N", default=95, help="of JPEG and WebP, 1 to 100 (default: %(default)s)"
     )
+    result.add_argument(
+        "--name", metavar="PATTERN", default=DEFAULT_NAME,
+        help="of results, without the ending; fields: {name}, {suffix} of the picture, {size} (default: %(default)s)",
+    )  # fmt: skip
+    size = result.add_mutually_exclusive_group()
+    size.add_argument(
+        "--factor", type=_factor, metavar="F",
+        help="any factor: the network's result, resized by exact bicubic interpolation (default: the network's)",
+    )  # fmt: skip
+    size.add_argument("--to", type=_box, metavar="WxH", help="the largest size that fits into W x H pixels, likewise")
     result.add_argument("--model", metavar="NAME", help=f"smsrn or msrn (default: {DEFAULT_MODEL}, or what FILE holds)")
-    result.add_argument(
-        "--scale", type=int, metavar="N", help=f"2, 3, 4 or 8 (default: {DEFAULT_SCALE}, or what FILE holds)"
-    )
+    result.add_argument("--scale", type=int, metavar="N", help=f"of the network: {scales_in_words()}")
     result.add_argument(
         "--weights",
         type=Path,
         metavar="FILE",
-        help=".safetensors, or .onnx for the other backends (see replication.export); default: the shipped ones",
+        help=(
+            ".safetensors, .pt of the public MSRN code, or .onnx for the other backends (see replication.export); "
+            "default: the shipped ones"
+        ),
     )
     result.add_argument("--backend", choices=list(BACKENDS), default="torch", help="default: %(default)s")
     result.add_argument(
@@ -270,9 +349,14 @@ def parser() -> Parser:
         type=_tile,
         metavar="auto|N",
         default="auto",
-        help=f"side of a tile in pixels, or what fits {TILE_MEMORY / 2**30:g} GiB (default: %(default)s)",
+        help=(
+            f"side of a tile in pixels, or what fits {TILE_MEMORY / 2**30:g} GiB (default: %(default)s). Tiles overlap "
+            f"by 36 pixels on every side, so those below 144 cost more than {LARGEST_COST} times the whole of a large "
+            "picture and are refused"
+        ),
     )
-    result.add_argument("--force", action="store_true", help="replace results that exist")
+    result.add_argument("--force", action="store_true", help="replace results that exist (never a picture given)")
+    result.add_argument("-q", "--quiet", action="store_true", help="say nothing but what went wrong")
     result.add_argument("--threads", type=int, metavar="N", help="processor threads (default: the backend's choice)")
     return result
 
@@ -286,9 +370,40 @@ def _tile(text: str) -> int | None:
         raise argparse.ArgumentTypeError(f"expected auto or a number of pixels, got {text!r}") from None
 
 
+def _factor(text: str) -> float:
+    try:
+        factor = float(text)
+    except ValueError:
+        factor = 0.0
+    if not 0 < factor <= 64:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, at most 64, got {text!r}")
+    return factor
+
+
+def _box(text: str) -> tuple[int, int]:
+    width, _, height = text.lower().partition("x")
+    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+        raise argparse.ArgumentTypeError(f"expected width and height in pixels, such as 1920x1080, got {text!r}")
+    return int(width), int(height)
+
+
+STANDARD = Path("-")
+
+
 def main(argv: Sequence[str] | None = None) -> int | None:
     """Run the command line; see `parser`."""
     arguments = parser().parse_args(argv)
+    if not 1 <= arguments.quality <= 100:
+        raise UserError(f"--quality: expected 1 to 100, got {arguments.quality}")
+    piped = STANDARD in arguments.picture or arguments.output == STANDARD
+    if piped and len(arguments.picture) > 1:
+        raise UserError("-: expected one picture from standard input or to standard output")
+    for source in arguments.picture[: 1 if len(arguments.picture) == 1 else 0]:
+        if source != STANDARD and not source.exists():  # known before the network is loaded
+            raise UserError(f"cannot read the image {source}: no such file or folder")
+    if arguments.output not in (None, STANDARD):
+        check_folder(arguments.output if arguments.output.is_dir() else arguments.output.parent)
+    team = sharing.join()
     network = load_network(
         arguments.model,
         scale=arguments.scale,
@@ -297,31 +412,95 @@ def main(argv: Sequence[str] | None = None) -> int | None:
         threads=arguments.threads,
     )
     _tile_shape(1, 1, network, arguments.tile)  # a tile too small for the overlap is no picture's fault
-    todo = plan(arguments.picture, arguments.output, network.scale)
-    for line in todo.left_out:
-        print(line)
-    done, existing, failed = 0, 0, 0
-    for source, target in todo.pairs:
-        try:
-            if target.exists() and not arguments.force:
-                if not todo.batch:
-                    raise UserError(f"{target} exists already: --force replaces it")
-                existing += 1
-                continue
-            notes = upscale_file(source, target, network, tile=arguments.tile)
-        except UserError as error:
-            if not todo.batch:
-                raise
-            failed += 1
-            print(f"error: {error}", file=sys.stderr)
-        else:
-            done += 1
-            print(f"{source} -> {target}" + "".join(f" ({note})" for note in notes))
-    if todo.batch:
-        summary = f"{done} of {len(todo.pairs)} pictures upscaled"
-        summary += f"; {existing} had a result already (--force replaces it)" if existing else ""
-        print(summary + (f"; {failed} failed, see above" if failed else ""))
+    size = Size(arguments.factor, arguments.to)
+    options = Options(size, arguments.tile, arguments.quality, arguments.quiet)
+    suffix = f".{arguments.format or 'png'}"
+    if piped:
+        _upscale_piped(arguments.picture[0], arguments.output, suffix, network, options, force=arguments.force)
+        return None
+    naming = Naming(size.words(network.scale), arguments.name, suffix)
+    todo = plan(arguments.picture, arguments.output, naming, recursive=arguments.recursive)
+    if arguments.format and not todo.batch and todo.pairs[0][1].suffix.lower() != suffix:
+        raise UserError(f"{todo.pairs[0][1]}: its ending contradicts --format {arguments.format}")
+    if team.leads:
+        for line in () if arguments.quiet else todo.left_out:
+            print(printable(line))
+        for line in todo.problems:
+            print(f"error: {printable(line)}", file=sys.stderr)
+    counts = _run(todo, team.share(todo.pairs), network, options, force=arguments.force)
+    sys.stdout.flush()
+    counts = Counts(*map(sum, zip(*team.gathered(counts.all()), strict=True)))
+    failed = counts.failed + len(todo.problems)
+    if todo.batch and team.leads and not arguments.quiet:
+        summary = f"{counts.done} of {len(todo.pairs) + len(todo.problems)} pictures upscaled"
+        summary += f"; {counts.existing} had a result already (--force replaces it)" if counts.existing else ""
+        print(summary + (f"; {failed} failed, see above" if failed else ""), flush=True)
+    team.dismiss()
     return 1 if failed else None
+
+
+@dataclass
+class Counts:
+    """What became of the pictures."""
+
+    done: int = 0
+    existing: int = 0
+    failed: int = 0
+
+    def all(self) -> tuple[int, int, int]:
+        """As numbers that can be added up."""
+        return self.done, self.existing, self.failed
+
+
+def _run(todo: Plan, pairs: list[tuple[Path, Path]], network: Network, options: Options, *, force: bool) -> Counts:
+    """Upscale ``pairs`` one after another; of a batch, whatever is wrong with one is a line, and the others go on."""
+    counts = Counts()
+    with tqdm(total=len(pairs), unit="picture", disable=options.quiet or not todo.batch) as bar:
+        for source, target in pairs:
+            try:
+                if target.exists() and not force:
+                    if not todo.batch:
+                        raise UserError(f"{target} exists already: --force replaces it")
+                    counts.existing += 1
+                    continue
+                notes = upscale_file(source, target, network, options)
+            except Exception as error:
+                if not todo.batch:
+                    raise
+                counts.failed += 1
+                words = str(error) if isinstance(error, UserError) else f"{source}: {type(error).__name__}: {error}"
+                tqdm.write(f"error: {printable(words)}", file=sys.stderr)
+            else:
+                counts.done += 1
+                if not options.quiet:
+                    line = f"{source} -> {target}" + "".join(f" ({note})" for note in notes)
+                    tqdm.write(printable(line), file=sys.stdout)
+            finally:
+                bar.update()
+    return counts
+
+
+def _upscale_piped(
+    source: Path, output: Path | None, suffix: str, network: Network, options: Options, *, force: bool
+) -> None:
+    """Upscale one picture from standard input, to standard output, or both; nothing is written before it is done."""
+    with tempfile.TemporaryDirectory() as folder:
+        read, written = source, Path(folder, f"result{suffix}")
+        if source == STANDARD:
+            read = Path(folder, "standard input")
+            read.write_bytes(sys.stdin.buffer.read())
+        if output not in (None, STANDARD):
+            assert output is not None
+            written = output / f"standard_input{suffix}" if output.is_dir() else output
+            if written.exists() and not force:
+                raise UserError(f"{written} exists already: --force replaces it")
+        try:
+            upscale_file(read, written, network, options)
+        except UserError as error:
+            raise UserError(str(error).replace(f"{folder}/", "").replace(f"{folder}\\", "")) from error
+        if output in (None, STANDARD):
+            sys.stdout.buffer.write(written.read_bytes())
+            sys.stdout.buffer.flush()
 
 
 if __name__ == "__main__":

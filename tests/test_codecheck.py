@@ -1,4 +1,4 @@
-"""codecheck.yml names files that exist and that artefacts write: all that stands for what the paper shows."""
+"""codecheck.yml names files that exist and are artefacts, and all that stand for the paper's tables and figures."""
 
 import re
 from pathlib import Path

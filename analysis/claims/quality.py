@@ -39,8 +39,8 @@ def average(model: str, metric: str) -> Callable[[Sources], Finding]:
     return recompute
 
 
-def kept(metric: str, in_text: bool) -> Callable[[Sources], Finding]:
-    """SMSRN's mean in percent of MSRN's; ``in_text``: said of the experiment, not just written into the table."""
+def kept(metric: str) -> Callable[[Sources], Finding]:
+    """SMSRN's mean in percent of MSRN's. Text and table say the same, so they are judged alike."""
 
     def recompute(sources: Sources) -> Finding:
         value = in_percent(quotient(mean(cells("smsrn", metric)), mean(cells("msrn", metric))))
@@ -48,12 +48,10 @@ def kept(metric: str, in_text: bool) -> Callable[[Sources], Finding]:
         averages = getattr(in_paper.smsrn.average, metric) / getattr(in_paper.msrn.average, metric)
         reason = (
             f"From the means of the four printed values {float(value.best):.4f} %, from the two printed averages "
-            f"{100 * averages:.4f} %. The printed digits allow {float(value.low):.2f} to {float(value.high):.2f} %."
+            f"{100 * averages:.4f} %. The printed digits allow {float(value.low):.2f} to {float(value.high):.2f} %. "
+            f"{measured_kept(sources, metric)}"
         )
-        scope = ""
-        if in_text:
-            reason += " " + measured_kept(sources, metric)
-            scope = "arithmetic on the paper's own Table 1, whose values are claims of their own"
+        scope = "arithmetic on the paper's own Table 1, whose values are claims of their own"
         return Finding({f"SMSRN's {metric.upper()}, % of MSRN's": value}, reason, scope)
 
     return recompute

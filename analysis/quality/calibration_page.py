@@ -73,23 +73,31 @@ SCORES = (
 
 NOTES = {
     ("PAN", "B100"): (
-        "PAN on B100: its log gives 0.006 dB less than is measured here, while its values on Set5 and Set14 and IMDN's "
-        "on B100 come out with the same code and images. Its LR images of this set seem to have been made otherwise; "
-        "how is not known. Tried, as the change of PSNR: LR images made from the whole picture of 481x321 before it is "
-        "cropped (+0.001 dB, mean of 59 images), rounded once and not after each pass (+0.0003, 10 images), columns "
-        "before rows (0.0000, 10 images). None lowers it."
+        "PAN on B100: the HR images here are the usual ones, recognised by their pixels, so the LR images of this set "
+        "in PAN's log may have been made otherwise; how is not known here. Tried, and none lowers the value: LR images "
+        "made before the pictures are cropped to a multiple of 4, rounded once and not after each pass, columns before "
+        "rows."
     ),
     ("CARN-M", "Set5"): (
         "CARN-M on Set5: its paper prints more than its public weights give; torchSR, which evaluated them again, has "
-        "31.88 dB (Coloquinte/torchSR@64321b8, README), which is what is measured here."
+        "31.88 dB (Coloquinte/torchSR@64321b8, README)."
     ),
 }
 """What is known about values that do not come out; shown only where they do not."""
 
 
+def elsewhere(facts: Calibrated, odd: Comparison) -> str:
+    """On which of the other recorded sets the network of ``odd`` does agree; nothing is said of sets not measured."""
+    others = [one for one in facts.comparisons if one.name == odd.name and one.benchmark != odd.benchmark]
+    agreeing = [one.benchmark for one in others if one.agrees]
+    return f"Other sets on which {odd.name} agrees: {', '.join(agreeing) or 'none'} (of {len(others)} recorded)."
+
+
 def markdown(facts: Calibrated) -> str:
     """The page."""
-    notes = [text for key, text in NOTES.items() if (one := facts.of(*key)) and not one.agrees]
+    notes = [
+        f"{text} {elsewhere(facts, one)}" for key, text in NOTES.items() if (one := facts.of(*key)) and not one.agrees
+    ]
     parts = [
         "# Calibration: networks that others trained",
         wrap(

@@ -55,8 +55,8 @@ def conclusion(ranking: Ranking | None) -> str:
     by_channel = [f"{words(one.combination)}: {one.distance:.4f}" for one in ranking.ssim_by_channel]
     channel, other = title(str(ranking.ssim[0].combination[0])), ranking.other_window
     return (
-        f"PSNR: the nearest combinations, equal within the {RETRAINED} dB by which two trainings of one network "
-        f"differ, are on {fits}; border and rounding move less than that. Too far from the paper: "
+        f"PSNR: the nearest combinations, equal within the {RETRAINED} dB that the paper's MSRN is from its "
+        f"authors' at most, are on {fits}; border and rounding move less than that. Too far from the paper: "
         f"{'; '.join(excluded) or 'none'}. SSIM, distance from the paper's difference by channel: "
         f"{'; '.join(by_channel)}; the literature's own protocol: {ranking.literature.distance:.4f}. With the "
         f"{other.combination[2]} window {channel} is {other.distance:.4f} away. So the paper's PSNR fits {fits}, and "

@@ -197,6 +197,18 @@ def weights_text(facts: Measurements) -> list[str]:
     return items
 
 
+def warning(facts: Measurements) -> str:
+    """A sentence where the shipped weights were not trained alike; empty where they were."""
+    msrn, smsrn = facts.trainings["msrn"], facts.trainings["smsrn"]
+    if not msrn or not smsrn or not differing_conditions(msrn, smsrn):
+        return ""
+    return (
+        f"**The shipped weights were trained for different lengths (MSRN {msrn.get('step', '?')} steps, SMSRN "
+        f"{smsrn.get('step', '?')}), so the measured differences here do not say what separability costs: "
+        "[the ladder](training_ladder.md) compares equal trainings.**"
+    )
+
+
 SHORT_RUNS = (
     "- **Both runs are short**: what SMSRN loses here against MSRN is what it loses after so few steps. Trained to the "
     "end, it may lose more or less."
@@ -248,6 +260,7 @@ def markdown(facts: Measurements) -> str:
         "code on which the paper's MSRN is built; [calibration](calibration.md) shows that published values come out "
         "under it.",
         _markdown_table(paper_table(facts)),
+        warning(facts),
         "## What the separable convolution costs",
         "PSNR on luma under `public_code`; in brackets the 95 % interval of a bootstrap over the images, which says "
         "nothing of seeds. The paper's percentages are recomputed from its printed per-set values; SSIM on luma is "
@@ -274,7 +287,7 @@ def markdown(facts: Measurements) -> str:
         "Every measured value comes from these files in `records/`, where it stands per image.",
         _markdown_table(records_table(rows), numbers=("images", "s/image")),
     ]
-    return "\n\n".join(part.strip() for part in parts) + "\n"
+    return "\n\n".join(part.strip() for part in parts if part.strip()) + "\n"
 
 
 def _markdown_table(rows: list[list[str]], numbers: Sequence[str] | None = None) -> str:

@@ -230,10 +230,10 @@ def check_writable(path: Path, photo: Photo, *, scale: int = 1) -> None:
         )
 
 
-def write_photo(path: Path, photo: Photo) -> None:
+def write_photo(path: Path, photo: Photo, *, quality: int = 95) -> None:
     """Write a picture in the format of ``path``'s suffix, with its colour profile, atomically.
 
-    PNG and TIFF are lossless (TIFF with deflate compression); JPEG and WebP are written at quality 95, JPEG without
+    PNG and TIFF are lossless (TIFF with deflate compression); JPEG and WebP are written at ``quality``, JPEG without
     chroma subsampling. Raises UserError as `check_writable` does, and when the file cannot be written.
     """
     check_writable(path, photo)
@@ -246,7 +246,7 @@ def write_photo(path: Path, photo: Photo) -> None:
         elif kind == "PNG":
             PIL.Image.fromarray(pixels).save(temporary, kind, icc_profile=profile)
         else:
-            PIL.Image.fromarray(pixels).save(temporary, kind, quality=95, icc_profile=profile, subsampling=0)
+            PIL.Image.fromarray(pixels).save(temporary, kind, quality=quality, icc_profile=profile, subsampling=0)
 
 
 def _write_tiff(path: Path, pixels: Pixels, profile: bytes | None) -> None:

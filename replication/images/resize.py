@@ -22,9 +22,8 @@ def cubic(x: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(x <= 1, near, np.where(x <= 2, far, 0.0))
 
 
-def _contributions(size: int, scale: float) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+def _contributions(size: int, scale: float, out_size: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """Which input samples make each output sample, and how much: two arrays (output size, samples per output)."""
-    out_size = ceil(size * scale)
     stretch = min(scale, 1.0)  # below 1 the kernel is widened: that is the antialiasing
     support = 4.0 / stretch
     # Centre of each output sample in 0-based input coordinates: pixel centres lie at half-integers of the area.
@@ -40,9 +39,11 @@ def _contributions(size: int, scale: float) -> tuple[NDArray[np.intp], NDArray[n
     return samples[:, used], weights[:, used]
 
 
-def _resize_rows(image: Array, scale: float) -> Array:
+def _resize_rows(image: Array, scale: float, out_size: int | None = None) -> Array:
     """Resize along axis 0. uint8 is rounded (half up) and clipped back to uint8, as MATLAB does after each pass."""
-    samples, weights = _contributions(image.shape[0], scale)
+    samples, weights = _contributions(
+        image.shape[0], scale, ceil(image.shape[0] * scale) if out_size is None else out_size
+    )
     shape = (-1,) + (1,) * (image.ndim - 1)
     values = image.astype(np.float64)
     total = np.zeros((len(samples), *image.shape[1:]))
@@ -72,6 +73,18 @@ def imresize(image: Array, scale: float) -> Array:
         raise ArgumentError(f"imresize: expected a finite scale above 0, got {scale}")
     rows = _resize_rows(image, scale)
     return _resize_rows(rows.swapaxes(0, 1), scale).swapaxes(0, 1)
+
+
+def imresize_to(image: Array, height: int, width: int) -> Array:
+    """Resize as MATLAB's ``imresize(image, [height width], 'bicubic')`` does: each axis by its own scale.
+
+    ``image``: as for `imresize`. Raises ArgumentError for a size below 1 and as `imresize` does.
+    """
+    if height < 1 or width < 1:
+        raise ArgumentError(f"imresize_to: expected a size of at least 1x1, got {height}x{width}")
+    imresize(image[:1, :1], 1)  # refuses what it cannot resize
+    rows = _resize_rows(image, height / image.shape[0], height)
+    return _resize_rows(rows.swapaxes(0, 1), width / image.shape[1], width).swapaxes(0, 1)
 
 
 def crop_to_multiple(image: Array, multiple: int) -> Array:

@@ -14,9 +14,17 @@ from replication.errors import DamagedFileError
 from replication.models.msrn import DIV2K_MEAN
 from replication.models.zoo import NETWORKS
 
+WRAPPERS = ("state_dict", "params_ema", "params", "model_state_dict", "model", "net")
+"""Keys under which training codes put the parameters, the one to prefer first."""
+PREFIXES = ("module.", "model.", "net.")
+"""What wrappers such as ``DataParallel`` put before every name."""
+
 
 def read(path: Path) -> dict[str, Tensor]:
-    """The parameters in a checkpoint by their names there. Raises DamagedFileError naming another kind of file."""
+    """The parameters in a ``.pt`` or ``.pth`` file by their bare names: out of `WRAPPERS`, without `PREFIXES`.
+
+    The file is unpickled as plain tensors only (``weights_only=True``). Raises DamagedFileError naming the file.
+    """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
@@ -26,11 +34,29 @@ def read(path: Path) -> dict[str, Tensor]:
             f"{path}: expected a checkpoint of plain tensors written by torch.save, "
             f"got a file that is damaged or holds something else ({type(error).__name__})"
         ) from error
-    if not isinstance(state, dict) or not all(
-        isinstance(name, str) and isinstance(value, Tensor) for name, value in state.items()
+    for _ in range(len(WRAPPERS)):  # one may lie in another
+        inside = next((state[key] for key in WRAPPERS if isinstance(state, dict) and key in state), None)
+        if not isinstance(inside, dict):
+            break
+        state = inside
+    if (
+        not isinstance(state, dict)
+        or not state
+        or not all(isinstance(name, str) and isinstance(value, Tensor) for name, value in state.items())
     ):
         raise DamagedFileError(f"{path}: expected a dictionary of parameters by name")
-    return state
+    while (prefix := next((one for one in PREFIXES if all(name.startswith(one) for name in state)), None)) is not None:
+        state = {name.removeprefix(prefix): value for name, value in state.items()}
+    return dict(state)
+
+
+def scale_of(path: Path) -> int:
+    """The scale that the upsampler's shapes in a checkpoint tell. Raises DamagedFileError naming the file."""
+    state = read(path)
+    found = [value for name, value in state.items() if name.startswith("tail.2.") and name.endswith(".weight")]
+    if not found:
+        raise DamagedFileError(f"{path}: parameter 'tail.2.0.weight' is missing")
+    return 3 if len(found[0]) == 9 * 64 else 2 ** len(found)
 
 
 def load_official(module: nn.Module, path: Path) -> None:
@@ -85,9 +111,9 @@ def _imdn() -> Iterator[tuple[str, str]]:
     ends = {"head": "fea_conv", "fuse.0": "c.0", "fuse.2": "LR_conv", "tail.0": "upsampler.0"}
     parts = {**{f"layers.{layer}": f"c{layer + 1}" for layer in range(4)}, "fuse": "c5"}
     parts |= {f"attention.gate.{layer}": f"cca.conv_du.{layer}" for layer in (0, 2)}
-    yield from ((own, f"module.{name}") for own, name in ends.items())
+    yield from ends.items()
     for block in range(6):
-        yield from ((f"blocks.{block}.{own}", f"module.IMDB{block + 1}.{name}") for own, name in parts.items())
+        yield from ((f"blocks.{block}.{own}", f"IMDB{block + 1}.{name}") for own, name in parts.items())
 
 
 def _carn_m() -> Iterator[tuple[str, str]]:

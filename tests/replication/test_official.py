@@ -15,9 +15,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from replication import evaluate
 from replication.errors import UserError
 from replication.models import build
 from replication.models.official import load_official
+from replication.network import trained
 
 UPSAMPLER = {2: {0: 256}, 3: {0: 576}, 4: {0: 256, 2: 256}, 8: {0: 256, 2: 256, 4: 256}}
 MEAN_255 = torch.tensor([0.4488, 0.4371, 0.4040]) * 255
@@ -100,6 +102,22 @@ def test_missing_key(name: str, state_x2: State, tmp_path: Path) -> None:
     state = OrderedDict(state_x2)
     del state[name]
     refused(saved(state, tmp_path), rf"parameter {name!r} is missing")
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4, 8])
+@pytest.mark.parametrize(("key", "prefix"), [("state_dict", "module."), ("params_ema", ""), ("model", "model.module.")])
+def test_wrapped_as_people_have_them(scale: int, key: str, prefix: str, tmp_path: Path) -> None:
+    state = checkpoint(scale)
+    expected = build("msrn", scale=scale)
+    load_official(expected, saved(state, tmp_path))
+    wrapped = {key: {prefix + name: value for name, value in state.items()}, "epoch": 3}
+    found = trained(None, None, saved(wrapped, tmp_path))
+    assert (found.model, found.module.scale) == ("msrn", scale)
+    for name, value in expected.state_dict().items():
+        assert torch.equal(found.module.state_dict()[name], value), name
+    subject = evaluate.subject("msrn", scale, tmp_path / "msrn.pt")
+    assert subject is not None
+    assert subject.weights == found.digest
 
 
 def test_extra_key(state_x2: State, tmp_path: Path) -> None:

@@ -44,6 +44,16 @@ def test_protocols_are_told_apart_on_set14(tmp_path: Path) -> None:
     assert "CARN-M on Set14" in facts.missing
 
 
+def test_a_note_claims_only_sets_that_are_recorded(tmp_path: Path) -> None:
+    save(tmp_path, "PAN", "B100", 27.5977)
+    assert "agrees: none (of 0 recorded)" in calibration_page.markdown(calibrated(tmp_path))
+    save(tmp_path, "PAN", "Set5", 32.1311)
+    save(tmp_path, "PAN", "Set14", 28.6)
+    text = " ".join(calibration_page.markdown(calibrated(tmp_path)).split())
+    assert "agrees: Set5 (of 2 recorded)" in text
+    assert "PAN on Urban100" in text.partition("Published and not recorded")[2]
+
+
 def test_nothing_recorded_concludes_nothing(tmp_path: Path) -> None:
     (path,) = calibration_page.write(tmp_path)
     assert "so nothing is concluded" in path.read_text(encoding="utf-8")

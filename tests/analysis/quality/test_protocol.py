@@ -210,7 +210,7 @@ def test_distance_is_a_root_mean_square() -> None:
     assert ranked["RGB", 0, "Gaussian"].mean("msrn") is None
 
 
-def test_retrained_is_how_far_trainings_of_one_network_are_apart() -> None:
+def test_retrained_is_how_far_published_values_of_one_network_are_apart() -> None:
     rows = [row for row in paper.published() if row.parameters == 6_078_019]
     values = [row.psnr["Set5"] for row in rows]
     assert len(values) == 3

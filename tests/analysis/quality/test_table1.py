@@ -179,7 +179,9 @@ def test_unequal_training_is_said(tmp_path: Path, shipped: dict[str, Path]) -> N
     for (_, model), made in saved.items():
         if model == "msrn":
             records.save(tmp_path, replace(made, training=TRAINING | {"step": 100}))
-    assert "**Not trained alike** (step)" in table1_page.markdown(measurements(tmp_path))
+    page = table1_page.markdown(measurements(tmp_path))
+    assert "**Not trained alike** (step)" in page
+    assert "trained for different lengths" in page
 
 
 def test_the_csv_has_every_value_and_no_claim_about_the_papers_channels(

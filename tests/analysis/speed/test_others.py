@@ -1,6 +1,7 @@
 """Other networks beside ours in time and PSNR: what the page concludes from a record."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -59,12 +60,14 @@ def test_facts(tmp_path: Path) -> None:
     assert list(others.not_timed(RECORD)) == ["RCAN", "EDSR"]
 
 
-def test_measured_psnr_is_shown_beside_the_printed_one() -> None:
-    results = Path(__file__).parents[3] / "results"
-    labels = [(found.label, found.source) for found in others.timed(RECORD, results) if found.model == "smsrn"]
-    assert set(labels) == {
+def test_measured_psnr_is_shown_beside_the_printed_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = SimpleNamespace(mean=lambda metric: {"psnr_y": 31.25}[metric])
+    monkeypatch.setattr(others, "recorded_row", lambda *args: SimpleNamespace(record=record))
+    rows = [found for found in others.timed(RECORD, tmp_path) if found.model == "smsrn"]
+    assert {(found.label, found.source) for found in rows} == {
         (label, source) for label in ("SMSRN", "SMSRN, folded") for source in (others.PRINTED, others.MEASURED)
     }
+    assert {value for found in rows for value in found.psnr.values() if found.source == others.MEASURED} == {31.25}
 
 
 def test_section(tmp_path: Path) -> None:

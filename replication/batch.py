@@ -1,0 +1,208 @@
+"""Plan a batch: which pictures, which results, and every problem that can be known before the first one is upscaled."""
+
+import os
+import shutil
+import string
+import sys
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from replication.errors import UserError
+from replication.images.photo import SUFFIXES, WRITABLE, kind_of
+
+DEFAULT_NAME = "{name}_{size}"
+FIELDS = ("name", "size", "suffix")
+"""What a pattern for names may hold: the source's name, ``x4`` or ``1920x1080``, the source's suffix without a dot."""
+BYTES_PER_NAME = 255
+"""The longest name that the usual file systems take."""
+
+
+@dataclass(frozen=True)
+class Naming:
+    """How a result is called: ``pattern`` filled in (see `FIELDS`), ``suffix`` with its dot, ``size`` in words."""
+
+    size: str
+    pattern: str = DEFAULT_NAME
+    suffix: str = ".png"
+
+    def name_of(self, source: Path) -> str:
+        """The result's name."""
+        values = {"name": source.stem, "size": self.size, "suffix": source.suffix.removeprefix(".").lower()}
+        return self.pattern.format(**values) + self.suffix
+
+    def is_result(self, path: Path) -> bool:
+        """Whether a file in a folder is called as a result of an earlier run is by default."""
+        return path.stem.endswith(f"_{self.size}")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to do: pairs of source and target; what was left out of folders, and what cannot be done, in words."""
+
+    pairs: list[tuple[Path, Path]]
+    left_out: list[str]
+    problems: list[str]
+    batch: bool
+
+
+@dataclass
+class _Found:
+    """The pictures that the sources stand for: each with the folder below which it was found (None: named itself)."""
+
+    files: dict[Path, Path | None] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+def check_pattern(pattern: str, *, batch: bool) -> None:
+    """Raise UserError for a pattern of names with unknown fields, with folders, or alike for all of a batch."""
+    try:
+        fields = {name for _, name, _, _ in string.Formatter().parse(pattern) if name is not None}
+        pattern.format(**dict.fromkeys(FIELDS, "x"))
+    except (ValueError, KeyError, IndexError, AttributeError) as error:
+        names = ", ".join(f"{{{name}}}" for name in FIELDS)
+        raise UserError(f"--name {pattern!r}: expected a pattern with {names} ({error})") from error
+    if not pattern or any(separator in pattern for separator in "/\\\0"):
+        raise UserError(f"--name {pattern!r}: expected a name without folders (--output names the folder)")
+    if batch and "name" not in fields:
+        raise UserError(f"--name {pattern!r}: expected {{name}} in it, or all results would have one name")
+
+
+def check_folder(folder: Path) -> None:
+    """Raise UserError when ``folder``, or the folder that it would be made in, cannot be written."""
+    above = folder
+    while not above.exists() and above.parent != above:
+        above = above.parent
+    if not above.is_dir():
+        raise UserError(f"cannot write into {folder}: {above} is not a folder")
+    try:
+        tempfile.TemporaryFile(
+            dir=above
+        ).close()  # the permissions alone do not tell: the disk may be read-only or full
+    except OSError as error:
+        raise UserError(f"cannot write into {folder}: {error.strerror or error}") from error
+
+
+def check_space(target: Path, needed: int) -> None:
+    """Raise UserError when the disk of ``target`` has less than ``needed`` bytes free."""
+    above = target.parent
+    while not above.exists() and above.parent != above:
+        above = above.parent
+    try:
+        free = shutil.disk_usage(above).free
+    except OSError:
+        return  # what cannot be asked is found out by writing
+    if free < needed:
+        raise UserError(f"cannot write {target}: it may take {needed / 1e6:,.0f} MB, and {free / 1e6:,.0f} MB are free")
+
+
+def plan(sources: Sequence[Path], output: Path | None, naming: Naming, *, recursive: bool = False) -> Plan:
+    """Find the pictures in ``sources`` (files and folders) and name their targets.
+
+    A target is ``output`` when that is a file's name and there is one source, else it is called by ``naming`` and lies
+    in the folder ``output`` or beside its source; ``recursive`` looks into folders below and mirrors them. Of a folder,
+    what is called as a result of an earlier run is left out. What is wrong with one picture of several is a line in
+    ``problems``; raises UserError for what is wrong with all of them, and for the only one.
+    """
+    batch = len(sources) > 1 or sources[0].is_dir()
+    into_file = output is not None and not output.is_dir() and output.suffix.lower() in WRITABLE
+    if output is not None and not output.is_dir() and output.suffix != "" and not batch:
+        kind_of(output)
+        into_file = True
+    if into_file and batch:
+        raise UserError(f"{output}: expected a folder for several pictures, got the name of a file")
+    check_pattern(naming.pattern, batch=batch)
+    found = _pictures(sources, naming, recursive=recursive)
+    wanted: dict[Path, Path] = {}
+    for file, root in found.files.items():
+        folder = file.parent
+        if output is not None and not into_file:
+            folder = output / file.parent.relative_to(root) if root is not None else output
+        wanted[file] = output if into_file and output is not None else folder / naming.name_of(file)
+    pairs = _without_conflicts(wanted, found.problems)
+    if not pairs and (not batch or len(sources) == 1 or not found.files):
+        raise UserError(found.problems[0])
+    for folder in dict.fromkeys(target.parent for _, target in pairs):
+        check_folder(folder)
+    return Plan(pairs, found.left_out, found.problems, batch)
+
+
+def _without_conflicts(wanted: dict[Path, Path], problems: list[str]) -> list[tuple[Path, Path]]:
+    """The pairs that can be done; the others become ``problems``: no result may replace an original or another."""
+    originals = {source.resolve(): source for source in wanted}
+    taken: dict[Path, Path] = {}
+    pairs = []
+    for source, target in wanted.items():
+        original = originals.get(target.resolve())
+        if original is not None:
+            problems.append(f"{source}: its result would replace the original {original}; choose another --name")
+        elif target in taken:
+            problems.append(
+                f"{taken[target]} and {source} would both become {target}: left out the second "
+                f"(--name {{name}}_{{suffix}}_{{size}} or --recursive tells them apart)"
+            )
+        elif len(os.fsencode(target.name)) > BYTES_PER_NAME:
+            problems.append(f"{source}: the name of its result is longer than {BYTES_PER_NAME} bytes; use --name")
+        else:
+            taken[target] = source
+            pairs.append((source, target))
+    return pairs
+
+
+def _pictures(sources: Sequence[Path], naming: Naming, *, recursive: bool) -> _Found:
+    """The picture files that ``sources`` stand for."""
+    found = _Found()
+    for source in dict.fromkeys(sources):
+        if source.is_dir():
+            _look_into(source, found, naming, recursive=recursive)
+        elif source.exists():
+            found.files.setdefault(source, None)
+        else:
+            found.problems.append(f"{source}: no such file or folder")
+    return found
+
+
+def _look_into(source: Path, found: _Found, naming: Naming, *, recursive: bool) -> None:
+    try:
+        inside = list(_files(source, found.problems, recursive=recursive))
+    except OSError as error:
+        found.problems.append(f"{source}: cannot be looked into ({error.strerror or error})")
+        return
+    pictures = [path for path in inside if path.suffix.lower() in SUFFIXES]
+    results = {path.with_name(naming.name_of(path)) for path in pictures}
+    fresh = [path for path in pictures if not naming.is_result(path) and path not in results - {path}]
+    if not fresh:
+        found.problems.append(f"{source}: expected a folder with pictures, found none among {len(inside)} files")
+        return
+    for path in fresh:
+        found.files.setdefault(path, source)
+    for count, what in (
+        (len(inside) - len(pictures), "not named as a picture"),
+        (len(pictures) - len(fresh), f"named as a result (_{naming.size})"),
+    ):
+        if count:
+            found.left_out.append(f"{source}: left out {count} file{'s' if count > 1 else ''} {what}")
+
+
+def _files(folder: Path, problems: list[str], *, recursive: bool) -> Iterable[Path]:
+    """The files of a folder that are not hidden, by name; with those of the folders below when ``recursive``."""
+    if not recursive:
+        yield from sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+        return
+
+    def refused(error: OSError) -> None:
+        problems.append(f"{error.filename}: cannot be looked into ({error.strerror})")
+
+    for place, folders, names in os.walk(folder, onerror=refused):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        paths = (Path(place, name) for name in sorted(names) if not name.startswith("."))
+        yield from (path for path in paths if path.is_file())
+
+
+def printable(text: str) -> str:
+    """``text`` as one line that the console can show: what it cannot is escaped."""
+    escaped = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    return escaped.encode(encoding, "backslashreplace").decode(encoding)

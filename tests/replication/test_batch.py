@@ -1,0 +1,285 @@
+"""Batches go on, lose nothing, say what is wrong before the work, and are shared among processes."""
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import namedtuple
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from replication import batch, upscale
+from replication.errors import UserError
+from replication.images.photo import Photo, read_photo, write_photo
+from replication.network import Batch, Network
+from replication.sharing import Team, join
+
+ROOT = Path(__file__).resolve().parents[2]
+PIXELS = np.random.default_rng(0).integers(0, 256, (12, 20, 3), dtype=np.uint8)
+
+
+def nearest(pixels: Batch) -> Batch:
+    return pixels.repeat(2, axis=2).repeat(2, axis=3)
+
+
+NEAREST = Network(nearest, scale=2, radius=1, bytes_per_pixel=100)
+
+
+@pytest.fixture(autouse=True)
+def fake(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upscale, "load_network", lambda *args, **options: NEAREST)
+
+
+def fill(folder: Path, *names: str) -> None:
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_photo(path, Photo(PIXELS))
+
+
+def listing(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def test_every_problem_is_a_line_and_the_others_are_done(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fill(tmp_path, "one/a.png", "one/a.jpg", "two/a.png", "two/b.png")
+    (tmp_path / "empty").mkdir()
+    sources = [str(tmp_path / name) for name in ("one", "empty", "two", "missing.png")]
+    assert upscale.main([*sources, "-o", str(tmp_path / "out")]) == 1
+    output = capsys.readouterr()
+    assert listing(tmp_path / "out") == ["a_x2.png", "b_x2.png"]
+    errors = [line for line in output.err.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 4
+    for words in ("empty: expected a folder with pictures", "missing.png: no such file", "would both become"):
+        assert any(words in line for line in errors), words
+    assert "2 of 6 pictures upscaled; 4 failed" in output.out
+
+
+def test_recursive_mirrors_folders(tmp_path: Path) -> None:
+    fill(tmp_path, "in/a.png", "in/deep/a.png", "in/deep/er/a.png", "in/.hidden/a.png")
+    assert upscale.main([str(tmp_path / "in"), "-r", "-o", str(tmp_path / "out")]) is None
+    assert listing(tmp_path / "out") == ["a_x2.png", "deep/a_x2.png", "deep/er/a_x2.png"]
+
+
+def test_format_quality_and_names(tmp_path: Path) -> None:
+    fill(tmp_path, "in/a.png", "in/a.jpg")
+    pattern = ["--name", "{name}-{suffix}-{size}"]
+    sizes = []
+    for quality in ("30", "95"):
+        out = tmp_path / quality
+        options = ["-o", str(out), "--format", "jpg", "--quality", quality]
+        assert upscale.main([str(tmp_path / "in"), *options, *pattern]) is None
+        assert listing(out) == ["a-jpg-x2.jpg", "a-png-x2.jpg"]
+        sizes.append((out / "a-png-x2.jpg").stat().st_size)
+    assert sizes[0] < sizes[1]
+    for wrong in ("{what}", "{name", "a/{name}", "same", "{name.x}"):
+        with pytest.raises(UserError, match="--name"):
+            upscale.main([str(tmp_path / "in"), "--name", wrong])
+
+
+@pytest.mark.parametrize(
+    ("options", "size", "name"),
+    [
+        (["--factor", "3"], (60, 36), "a_x3.png"),
+        (["--factor", "1.5"], (30, 18), "a_x1.5.png"),
+        (["--to", "50x50"], (50, 30), "a_50x50.png"),
+        (["--to", "10x50"], (10, 6), "a_10x50.png"),
+    ],
+)
+def test_any_size(tmp_path: Path, options: list[str], size: tuple[int, int], name: str) -> None:
+    write_photo(tmp_path / "a.png", Photo(np.full((12, 20, 3), 77, np.uint8)))
+    assert upscale.main([str(tmp_path / "a.png"), *options]) is None
+    with PIL.Image.open(tmp_path / name) as picture:
+        assert picture.size == size
+        assert picture.getextrema() == ((77, 77),) * 3
+
+
+@pytest.mark.parametrize("options", [["--to", "50"], ["--to", "0x5"], ["--factor", "nan"], ["--factor", "-1"]])
+def test_sizes_that_make_no_sense(options: list[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        upscale.main(["a.png", *options])
+    assert caught.value.code == 2
+
+
+@pytest.mark.parametrize("force", [[], ["--force"]])
+def test_an_original_is_never_replaced(tmp_path: Path, force: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    fill(tmp_path, "a.png")
+    before = (tmp_path / "a.png").read_bytes()
+    for options in (["--name", "{name}"], ["-o", str(tmp_path / "a.png")]):
+        with pytest.raises(UserError, match="would replace the original"):
+            upscale.main([str(tmp_path / "a.png"), *options, *force])
+    assert (tmp_path / "a.png").read_bytes() == before
+
+
+def test_standard_input_and_output(monkeypatch: pytest.MonkeyPatch) -> None:
+    content, result = io.BytesIO(), io.BytesIO()
+    PIL.Image.fromarray(PIXELS).save(content, "PNG")
+    Stream = namedtuple("Stream", "buffer")
+    monkeypatch.setattr(sys, "stdin", Stream(io.BytesIO(content.getvalue())))
+    monkeypatch.setattr(sys, "stdout", Stream(result))
+    assert upscale.main(["-", "-q"]) is None
+    result.seek(0)
+    np.testing.assert_array_equal(np.array(PIL.Image.open(result)), PIXELS.repeat(2, 0).repeat(2, 1))
+    monkeypatch.setattr(sys, "stdin", Stream(io.BytesIO(b"nothing")))
+    with pytest.raises(UserError, match=r"^standard input: expected an image"):
+        upscale.main(["-"])
+
+
+def test_quiet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fill(tmp_path, "a.png", "b.png")
+    assert upscale.main([str(tmp_path), "-q"]) is None
+    assert capsys.readouterr() == ("", "")
+    (tmp_path / "c.png").write_bytes(b"")
+    assert upscale.main([str(tmp_path), "-q"]) == 1
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert [line.split(":")[0] for line in output.err.splitlines()] == ["error"]
+
+
+def test_names_that_cannot_be_printed_and_names_at_the_limit(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill(tmp_path, "new\nline.png", "n" * 248 + ".png", "n" * 250 + ".png")
+    (tmp_path / os.fsdecode(b"\xff.png")).write_bytes((tmp_path / "new\nline.png").read_bytes())
+    assert upscale.main([str(tmp_path)]) == 1  # 253 + "_x2.png" is too long
+    output = capsys.readouterr()
+    assert r"new\nline_x2.png" in output.out
+    assert r"\udcff_x2.png" in output.out
+    assert "longer than 255 bytes" in output.err
+    assert (tmp_path / ("n" * 248 + "_x2.png")).is_file()
+
+
+def test_errors_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*args: object, **options: object) -> Network:
+        raise AssertionError("the network was loaded")
+
+    fill(tmp_path, "a.png")
+    source = str(tmp_path / "a.png")
+    with monkeypatch.context() as patch:
+        patch.setattr(upscale, "load_network", never)
+        for arguments, words in (
+            ([str(tmp_path / "missing.png")], "no such file"),
+            ([source, "-o", f"{source}/out.png"], "is not a folder"),
+            ([source, "-o", "/proc/none/out.png"], "cannot write into"),
+            ([source, "--quality", "0"], "--quality: expected 1 to 100"),
+        ):
+            with pytest.raises(UserError, match=words):
+                upscale.main(arguments)
+
+    def run(pixels: Batch) -> Batch:
+        raise AssertionError("the network ran")
+
+    monkeypatch.setattr(upscale, "load_network", lambda *args, **options: replace(NEAREST, run=run))
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(batch.shutil, "disk_usage", lambda path: usage(1, 1, 1000))
+    with pytest.raises(UserError, match=r"it may take .* MB are free"):
+        upscale.main([source])
+
+
+def test_unexpected_errors_do_not_stop_a_batch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    calls: list[int] = []
+
+    def run(pixels: Batch) -> Batch:
+        calls.append(1)
+        if len(calls) == 1:
+            raise RuntimeError("the runtime\nfailed")
+        return nearest(pixels)
+
+    monkeypatch.setattr(upscale, "load_network", lambda *args, **options: replace(NEAREST, run=run))
+    fill(tmp_path, "a.png", "b.png")
+    assert upscale.main([str(tmp_path)]) == 1
+    assert r"a.png: RuntimeError: the runtime\nfailed" in capsys.readouterr().err
+    assert (tmp_path / "b_x2.png").is_file()
+
+
+PROGRAM = """
+import sys, time
+from replication import upscale
+from replication.errors import run
+from replication.network import Network
+
+def nearest(pixels):
+    time.sleep({pause})
+    return pixels.repeat(2, axis=2).repeat(2, axis=3)
+
+upscale.load_network = lambda *args, **options: Network(nearest, 2, 1, 100)
+run(upscale.main)
+"""
+
+
+def started(folder: Path, *arguments: str, pause: float = 0.0, launcher: tuple[str, ...] = ()) -> subprocess.Popen[str]:
+    program = folder / "program.py"
+    program.write_text(PROGRAM.format(pause=pause), encoding="utf-8")
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, *launcher, str(program), *arguments]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def test_two_processes_share_a_batch(tmp_path: Path) -> None:
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+    names = [f"{index}.png" for index in range(5)]
+    fill(tmp_path / "in", *names)
+    (tmp_path / "in" / "bad.png").write_bytes(b"")
+    arguments = (str(tmp_path / "in"), "-o", str(tmp_path / "out"))
+    for done, existing in ((5, ""), (2, "; 3 had a result already (--force replaces it)")):
+        process = started(tmp_path, *arguments, launcher=launcher)
+        output, _ = process.communicate(timeout=120)
+        assert process.returncode == 1, output
+        assert output.count(" -> ") == done, output
+        assert f"{done} of 6 pictures upscaled{existing}; 1 failed" in output
+        assert listing(tmp_path / "out") == [f"{index}_x2.png" for index in range(5)]
+        for name in ("1_x2.png", "4_x2.png"):
+            (tmp_path / "out" / name).unlink()
+    for path in (tmp_path / "out").iterdir():
+        np.testing.assert_array_equal(read_photo(path).pixels, PIXELS.repeat(2, 0).repeat(2, 1))
+
+
+def test_shares_are_whole_and_apart() -> None:
+    items = list(range(11))
+    shares = [Team(rank, 3).share(items) for rank in range(3)]
+    assert sorted(item for share in shares for item in share) == items
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
+
+
+@pytest.mark.parametrize(("rank", "size"), [("2", "2"), ("-1", "2"), ("x", "2"), ("0", "0")])
+def test_environment_that_makes_no_sense(monkeypatch: pytest.MonkeyPatch, rank: str, size: str) -> None:
+    monkeypatch.setenv("RANK", rank)
+    monkeypatch.setenv("WORLD_SIZE", size)
+    with pytest.raises(UserError, match="expected RANK below WORLD_SIZE"):
+        join()
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_killed_at_work(tmp_path: Path, number: signal.Signals) -> None:
+    """Whatever is there under its name is whole, the originals are as they were, and the next run does the rest."""
+    names = [f"{index:02}.png" for index in range(40)]
+    fill(tmp_path / "in", *names)
+    before = (tmp_path / "in" / names[0]).read_bytes()
+    arguments = (str(tmp_path / "in"), "-o", str(tmp_path / "out"))
+    process = started(tmp_path, *arguments, pause=0.05)
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "out" / "01_x2.png").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == (130 if number == signal.SIGINT else -number), output
+    results = [path for path in (tmp_path / "out").iterdir() if not path.name.startswith(".")]
+    assert 0 < len(results) < 40
+    for path in results:
+        assert read_photo(path).pixels.shape == (24, 40, 3)
+    if number == signal.SIGINT:
+        assert not [path for path in (tmp_path / "out").iterdir() if path.name.startswith(".")]
+    assert all((tmp_path / "in" / name).read_bytes() == before for name in names)
+    process = started(tmp_path, *arguments)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, output
+    assert f"{40 - len(results)} of 40 pictures upscaled; {len(results)} had a result" in output
