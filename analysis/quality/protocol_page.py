@@ -5,7 +5,7 @@ from pathlib import Path
 
 from analysis.names import DISPLAY, SCALE
 from analysis.quality.calibration import Calibrated, calibrated
-from analysis.quality.calibration_page import conclusion as evidence
+from analysis.quality.calibration_words import conclusion as evidence
 from analysis.quality.protocol import (
     LITERATURE,
     RETRAINED,
