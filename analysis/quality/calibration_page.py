@@ -43,9 +43,9 @@ SCORES = (
 NOTES = {
     ("PAN", "B100"): (
         "PAN on B100: the HR images here are the usual ones, recognised by their pixels, so the LR images of this set "
-        "in PAN's log may have been made otherwise; how is not known here. Tried, and none lowers the value: LR images "
-        "made before the pictures are cropped to a multiple of 4, rounded once and not after each pass, columns before "
-        "rows."
+        "in PAN's log may have been made otherwise; how is not known here. Tried on a part of its images, and none "
+        "lowers the value: LR images made before the pictures are cropped to a multiple of 4, rounded once and not "
+        "after each pass, columns before rows."
     ),
     ("CARN-M", "Set5"): (
         "CARN-M on Set5: its paper prints more than its public weights give; torchSR, which evaluated them again, has "
