@@ -113,6 +113,10 @@ def verdict(columns: Mapping[str, Column], trainings: Mapping[str, str]) -> str:
     if not trainings:
         return kept
     shares = ", ".join(f"{DISPLAY[model]} {share}" for model, share in trainings.items())
+    if len(set(trainings.values())) > 1:
+        kept = (
+            f"trained for different lengths here: the points do not say what SMSRN loses (the paper: {theirs} % kept)"
+        )
     return f"{kept}\nshare of the paper's training: {shares}"
 
 
