@@ -79,6 +79,8 @@ def opened_content(
         with picture:
             if page:
                 picture.seek(page)
+            if 0 in picture.size:
+                raise DamagedFileError(f"{path}: expected an image, got one of {picture.width}x{picture.height} pixels")
             _scale_transparent_grey(picture)
             yield picture
 

@@ -6,6 +6,7 @@ compression; 16-bit grey with alpha it does not read. So the tags decide before 
 or a refusal with the reason.
 """
 
+import logging
 import zlib
 from dataclasses import dataclass
 from io import BytesIO
@@ -22,6 +23,8 @@ MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, SEPARATED, YCBCR = 0, 1, 2, 3, 5, 6
 PLAIN, DEFLATE, PACKBITS, JPEG = (1,), (8, 32946), (32773,), (6, 7)
+QUIET = logging.NullHandler()
+"""Keeps tifffile's remarks on damaged tags, which nobody here configured, off standard error."""
 REDUCED = 1
 """The bit of NewSubfileType that marks a smaller version of another page."""
 
@@ -51,6 +54,7 @@ def layout(content: bytes) -> Layout:
 
     Raises UnreadableTiffError for what cannot be read rightly, and whatever tifffile raises on damage.
     """
+    logging.getLogger("tifffile").addHandler(QUIET)
     with tifffile.TiffFile(BytesIO(content)) as file:
         kept = [index for index, page in enumerate(file.pages) if not _tag(page, "NewSubfileType", 0) & REDUCED]
         if not kept:
@@ -121,6 +125,8 @@ def _reason(page: Any) -> str | None:
         return f"colour mode {getattr(page.photometric, 'name', page.photometric)}"
     if samples < _colors(page) and page.photometric != YCBCR:
         return f"{samples} channels"
+    if not (page.imagelength and page.imagewidth):
+        return "no pixels"
     if page.imagedepth > 1:
         return "a volume"
     associated = any(int(kind) == 1 for kind in page.extrasamples)

@@ -2,6 +2,7 @@
 
 import itertools
 import logging
+import runpy
 import struct
 import zlib
 from pathlib import Path
@@ -191,3 +192,20 @@ def test_avif_of_more_than_8_bits_says_so(tmp_path: Path, bits: int) -> None:
 def test_layout_needs_a_tiff() -> None:
     assert tiff.is_tiff(b"II*\0rest")
     assert not tiff.is_tiff(b"\x89PNG")
+
+
+def test_no_pixels(tmp_path: Path) -> None:
+    (tmp_path / "a.ppm").write_bytes(b"P6 0 5 255\n")
+    (tmp_path / "a.gif").write_bytes(b"GIF89a" + bytes(7) + b"," + bytes(9) + b"\x02\x02\x4c\x01\x00;")
+    for name in ("a.ppm", "a.gif"):
+        for read in (read_photo, read_image):
+            with pytest.raises(UserError, match=name):
+                read(tmp_path / name)
+
+
+def test_damaged_files_are_pictures_or_refused() -> None:
+    """Some hundred; the same program run as a command tries for as long as it is told."""
+    program = runpy.run_path(str(Path(__file__).with_name("fuzz_reading.py")))
+    counts, failures = program["fuzz"](seconds=20, seed=0, most=400)
+    assert failures == []
+    assert min(counts["picture"], counts["refused"]) > 20, "not damaged, or damaged beyond the first check"
