@@ -31,7 +31,7 @@ BACKGROUNDS = {"white": (1.0, 1.0, 1.0), "black": (0.0, 0.0, 0.0), "colour": (0.
 
 
 def _radius(y: Array, x: Array) -> Array:
-    return np.hypot(y - 0.5, x - 0.5)
+    return np.asarray(np.hypot(y - 0.5, x - 0.5))
 
 
 SHAPES: dict[str, Callable[[Array, Array], Array]] = {

@@ -35,6 +35,7 @@ from replication.backends import BACKENDS, load_network
 from replication.batch import DEFAULT_NAME, Naming, Plan, check_folder, check_space, plan, printable
 from replication.errors import Parser, UserError, run
 from replication.images.alpha import upscale_alpha, upscale_colors, visible_colors
+from replication.images.metadata import Metadata
 from replication.images.photo import LARGEST, WRITABLE, Pixels, check_writable, has_alpha, read_photo, write_photo
 from replication.images.resize import imresize_to
 from replication.network import DEFAULT_MODEL, Network, scales_in_words
@@ -224,6 +225,7 @@ class Options:
     tile: int | None = None
     quality: int = 95
     quiet: bool = False
+    strip: bool = False
 
 
 def _resized(pixels: Pixels, height: int, width: int) -> Pixels:
@@ -242,11 +244,13 @@ def _resized(pixels: Pixels, height: int, width: int) -> Pixels:
 def upscale_file(source: Path, target: Path, network: Network, options: Options | None = None) -> tuple[str, ...]:
     """Upscale one file into another and return what had to be changed on the way, in words.
 
-    The colour profile is kept. Raises UserError naming the file that cannot be read or written; before the network
-    runs where that can be known. ``target`` is written whole or not at all.
+    What is attached stays, unless ``strip`` is asked for. Raises UserError naming the file that cannot be read or
+    written; before the network runs where that can be known. ``target`` is written whole or not at all.
     """
     options = options or Options()
     photo = read_photo(source)
+    if options.strip:
+        photo = replace(photo, icc_profile=None, metadata=Metadata())
     height, width = photo.pixels.shape[:2]
     new_height, new_width = options.size.of(height, width, network.scale)
     _check_target(target, photo.pixels, new_height, new_width)
@@ -259,7 +263,7 @@ def upscale_file(source: Path, target: Path, network: Network, options: Options 
         else:
             notes = (*notes, "no larger than it was: resized without the network")
         pixels = _resized(pixels, new_height, new_width)
-        write_photo(target, replace(photo, pixels=pixels), quality=options.quality)
+        notes += write_photo(target, replace(photo, pixels=pixels), quality=options.quality)
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and "alloc" not in str(error):  # PyTorch's way to say so
             raise
@@ -287,7 +291,8 @@ def parser() -> Parser:
         prog="python -m replication.upscale",
         description=(
             "Upscale pictures of any kind: grey, colour, palette, transparency, 8 or 16 bits, CMYK. Orientation is\n"
-            "applied and the colour profile kept. Large pictures are computed in overlapping tiles without seams.\n"
+            "applied; colour profile, EXIF, resolution and text stay. Large pictures are computed in overlapping\n"
+            "tiles without seams.\n"
             "A picture that cannot be used is one line, and the others go on; the exit status is then 1 (2 if it was\n"
             "the only one given). PNG and TIFF are lossless."
         ),
@@ -348,6 +353,9 @@ def parser() -> Parser:
         ),
     )
     result.add_argument("--force", action="store_true", help="replace results that exist (never a picture given)")
+    result.add_argument(
+        "--strip", action="store_true", help="leave out EXIF, resolution, text, colour profile: all but the pixels"
+    )
     result.add_argument("-q", "--quiet", action="store_true", help="say nothing but what went wrong")
     result.add_argument("--threads", type=int, metavar="N", help="processor threads (default: the backend's choice)")
     return result
@@ -405,7 +413,7 @@ def main(argv: Sequence[str] | None = None) -> int | None:
     )
     _tile_shape(1, 1, network, arguments.tile)  # a tile too small for the overlap is no picture's fault
     size = Size(arguments.factor, arguments.to)
-    options = Options(size, arguments.tile, arguments.quality, arguments.quiet)
+    options = Options(size, arguments.tile, arguments.quality, arguments.quiet, arguments.strip)
     suffix = f".{arguments.format or 'png'}"
     if piped:
         _upscale_piped(arguments.picture[0], arguments.output, suffix, network, options, force=arguments.force)

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import PIL.Image
-from PIL import ImageOps
+from PIL.Image import Transpose
 
 from replication.errors import ArgumentError, DamagedFileError, UserError
 from replication.files import atomic_path
@@ -44,7 +44,7 @@ def read_image(path: Path) -> Image:
         if found is not None:
             raise DamagedFileError(f"{path}: expected an 8-bit grey or RGB image, got {found}")
         picture.load()
-        return _array(ImageOps.exif_transpose(picture), path)
+        return _array(upright(picture), path)
 
 
 @contextmanager
@@ -147,6 +147,31 @@ def _scale_transparent_grey(picture: PIL.Image.Image) -> None:
     key = picture.info.get("transparency")
     if picture.format == "PNG" and bits and isinstance(key, int):
         picture.info["transparency"] = (key & (2**bits - 1)) * 255 // (2**bits - 1)
+
+
+TURNS = {
+    2: Transpose.FLIP_LEFT_RIGHT,
+    3: Transpose.ROTATE_180,
+    4: Transpose.FLIP_TOP_BOTTOM,
+    5: Transpose.TRANSPOSE,
+    6: Transpose.ROTATE_270,
+    7: Transpose.TRANSVERSE,
+    8: Transpose.ROTATE_90,
+}
+"""EXIF's orientations, by what makes the picture upright."""
+
+
+def upright(picture: PIL.Image.Image) -> PIL.Image.Image:
+    """The picture turned as its EXIF orientation says; as it is when its EXIF data are damaged.
+
+    Unlike Pillow's ``exif_transpose`` it does not write the EXIF data anew, which fails on damage that matters little.
+    """
+    try:
+        orientation = picture.getexif().get(0x0112, 1)
+    except Exception:  # the parser raises many types on damage
+        return picture
+    turn = TURNS.get(orientation) if isinstance(orientation, int) else None
+    return picture if turn is None else picture.transpose(turn)
 
 
 def raw_mode(picture: PIL.Image.Image) -> str:

@@ -5,8 +5,8 @@ accepted, and what had to be changed is said in a note.
 
 Pixels are uint8 in 0..255 or uint16 in 0..65535: (H, W) grey, (H, W, 2) grey and alpha, (H, W, 3) RGB, (H, W, 4) RGB
 and alpha (straight, not premultiplied). An alpha channel that is opaque everywhere is dropped. The EXIF orientation is
-applied; other EXIF data is not kept. An embedded colour profile is kept with the pixels, which stay in its colours;
-only CMYK is converted (to sRGB, through its profile if it has one).
+applied; other EXIF data, resolution, text and such stay (`replication.images.metadata`). An embedded colour profile is
+kept with the pixels, which stay in its colours; only CMYK is converted (to sRGB, through its profile if it has one).
 """
 
 import struct
@@ -21,13 +21,14 @@ import numpy as np
 import PIL.Image
 import tifffile
 from numpy.typing import NDArray
-from PIL import ImageCms, ImageOps
+from PIL import ImageCms
 
 from replication.errors import UserError
 from replication.files import atomic_path
-from replication.images import tiff
-from replication.images.io import GREY_MODES, damage_named, file_content, opened_content, raw_mode, tiff_layout
+from replication.images import metadata, tiff
+from replication.images.io import GREY_MODES, damage_named, file_content, opened_content, raw_mode, tiff_layout, upright
 from replication.images.io import READABLE as READABLE_BENCHMARKS
+from replication.images.metadata import NOTHING, Metadata
 
 Pixels = NDArray[np.unsignedinteger[Any]]
 
@@ -47,11 +48,12 @@ OTHER_BYTE_ORDER = {"L": "B", "B": "L", "N": "B" if sys.byteorder == "little" el
 
 @dataclass(frozen=True)
 class Photo:
-    """A picture: pixels (see the module's text), embedded ICC profile or None, and what reading it changed."""
+    """A picture: pixels (see the module's text), ICC profile or None, what reading changed, and what is attached."""
 
     pixels: Pixels
     icc_profile: bytes | None = None
     notes: tuple[str, ...] = ()
+    metadata: Metadata = NOTHING
 
     @property
     def has_alpha(self) -> bool:
@@ -75,6 +77,7 @@ def read_photo(path: Path) -> Photo:
         notes, profile = _first_of(layout.pages), layout.icc_profile
         with damage_named(path):
             planes = tiff.decode(content, layout.page)
+            attached = metadata.of_tiff(content, layout.page)
         pixels: Pixels = planes[..., 0] if planes.shape[2] == 1 else planes
     else:
         page = layout.page if layout else 0
@@ -89,7 +92,8 @@ def read_photo(path: Path) -> Photo:
             if change is not None:
                 profile = None  # it described what was converted
                 notes.append(change)
-    return Photo(_without_opaque_alpha(pixels), profile, (*notes, *(layout.notes if layout else ())))
+            attached = metadata.of_tiff(content, page) if layout else metadata.of_picture(picture, content)
+    return Photo(_without_opaque_alpha(pixels), profile, (*notes, *(layout.notes if layout else ())), attached)
 
 
 def _first_of(frames: int) -> list[str]:
@@ -119,7 +123,7 @@ def _decoded(content: bytes, path: Path, picture: PIL.Image.Image, page: int) ->
     if picture.mode.startswith("I"):
         return _grey_16(picture), None
     picture.load()
-    turned = ImageOps.exif_transpose(picture)
+    turned = upright(picture)
     if picture.mode == "CMYK":
         converted, how = _cmyk_to_srgb(turned, picture.info.get("icc_profile") or None)
         return np.array(converted), how
@@ -164,7 +168,7 @@ def _color_16(content: bytes, path: Path, picture: PIL.Image.Image, stored: str,
         both = _decoded_as(content, path, "RGBA", page).astype(np.uint16)
         return both[..., 0::2] * 256 + both[..., 1::2]
     picture.load()
-    high = np.array(ImageOps.exif_transpose(picture), dtype=np.uint16)
+    high = np.array(upright(picture), dtype=np.uint16)
     low = _decoded_as(content, path, stored[:-1] + OTHER_BYTE_ORDER[stored[-1]], page)
     pixels = high * 256 + low
     key = picture.info.get("transparency")
@@ -182,13 +186,13 @@ def _decoded_as(content: bytes, path: Path, stored: str, page: int) -> NDArray[n
             for tile in picture.tile
         ]
         picture.load()
-        return np.array(ImageOps.exif_transpose(picture))
+        return np.array(upright(picture))
 
 
 def _grey_16(picture: PIL.Image.Image) -> NDArray[np.uint16]:
     """16-bit grey, with alpha when one value is marked as transparent."""
     picture.load()
-    pixels = np.array(ImageOps.exif_transpose(picture)).astype(np.uint16)
+    pixels = np.array(upright(picture)).astype(np.uint16)
     if picture.format == "TIFF" and getattr(picture, "tag_v2", {}).get(262) == 0:  # white is zero: Pillow leaves it so
         pixels = 65535 - pixels
     key = picture.info.get("transparency")
@@ -254,26 +258,29 @@ def check_writable(path: Path, photo: Photo, *, scale: int = 1) -> None:
         )
 
 
-def write_photo(path: Path, photo: Photo, *, quality: int = 95) -> None:
-    """Write a picture in the format of ``path``'s suffix, with its colour profile, atomically.
+def write_photo(path: Path, photo: Photo, *, quality: int = 95) -> tuple[str, ...]:
+    """Write a picture in the format of ``path``'s suffix, with all that is attached, atomically.
 
-    PNG and TIFF are lossless (TIFF with deflate compression); JPEG and WebP are written at ``quality``, JPEG without
-    chroma subsampling. Raises UserError as `check_writable` does, and when the file cannot be written.
+    Returns what the format has no place for, in words. PNG and TIFF are lossless (TIFF with deflate compression); JPEG
+    and WebP are written at ``quality``, JPEG without chroma subsampling. Raises UserError as `check_writable` does, and
+    when the file cannot be written.
     """
     check_writable(path, photo)
     kind, pixels, profile = kind_of(path), np.ascontiguousarray(photo.pixels), photo.icc_profile
     with atomic_path(path) as temporary:
         if kind == "TIFF":
-            _write_tiff(temporary, pixels, profile)
+            _write_tiff(temporary, pixels, profile, photo.metadata)
         elif pixels.dtype == np.uint16:
-            _write_png_16(temporary, pixels, profile)
-        elif kind == "PNG":
-            PIL.Image.fromarray(pixels).save(temporary, kind, icc_profile=profile)
+            _write_png_16(temporary, pixels, profile, photo.metadata)
         else:
-            PIL.Image.fromarray(pixels).save(temporary, kind, quality=quality, icc_profile=profile, subsampling=0)
+            options = metadata.pillow_options(photo.metadata, kind)
+            if kind != "PNG":
+                options |= {"quality": quality, "subsampling": 0}
+            PIL.Image.fromarray(pixels).save(temporary, kind, icc_profile=profile, **options)
+    return metadata.left_out(photo.metadata, kind)
 
 
-def _write_tiff(path: Path, pixels: Pixels, profile: bytes | None) -> None:
+def _write_tiff(path: Path, pixels: Pixels, profile: bytes | None, attached: Metadata) -> None:
     color = pixels.ndim == 3 and pixels.shape[2] >= 3
     tifffile.imwrite(
         path,
@@ -285,10 +292,11 @@ def _write_tiff(path: Path, pixels: Pixels, profile: bytes | None) -> None:
         compression="zlib",
         metadata=None,
         software=False,
+        **metadata.tiff_options(attached),
     )
 
 
-def _write_png_16(path: Path, pixels: Pixels, profile: bytes | None) -> None:
+def _write_png_16(path: Path, pixels: Pixels, profile: bytes | None, attached: Metadata) -> None:
     """PNG of 16 bits per channel, which Pillow cannot write in colour (W3C PNG specification, third edition).
 
     Every row is stored as the difference to the row above (filter 2).
@@ -306,6 +314,8 @@ def _write_png_16(path: Path, pixels: Pixels, profile: bytes | None) -> None:
         chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, color_type, 0, 0, 0))
         if profile is not None:
             chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(profile))
+        for name, value in metadata.png_chunks(attached):
+            chunk(name, value)
         compressor, above = zlib.compressobj(), np.zeros(width * channels * 2, np.uint8)
         for row in pixels:
             samples = np.frombuffer(row.astype(">u2").tobytes(), np.uint8)

@@ -203,11 +203,14 @@ SHARPENED = replace(NEAREST, run=sharpened, radius=2)
 def test_what_is_opaque_or_transparent_stays_so() -> None:
     image = np.full((20, 30, 4), 255, np.uint8)
     image[:, 15:, 3] = 0
-    alpha = upscale.upscale(image, SHARPENED)[..., 3]
-    assert (alpha[:, :26] == 255).all()
-    assert (alpha[:, 34:] == 0).all()
-    image[..., 3] = 77
-    assert (upscale.upscale(image, SHARPENED)[..., 3] == 77).all()
+    for network in (
+        SHARPENED,
+        replace(NEAREST, run=lambda pixels: np.float32(0.9) * nearest(pixels) + np.float32(0.05)),
+    ):
+        alpha = upscale.upscale(image, network)[..., 3]
+        assert (alpha[:, :26] == 255).all()
+        assert (alpha[:, 34:] == 0).all()
+        assert (upscale.upscale(np.full_like(image, 77), network)[..., 3] == 77).all()
 
 
 def test_grey_stays_grey() -> None:
