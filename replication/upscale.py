@@ -9,10 +9,8 @@ result; `TILE_MEMORY`, while the network runs; and 4 bytes per pixel of the resu
 the network's memory back before that, so that only the larger of the last two counts; the other backends keep it. At x4
 a picture of 3840x2160 stays below 2 GiB with 8 bits per channel and below 3 GiB with 16, whatever the backend.
 
-**Alpha.** The network upscales the colours, bicubic interpolation the alpha channel: the network is trained on
-photographs, and on a matte it would sharpen what is soft on purpose. The colours of pixels that are wholly transparent
-are arbitrary, often black; before upscaling they are replaced by those of the nearest pixel that shows, or they
-would bleed into the visible edge as a dark fringe.
+**Alpha and grey.** See `replication.images.alpha`: colours that do not show cannot bleed, alpha goes through the
+network as a grey picture (which doubles the work), and grey stays grey.
 
 This module does not need PyTorch until the ``torch`` backend is asked for.
 """
@@ -29,15 +27,17 @@ from typing import TypeVar
 
 import numpy as np
 import PIL.Image
-from scipy.ndimage import distance_transform_edt
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from replication import sharing
 from replication.backends import BACKENDS, load_network
 from replication.batch import DEFAULT_NAME, Naming, Plan, check_folder, check_space, plan, printable
 from replication.errors import Parser, UserError, run
+from replication.images.alpha import upscale_alpha, upscale_colors, visible_colors
+from replication.images.metadata import Metadata
 from replication.images.photo import LARGEST, WRITABLE, Pixels, check_writable, has_alpha, read_photo, write_photo
-from replication.images.resize import imresize, imresize_to
+from replication.images.resize import imresize_to
 from replication.network import DEFAULT_MODEL, Network, scales_in_words
 
 TILE_MEMORY = 2**30
@@ -128,7 +128,7 @@ def upscale(
     columns = windows(width, tile_width, network.radius)
     if tile is not None:
         _check_cost(height, width, rows, columns, network, tile)
-    source = _without_hidden_colors(image) if has_alpha(image) else image
+    source = visible_colors(image) if has_alpha(image) else image
     result = np.empty((scale * height, scale * width, *image.shape[2:]), image.dtype)
     with tqdm(total=len(rows) * len(columns), desc=progress, unit="tile", disable=progress is None, leave=False) as bar:
         for row in rows:
@@ -178,26 +178,19 @@ def _upscaled(image: Pixels, network: Network) -> Pixels:
     highest = np.iinfo(image.dtype).max
     samples = (image.reshape(*image.shape[:2], -1) / np.float32(highest)).astype(np.float32)
     colors, alpha = (samples[..., :-1], samples[..., -1:]) if has_alpha(image) else (samples, None)
+
+    def run(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+        output = network.run(np.ascontiguousarray(pixels.transpose(2, 0, 1)[None]))[0]
+        return np.asarray(output.transpose(1, 2, 0))
+
     grey = colors.shape[2] == 1
-    pixels = np.repeat(colors, 3, axis=2) if grey else colors
-    output = network.run(np.ascontiguousarray(pixels.transpose(2, 0, 1)[None]))[0]
-    parts = [output.mean(0, keepdims=True) if grey else output]
+    result = upscale_colors(np.repeat(colors, 3, axis=2) if grey else colors, run, network.scale)
+    if grey:
+        result = result[..., :1]
     if alpha is not None:
-        parts.append(imresize(alpha, network.scale).transpose(2, 0, 1))
-    result = np.concatenate(parts) if len(parts) > 1 else parts[0]
+        result = np.dstack([result, upscale_alpha(alpha[..., 0], run, network.scale)])
     result = np.clip(np.rint(result * np.float32(highest)), 0, highest).astype(image.dtype)
-    return result.transpose(1, 2, 0).reshape(*result.shape[1:], *image.shape[2:])
-
-
-def _without_hidden_colors(image: Pixels) -> Pixels:
-    """Give wholly transparent pixels the colour of the nearest one that shows (any, if none does)."""
-    hidden = image[..., -1] == 0
-    if not hidden.any() or hidden.all():
-        return image
-    nearest = distance_transform_edt(hidden, return_distances=False, return_indices=True)
-    filled = image.copy()
-    filled[hidden, :-1] = image[*nearest[:, hidden], :-1]
-    return filled
+    return np.asarray(result.reshape(*result.shape[:2], *image.shape[2:]))
 
 
 @dataclass(frozen=True)
@@ -232,6 +225,7 @@ class Options:
     tile: int | None = None
     quality: int = 95
     quiet: bool = False
+    strip: bool = False
 
 
 def _resized(pixels: Pixels, height: int, width: int) -> Pixels:
@@ -250,11 +244,13 @@ def _resized(pixels: Pixels, height: int, width: int) -> Pixels:
 def upscale_file(source: Path, target: Path, network: Network, options: Options | None = None) -> tuple[str, ...]:
     """Upscale one file into another and return what had to be changed on the way, in words.
 
-    The colour profile is kept. Raises UserError naming the file that cannot be read or written; before the network
-    runs where that can be known. ``target`` is written whole or not at all.
+    What is attached stays, unless ``strip`` is asked for. Raises UserError naming the file that cannot be read or
+    written; before the network runs where that can be known. ``target`` is written whole or not at all.
     """
     options = options or Options()
     photo = read_photo(source)
+    if options.strip:
+        photo = replace(photo, icc_profile=None, metadata=Metadata())
     height, width = photo.pixels.shape[:2]
     new_height, new_width = options.size.of(height, width, network.scale)
     _check_target(target, photo.pixels, new_height, new_width)
@@ -267,7 +263,7 @@ def upscale_file(source: Path, target: Path, network: Network, options: Options 
         else:
             notes = (*notes, "no larger than it was: resized without the network")
         pixels = _resized(pixels, new_height, new_width)
-        write_photo(target, replace(photo, pixels=pixels), quality=options.quality)
+        notes += write_photo(target, replace(photo, pixels=pixels), quality=options.quality)
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and "alloc" not in str(error):  # PyTorch's way to say so
             raise
@@ -295,7 +291,8 @@ def parser() -> Parser:
         prog="python -m replication.upscale",
         description=(
             "Upscale pictures of any kind: grey, colour, palette, transparency, 8 or 16 bits, CMYK. Orientation is\n"
-            "applied and the colour profile kept. Large pictures are computed in overlapping tiles without seams.\n"
+            "applied; colour profile, EXIF, resolution and text stay. Large pictures are computed in overlapping\n"
+            "tiles without seams.\n"
             "A picture that cannot be used is one line, and the others go on; the exit status is then 1 (2 if it was\n"
             "the only one given). PNG and TIFF are lossless."
         ),
@@ -356,6 +353,9 @@ def parser() -> Parser:
         ),
     )
     result.add_argument("--force", action="store_true", help="replace results that exist (never a picture given)")
+    result.add_argument(
+        "--strip", action="store_true", help="leave out EXIF, resolution, text, colour profile: all but the pixels"
+    )
     result.add_argument("-q", "--quiet", action="store_true", help="say nothing but what went wrong")
     result.add_argument("--threads", type=int, metavar="N", help="processor threads (default: the backend's choice)")
     return result
@@ -413,7 +413,7 @@ def main(argv: Sequence[str] | None = None) -> int | None:
     )
     _tile_shape(1, 1, network, arguments.tile)  # a tile too small for the overlap is no picture's fault
     size = Size(arguments.factor, arguments.to)
-    options = Options(size, arguments.tile, arguments.quality, arguments.quiet)
+    options = Options(size, arguments.tile, arguments.quality, arguments.quiet, arguments.strip)
     suffix = f".{arguments.format or 'png'}"
     if piped:
         _upscale_piped(arguments.picture[0], arguments.output, suffix, network, options, force=arguments.force)

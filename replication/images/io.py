@@ -14,10 +14,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import PIL.Image
-from PIL import ImageOps
+from PIL.Image import Transpose
 
 from replication.errors import ArgumentError, DamagedFileError, UserError
 from replication.files import atomic_path
+from replication.images import tiff
 
 Image = npt.NDArray[np.uint8]
 
@@ -34,12 +35,16 @@ def read_image(path: Path) -> Image:
     camera's file is applied. Raises DamagedFileError naming the file when it is missing, empty, damaged or no image,
     and when it has transparency, more than 8 bits per channel, several frames or another colour model.
     """
-    with opened(path) as picture:
+    content = file_content(path)
+    stored = tiff_layout(content, path)
+    if stored is not None and (stored.by_tifffile or stored.page):
+        raise DamagedFileError(f"{path}: expected an 8-bit grey or RGB image, got a TIFF of planes or several pages")
+    with opened_content(content, path) as picture:
         found = _unsupported(picture)
         if found is not None:
             raise DamagedFileError(f"{path}: expected an 8-bit grey or RGB image, got {found}")
         picture.load()
-        return _array(ImageOps.exif_transpose(picture), path)
+        return _array(upright(picture), path)
 
 
 @contextmanager
@@ -49,23 +54,49 @@ def opened(path: Path, formats: Sequence[str] = READABLE) -> Iterator[PIL.Image.
     Whatever goes wrong with the file here or inside the ``with`` block becomes a DamagedFileError that names it:
     missing, empty, not an image, too large (Pillow's limit against decompression bombs), damaged or truncated.
     """
-    content = _content(path)
+    with opened_content(file_content(path), path, formats) as picture:
+        yield picture
+
+
+@contextmanager
+def opened_content(
+    content: bytes, path: Path, formats: Sequence[str] = READABLE, *, page: int = 0
+) -> Iterator[PIL.Image.Image]:
+    """Open what an image file holds, as `opened` does; of several frames, the one with index ``page``."""
+    with damage_named(path):
+        try:
+            with warnings.catch_warnings():
+                # A warning is for images between one and two times the limit; above it, Pillow raises.
+                warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)
+                picture = PIL.Image.open(BytesIO(content), formats=tuple(formats))
+        except PIL.UnidentifiedImageError as error:
+            if tiff.is_tiff(content):
+                raise DamagedFileError(f"{path}: a TIFF that is damaged, or stored in a way not known here") from error
+            kinds = ", ".join(formats)
+            raise DamagedFileError(
+                f"{path}: expected an image ({kinds}), got a file that begins with {content[:12]!r}"
+            ) from error
+        with picture:
+            if page:
+                picture.seek(page)
+            if 0 in picture.size:
+                raise DamagedFileError(f"{path}: expected an image, got one of {picture.width}x{picture.height} pixels")
+            _scale_transparent_grey(picture)
+            yield picture
+
+
+@contextmanager
+def damage_named(path: Path) -> Iterator[None]:
+    """Turn whatever a decoder raises inside the ``with`` block into a DamagedFileError that names the file."""
     try:
-        with warnings.catch_warnings():
-            # A warning is for images between one and two times the limit; above it, Pillow raises.
-            warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)
-            with PIL.Image.open(BytesIO(content), formats=tuple(formats)) as picture:
-                yield picture
+        yield
     except (UserError, MemoryError):
         raise
-    except PIL.UnidentifiedImageError as error:
-        kinds = ", ".join(formats)
-        raise DamagedFileError(
-            f"{path}: expected an image ({kinds}), got a file that begins with {content[:12]!r}"
-        ) from error
+    except tiff.UnreadableTiffError as error:
+        raise DamagedFileError(f"{path}: expected a TIFF with a layout that can be read, got {error}") from error
     except PIL.Image.DecompressionBombError as error:
         raise DamagedFileError(f"{path}: expected an image of reasonable size, got: {error}") from error
-    except Exception as error:  # Pillow's decoders raise many types (OSError, SyntaxError, struct.error) on damage
+    except Exception as error:  # decoders raise many types (OSError, SyntaxError, struct.error) on damage
         raise DamagedFileError(f"{path}: expected a whole image, got a damaged or truncated file ({error})") from error
 
 
@@ -97,7 +128,7 @@ def write_image(path: Path, image: Image) -> None:
             picture.save(temporary, kind)
 
 
-def _content(path: Path) -> bytes:
+def file_content(path: Path) -> bytes:
     """All bytes of a file that should be an image."""
     if path.is_dir():
         raise DamagedFileError(f"{path}: expected an image file, got a folder")
@@ -108,6 +139,54 @@ def _content(path: Path) -> bytes:
     if not content:
         raise DamagedFileError(f"{path}: expected an image, got an empty file")
     return content
+
+
+def _scale_transparent_grey(picture: PIL.Image.Image) -> None:
+    """Bring the grey that a PNG of 1, 2 or 4 bits marks as transparent to 0..255, as Pillow does with its pixels."""
+    bits = {"1": 1, "L;2": 2, "L;4": 4}.get(raw_mode(picture))
+    key = picture.info.get("transparency")
+    if picture.format == "PNG" and bits and isinstance(key, int):
+        picture.info["transparency"] = (key & (2**bits - 1)) * 255 // (2**bits - 1)
+
+
+TURNS = {
+    2: Transpose.FLIP_LEFT_RIGHT,
+    3: Transpose.ROTATE_180,
+    4: Transpose.FLIP_TOP_BOTTOM,
+    5: Transpose.TRANSPOSE,
+    6: Transpose.ROTATE_270,
+    7: Transpose.TRANSVERSE,
+    8: Transpose.ROTATE_90,
+}
+"""EXIF's orientations, by what makes the picture upright."""
+
+
+def upright(picture: PIL.Image.Image) -> PIL.Image.Image:
+    """The picture turned as its EXIF orientation says; as it is when its EXIF data are damaged.
+
+    Unlike Pillow's ``exif_transpose`` it does not write the EXIF data anew, which fails on damage that matters little.
+    """
+    try:
+        orientation = picture.getexif().get(0x0112, 1)
+    except Exception:  # the parser raises many types on damage
+        return picture
+    turn = TURNS.get(orientation) if isinstance(orientation, int) else None
+    return picture if turn is None else picture.transpose(turn)
+
+
+def raw_mode(picture: PIL.Image.Image) -> str:
+    """How the file stores a pixel, in Pillow's words (``RGB;16B``): Pillow's own mode hides that it is 16 bits."""
+    arguments = [tile[3] for tile in getattr(picture, "tile", [])]
+    names = [one if isinstance(one, str) else one[0] for one in arguments if one]
+    return names[0] if names and isinstance(names[0], str) else ""
+
+
+def tiff_layout(content: bytes, path: Path) -> tiff.Layout | None:
+    """How the picture in a TIFF file is stored; None for other files. Raises DamagedFileError naming the file."""
+    if not tiff.is_tiff(content):
+        return None
+    with damage_named(path):
+        return tiff.layout(content)
 
 
 def _unsupported(picture: PIL.Image.Image) -> str | None:

@@ -5,8 +5,8 @@ accepted, and what had to be changed is said in a note.
 
 Pixels are uint8 in 0..255 or uint16 in 0..65535: (H, W) grey, (H, W, 2) grey and alpha, (H, W, 3) RGB, (H, W, 4) RGB
 and alpha (straight, not premultiplied). An alpha channel that is opaque everywhere is dropped. The EXIF orientation is
-applied; other EXIF data is not kept. An embedded colour profile is kept with the pixels, which stay in its colours;
-only CMYK is converted (to sRGB, through its profile if it has one).
+applied; other EXIF data, resolution, text and such stay (`replication.images.metadata`). An embedded colour profile is
+kept with the pixels, which stay in its colours; only CMYK is converted (to sRGB, through its profile if it has one).
 """
 
 import struct
@@ -21,12 +21,14 @@ import numpy as np
 import PIL.Image
 import tifffile
 from numpy.typing import NDArray
-from PIL import ImageCms, ImageOps
+from PIL import ImageCms
 
 from replication.errors import UserError
 from replication.files import atomic_path
-from replication.images.io import GREY_MODES, opened
+from replication.images import metadata, tiff
+from replication.images.io import GREY_MODES, damage_named, file_content, opened_content, raw_mode, tiff_layout, upright
 from replication.images.io import READABLE as READABLE_BENCHMARKS
+from replication.images.metadata import NOTHING, Metadata
 
 Pixels = NDArray[np.unsignedinteger[Any]]
 
@@ -46,11 +48,12 @@ OTHER_BYTE_ORDER = {"L": "B", "B": "L", "N": "B" if sys.byteorder == "little" el
 
 @dataclass(frozen=True)
 class Photo:
-    """A picture: pixels (see the module's text), embedded ICC profile or None, and what reading it changed."""
+    """A picture: pixels (see the module's text), ICC profile or None, what reading changed, and what is attached."""
 
     pixels: Pixels
     icc_profile: bytes | None = None
     notes: tuple[str, ...] = ()
+    metadata: Metadata = NOTHING
 
     @property
     def has_alpha(self) -> bool:
@@ -68,52 +71,77 @@ def read_photo(path: Path) -> Photo:
     Raises UserError naming the file when it is missing, empty, damaged, truncated, not an image or beyond Pillow's
     limit against decompression bombs, and for what has no single meaning as a picture (floating point, Lab colours).
     """
-    with opened(path, READABLE) as picture:
-        notes = []
-        frames = getattr(picture, "n_frames", 1)
-        if frames > 1 and picture.format != "MPO":  # MPO: a camera's JPEG with a preview behind the photograph
-            notes.append(f"first of {frames} frames")
-        profile = picture.info.get("icc_profile") or None
-        raw_mode = _raw_mode(picture)
-        kind = _unsupported(picture, raw_mode)
-        if kind is not None:
-            raise UserError(f"{path}: expected a grey, RGB or CMYK picture of 8 or 16 bits per channel, got {kind}")
-        if ";16" in raw_mode and picture.mode in ("RGB", "RGBA"):
-            pixels = _color_16(path, picture, raw_mode)
-        elif picture.mode.startswith("I"):
-            pixels = _grey_16(picture)
-        elif picture.mode == "CMYK":
-            picture.load()
-            converted, how = _cmyk_to_srgb(ImageOps.exif_transpose(picture), profile)
-            profile = None  # it described CMYK
-            notes.append(how)
-            pixels = np.array(converted)
-        else:
-            picture.load()
-            turned = ImageOps.exif_transpose(picture)
-            mode = "L" if turned.mode in {*GREY_MODES, "La"} else "RGB"
-            if turned.has_transparency_data:
-                mode = {"L": "LA", "RGB": "RGBA"}[mode]
-            pixels = np.array(turned.convert(mode))
-    return Photo(_without_opaque_alpha(pixels), profile, tuple(notes))
+    content = file_content(path)
+    layout = tiff_layout(content, path)
+    if layout is not None and layout.by_tifffile:
+        notes, profile = _first_of(layout.pages), layout.icc_profile
+        with damage_named(path):
+            planes = tiff.decode(content, layout.page)
+            attached = metadata.of_tiff(content, layout.page)
+        pixels: Pixels = planes[..., 0] if planes.shape[2] == 1 else planes
+    else:
+        page = layout.page if layout else 0
+        with opened_content(content, path, READABLE, page=page) as picture:
+            # MPO: a camera's JPEG with a preview behind the photograph
+            frames = 1 if picture.format == "MPO" else getattr(picture, "n_frames", 1)
+            notes = _first_of(layout.pages if layout else frames)
+            bits = bit_depth(content, picture)
+            notes += [f"{bits} bits per channel reduced to 8"] if bits > 8 else []
+            profile = picture.info.get("icc_profile") or None
+            pixels, change = _decoded(content, path, picture, page)
+            if change is not None:
+                profile = None  # it described what was converted
+                notes.append(change)
+            attached = metadata.of_tiff(content, page) if layout else metadata.of_picture(picture, content)
+    return Photo(_without_opaque_alpha(pixels), profile, (*notes, *(layout.notes if layout else ())), attached)
 
 
-def _raw_mode(picture: PIL.Image.Image) -> str:
-    """How the file stores a pixel, in Pillow's words (``RGB;16B``): Pillow's own mode hides that it is 16 bits."""
-    arguments = [tile[3] for tile in getattr(picture, "tile", [])]
-    names = [one if isinstance(one, str) else one[0] for one in arguments if one]
-    return names[0] if names and isinstance(names[0], str) else ""
+def _first_of(frames: int) -> list[str]:
+    return [f"first of {frames} frames"] if frames > 1 else []
 
 
-def _unsupported(picture: PIL.Image.Image, raw_mode: str) -> str | None:
+def bit_depth(content: bytes, picture: PIL.Image.Image) -> int:
+    """Bits per channel of an AVIF file, which Pillow decodes to 8; 8 for every other file.
+
+    From the codec configuration (AV1 Codec ISO Media File Format Binding, 2.3.3): its third byte holds, from the
+    second bit, ``high_bitdepth`` and ``twelve_bit``.
+    """
+    start = content.find(b"av1C") if picture.format == "AVIF" else -1
+    if start < 0 or len(content) < start + 7:
+        return 8
+    return {0: 8, 1: 8, 2: 10, 3: 12}[content[start + 6] >> 5 & 3]
+
+
+def _decoded(content: bytes, path: Path, picture: PIL.Image.Image, page: int) -> tuple[Pixels, str | None]:
+    """The pixels of an opened picture as Pillow reads them, orientation applied, and what was converted, in words."""
+    stored = raw_mode(picture)
+    kind = _unsupported(picture, stored)
+    if kind is not None:
+        raise UserError(f"{path}: expected a grey, RGB or CMYK picture of 8 or 16 bits per channel, got {kind}")
+    if ";16" in stored and picture.mode in ("RGB", "RGBA"):
+        return _color_16(content, path, picture, stored, page), None
+    if picture.mode.startswith("I"):
+        return _grey_16(picture), None
+    picture.load()
+    turned = upright(picture)
+    if picture.mode == "CMYK":
+        converted, how = _cmyk_to_srgb(turned, picture.info.get("icc_profile") or None)
+        return np.array(converted), how
+    mode = "L" if turned.mode in {*GREY_MODES, "La"} else "RGB"
+    if turned.has_transparency_data:
+        mode = {"L": "LA", "RGB": "RGBA"}[mode]
+    return np.array(turned.convert(mode)), None
+
+
+def _unsupported(picture: PIL.Image.Image, stored: str) -> str | None:
     """What makes a picture unusable, in words, or None. Must be asked before its pixels are decoded."""
     if picture.mode == "F":
         return "floating point"
     if picture.mode == "I" and picture.format != "PPM":  # a 16-bit PGM is read into 32 bits
         return "32 or signed 16 bits per channel"
-    if ";12" in raw_mode:
+    if ";12" in stored:
         return "12 bits per channel"
-    if raw_mode.startswith("RGBa;16"):
+    if stored.startswith("RGBa;16"):
         return "16 bits with premultiplied alpha"
     if picture.format == "PPM" and picture.mode == "RGB" and _ppm_maximum(picture) > 255:
         return "a 16-bit colour PPM (PNG or TIFF can be read)"
@@ -130,18 +158,18 @@ def _ppm_maximum(picture: PIL.Image.Image) -> int:
     return next((one for one in arguments if isinstance(one, int)), 255) if isinstance(arguments, tuple) else 255
 
 
-def _color_16(path: Path, picture: PIL.Image.Image, raw_mode: str) -> NDArray[np.uint16]:
+def _color_16(content: bytes, path: Path, picture: PIL.Image.Image, stored: str, page: int) -> NDArray[np.uint16]:
     """16-bit RGB, RGBA, or grey with alpha.
 
     Pillow has no such modes and keeps the first byte of each sample. Decoded again as if the bytes were in the other
     order, the same file gives the second.
     """
-    if raw_mode == "LA;16B":  # only in PNG; two samples of two bytes are read as four channels of one
-        both = _decoded_as(path, "RGBA").astype(np.uint16)
+    if stored == "LA;16B":  # only in PNG; two samples of two bytes are read as four channels of one
+        both = _decoded_as(content, path, "RGBA", page).astype(np.uint16)
         return both[..., 0::2] * 256 + both[..., 1::2]
     picture.load()
-    high = np.array(ImageOps.exif_transpose(picture), dtype=np.uint16)
-    low = _decoded_as(path, raw_mode[:-1] + OTHER_BYTE_ORDER[raw_mode[-1]])
+    high = np.array(upright(picture), dtype=np.uint16)
+    low = _decoded_as(content, path, stored[:-1] + OTHER_BYTE_ORDER[stored[-1]], page)
     pixels = high * 256 + low
     key = picture.info.get("transparency")
     if picture.mode == "RGB" and isinstance(key, tuple):
@@ -149,22 +177,22 @@ def _color_16(path: Path, picture: PIL.Image.Image, raw_mode: str) -> NDArray[np
     return pixels
 
 
-def _decoded_as(path: Path, raw_mode: str) -> NDArray[np.uint8]:
-    """The pixels of a file, read as if each were stored as ``raw_mode``; orientation applied."""
-    with opened(path, READABLE) as picture:
+def _decoded_as(content: bytes, path: Path, stored: str, page: int) -> NDArray[np.uint8]:
+    """The pixels of a file, read as if each were stored as ``stored``; orientation applied."""
+    with opened_content(content, path, READABLE, page=page) as picture:
         assert isinstance(picture, PIL.ImageFile.ImageFile)
         picture.tile = [
-            tile._replace(args=raw_mode if isinstance(tile.args, str) else (raw_mode, *(tile.args or ())[1:]))
+            tile._replace(args=stored if isinstance(tile.args, str) else (stored, *(tile.args or ())[1:]))
             for tile in picture.tile
         ]
         picture.load()
-        return np.array(ImageOps.exif_transpose(picture))
+        return np.array(upright(picture))
 
 
 def _grey_16(picture: PIL.Image.Image) -> NDArray[np.uint16]:
     """16-bit grey, with alpha when one value is marked as transparent."""
     picture.load()
-    pixels = np.array(ImageOps.exif_transpose(picture)).astype(np.uint16)
+    pixels = np.array(upright(picture)).astype(np.uint16)
     if picture.format == "TIFF" and getattr(picture, "tag_v2", {}).get(262) == 0:  # white is zero: Pillow leaves it so
         pixels = 65535 - pixels
     key = picture.info.get("transparency")
@@ -230,26 +258,29 @@ def check_writable(path: Path, photo: Photo, *, scale: int = 1) -> None:
         )
 
 
-def write_photo(path: Path, photo: Photo, *, quality: int = 95) -> None:
-    """Write a picture in the format of ``path``'s suffix, with its colour profile, atomically.
+def write_photo(path: Path, photo: Photo, *, quality: int = 95) -> tuple[str, ...]:
+    """Write a picture in the format of ``path``'s suffix, with all that is attached, atomically.
 
-    PNG and TIFF are lossless (TIFF with deflate compression); JPEG and WebP are written at ``quality``, JPEG without
-    chroma subsampling. Raises UserError as `check_writable` does, and when the file cannot be written.
+    Returns what the format has no place for, in words. PNG and TIFF are lossless (TIFF with deflate compression); JPEG
+    and WebP are written at ``quality``, JPEG without chroma subsampling. Raises UserError as `check_writable` does, and
+    when the file cannot be written.
     """
     check_writable(path, photo)
     kind, pixels, profile = kind_of(path), np.ascontiguousarray(photo.pixels), photo.icc_profile
     with atomic_path(path) as temporary:
         if kind == "TIFF":
-            _write_tiff(temporary, pixels, profile)
+            _write_tiff(temporary, pixels, profile, photo.metadata)
         elif pixels.dtype == np.uint16:
-            _write_png_16(temporary, pixels, profile)
-        elif kind == "PNG":
-            PIL.Image.fromarray(pixels).save(temporary, kind, icc_profile=profile)
+            _write_png_16(temporary, pixels, profile, photo.metadata)
         else:
-            PIL.Image.fromarray(pixels).save(temporary, kind, quality=quality, icc_profile=profile, subsampling=0)
+            options = metadata.pillow_options(photo.metadata, kind)
+            if kind != "PNG":
+                options |= {"quality": quality, "subsampling": 0}
+            PIL.Image.fromarray(pixels).save(temporary, kind, icc_profile=profile, **options)
+    return metadata.left_out(photo.metadata, kind)
 
 
-def _write_tiff(path: Path, pixels: Pixels, profile: bytes | None) -> None:
+def _write_tiff(path: Path, pixels: Pixels, profile: bytes | None, attached: Metadata) -> None:
     color = pixels.ndim == 3 and pixels.shape[2] >= 3
     tifffile.imwrite(
         path,
@@ -261,10 +292,11 @@ def _write_tiff(path: Path, pixels: Pixels, profile: bytes | None) -> None:
         compression="zlib",
         metadata=None,
         software=False,
+        **metadata.tiff_options(attached),
     )
 
 
-def _write_png_16(path: Path, pixels: Pixels, profile: bytes | None) -> None:
+def _write_png_16(path: Path, pixels: Pixels, profile: bytes | None, attached: Metadata) -> None:
     """PNG of 16 bits per channel, which Pillow cannot write in colour (W3C PNG specification, third edition).
 
     Every row is stored as the difference to the row above (filter 2).
@@ -282,6 +314,8 @@ def _write_png_16(path: Path, pixels: Pixels, profile: bytes | None) -> None:
         chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, color_type, 0, 0, 0))
         if profile is not None:
             chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(profile))
+        for name, value in metadata.png_chunks(attached):
+            chunk(name, value)
         compressor, above = zlib.compressobj(), np.zeros(width * channels * 2, np.uint8)
         for row in pixels:
             samples = np.frombuffer(row.astype(">u2").tobytes(), np.uint8)

@@ -103,7 +103,7 @@ def bad_files(folder: Path) -> dict[str, tuple[Path, str]]:
     bad = {name: (folder / name, words) for name, (_, words) in contents.items()}
     for name, words in {
         "grey16.png": "more than 8 bits",
-        "float.tif": "more than 8 bits",
+        "float.tif": "floating point",
         "cmyk.jpg": "colour mode CMYK",
         "moving.gif": "2 frames",
         "missing.png": "No such file",

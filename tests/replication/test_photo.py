@@ -236,8 +236,8 @@ def bad_files(folder: Path) -> dict[str, str]:
         "half16.png": "damaged or truncated",
         "bomb.png": "reasonable size",
         "float.tif": "floating point",
-        "int.tif": "32 or signed 16 bits",
-        "lab.tif": "colour mode LAB",
+        "int.tif": "signed 32 bits",
+        "lab.tif": "colour mode CIELAB",
         "color16.ppm": "16-bit colour PPM",
         "folder.png": "got a folder",
     }

@@ -1,0 +1,180 @@
+"""What a TIFF file holds, and which reader gets it right.
+
+TIFF 6.0 allows nearly any layout of samples. Pillow reads the common ones well and some others wrongly without a word:
+16-bit planes stored one after another, signed samples, grey with alpha in compressed planes, inverted grey in JPEG
+compression; 16-bit grey with alpha it does not read. So the tags decide before anything is decoded: Pillow, tifffile,
+or a refusal with the reason.
+"""
+
+import logging
+import zlib
+from dataclasses import dataclass
+from io import BytesIO
+from math import prod
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import tifffile
+from numpy.typing import NDArray
+
+MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+"""How TIFF and BigTIFF files begin."""
+
+WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, SEPARATED, YCBCR = 0, 1, 2, 3, 5, 6
+PLAIN, DEFLATE, PACKBITS, JPEG = (1,), (8, 32946), (32773,), (6, 7)
+QUIET = logging.NullHandler()
+"""Keeps tifffile's remarks on damaged tags, which nobody here configured, off standard error."""
+REDUCED = 1
+"""The bit of NewSubfileType that marks a smaller version of another page."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the picture to read is stored: its page, whether tifffile must decode it, and what has to be said."""
+
+    page: int
+    pages: int
+    by_tifffile: bool
+    icc_profile: bytes | None = None
+    notes: tuple[str, ...] = ()
+
+
+class UnreadableTiffError(Exception):
+    """A layout that no reader here gets right; the message says which, in words that follow "got"."""
+
+
+def is_tiff(content: bytes) -> bool:
+    """Whether a file with this content is TIFF or BigTIFF."""
+    return content.startswith(MAGIC)
+
+
+def layout(content: bytes) -> Layout:
+    """Find the page to read: the first that is not a smaller version of another, and how to read it.
+
+    Raises UnreadableTiffError for what cannot be read rightly, and whatever tifffile raises on damage.
+    """
+    logging.getLogger("tifffile").addHandler(QUIET)
+    with tifffile.TiffFile(BytesIO(content)) as file:
+        kept = [index for index, page in enumerate(file.pages) if not _tag(page, "NewSubfileType", 0) & REDUCED]
+        if not kept:
+            raise UnreadableTiffError("only thumbnails (the picture itself may be raw camera data)")
+        page: Any = file.pages[kept[0]]
+        reason = _reason(page)
+        if reason:
+            raise UnreadableTiffError(reason)
+        notes = []
+        if _tag(page, "SamplesPerPixel", 1) > _colors(page) and page.photometric in (RGB, BLACK_IS_ZERO, WHITE_IS_ZERO):
+            kinds = [int(kind) for kind in page.extrasamples]
+            if 1 not in kinds and 2 not in kinds:
+                notes.append("a channel that is neither colour nor alpha was left out")
+        if page.photometric == SEPARATED and page.bitspersample == 16:
+            notes.append("16 bits per channel reduced to 8")
+        profile = page.tags.get("InterColorProfile")
+        return Layout(
+            kept[0], len(kept), not _pillow_reads(page), bytes(profile.value) if profile else None, tuple(notes)
+        )
+
+
+def decode(content: bytes, page: int) -> NDArray[Any]:
+    """Pixels of a page that `layout` gave to tifffile, as they are shown: (H, W, C), unsigned, C of 1 to 4.
+
+    Raises ValueError on damage.
+    """
+    with tifffile.TiffFile(BytesIO(content)) as file:
+        one: Any = file.pages[page]
+        _check_segments(content, one)
+        stored = one.asarray(maxworkers=1).reshape(one.shaped)  # planes, depth, height, width, samples
+        pixels = np.moveaxis(stored[:, 0, :, :, 0], 0, 2) if _planar(one) else stored[0, 0]
+        kept = _colors(one) + any(int(kind) == 2 for kind in one.extrasamples)
+        return np.ascontiguousarray(_turned(pixels[..., :kept], _tag(one, "Orientation", 1)))
+
+
+def _tag(page: Any, name: str, default: int) -> int:
+    tag = page.tags.get(name) if hasattr(page, "tags") else None
+    return int(tag.value) if tag is not None and isinstance(tag.value, int) else default
+
+
+def _colors(page: Any) -> int:
+    return 3 if page.photometric == RGB else 4 if page.photometric == SEPARATED else 1
+
+
+def _planar(page: Any) -> bool:
+    return bool(page.planarconfig == 2 and page.samplesperpixel > 1)
+
+
+def _pillow_reads(page: Any) -> bool:
+    """Whether Pillow gets this right. Of planes: 8-bit colours, and 16-bit ones if they are compressed."""
+    if page.photometric == BLACK_IS_ZERO and page.samplesperpixel > 1:
+        return not _planar(page) and page.bitspersample == 8
+    if not _planar(page):
+        return True
+    return page.photometric in (RGB, YCBCR) and (page.bitspersample == 8 or page.compression not in PLAIN)
+
+
+def _reason(page: Any) -> str | None:
+    """What makes a page unreadable, in words, or None."""
+    bits, form, samples = page.bitspersample, page.sampleformat, page.samplesperpixel
+    if form == 3:
+        return "floating point"
+    if form != 1:
+        return f"signed {bits} bits per channel" if form == 2 else f"numbers of kind {form}"
+    if bits not in (1, 2, 4, 8, 16):
+        return f"{bits} bits per channel"
+    if page.photometric not in (WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, SEPARATED, YCBCR):
+        return f"colour mode {getattr(page.photometric, 'name', page.photometric)}"
+    if samples < _colors(page) and page.photometric != YCBCR:
+        return f"{samples} channels"
+    if not (page.imagelength and page.imagewidth):
+        return "no pixels"
+    if page.imagedepth > 1:
+        return "a volume"
+    associated = any(int(kind) == 1 for kind in page.extrasamples)
+    if bits == 16 and associated:
+        return "16 bits with premultiplied alpha"
+    if page.photometric == WHITE_IS_ZERO and (page.compression in JPEG or samples > 1):
+        return "inverted grey with alpha or in JPEG compression"
+    if page.photometric == YCBCR and page.compression not in JPEG:
+        return "YCbCr without JPEG compression"
+    if not _pillow_reads(page):
+        planes = ", one plane per channel" if _planar(page) else ""
+        if bits not in (8, 16) or page.photometric not in (BLACK_IS_ZERO, RGB) or associated:
+            return f"{bits}-bit {getattr(page.photometric, 'name', '')}{planes}"
+        if page.compression not in PLAIN + DEFLATE + PACKBITS:
+            compression = getattr(page.compression, "name", page.compression)
+            return f"{bits} bits per channel, {samples} channels{planes}, in {compression} compression"
+    largest = 2 * (PIL.Image.MAX_IMAGE_PIXELS or 2**62)
+    if page.imagelength * page.imagewidth > largest:
+        return f"{page.imagewidth}x{page.imagelength} pixels: beyond a reasonable size"
+    return None
+
+
+def _check_segments(content: bytes, page: Any) -> None:
+    """Raise ValueError when a strip or tile is cut off, or unpacks to more than it may (a decompression bomb)."""
+    expected = prod(page.chunks) * page.bitspersample // 8
+    for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True):
+        segment = content[offset : offset + count]
+        if len(segment) != count or not count:
+            raise ValueError("a strip or tile is cut off")
+        if page.compression in DEFLATE:
+            unpacker, size = zlib.decompressobj(), 0
+            while not unpacker.eof:
+                part = unpacker.decompress(segment, 2**20)
+                segment, size = unpacker.unconsumed_tail, size + len(part)
+                if size > expected:
+                    raise ValueError("a strip or tile unpacks to more than it may")
+                if not part and not segment:
+                    raise ValueError("a strip or tile is cut off")
+    if page.compression in PLAIN and sum(page.databytecounts) < page.nbytes:
+        raise ValueError("less data than pixels")
+
+
+def _turned(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """Apply TIFF's Orientation, 1 to 8: which row and column of the picture the first ones of the data are."""
+    if orientation in (5, 6, 7, 8):
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    return pixels

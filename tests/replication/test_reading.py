@@ -1,0 +1,211 @@
+"""Never silent garbage: over a matrix of layouts, what is read is what another reader finds, or it is refused."""
+
+import itertools
+import logging
+import runpy
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+
+from replication.errors import UserError
+from replication.images import tiff
+from replication.images.io import read_image
+from replication.images.photo import read_photo
+
+RANDOM = np.random.default_rng(0)
+SAMPLES = RANDOM.integers(0, 256, (21, 35, 4)) / 255
+COLORS = {"minisblack": 1, "miniswhite": 1, "rgb": 3, "separated": 4}
+
+
+def tiff_cases() -> list[tuple[str, str, int, str]]:
+    return [
+        (kind, photometric, samples, planes)
+        for kind, photometric, samples, planes in itertools.product(
+            ["u1", "u2", "u4", "i1", "i2", "f2", "f4"], COLORS, [1, 2, 3, 4], ["contig", "separate"]
+        )
+        if samples in (COLORS[photometric], COLORS[photometric] + 1) and not (samples == 1 and planes == "separate")
+    ]
+
+
+def write_tiff(path: Path, kind: str, photometric: str, samples: int, planes: str, **options: Any) -> np.ndarray:
+    """Write a TIFF with tifffile; returns the pixels as they must be read: (H, W, C), white high."""
+    dtype = np.dtype(kind)
+    whole = SAMPLES[..., :samples]
+    pixels = whole.astype(dtype) if dtype.kind == "f" else np.rint(whole * np.iinfo(dtype).max).astype(dtype)
+    stored = pixels[..., 0] if samples == 1 else pixels.transpose(2, 0, 1) if planes == "separate" else pixels
+    if samples > 1:
+        options["planarconfig"] = planes
+    if samples > COLORS[photometric]:
+        options["extrasamples"] = ["unassalpha"]
+    tifffile.imwrite(path, stored, photometric=photometric, **options)
+    again = tifffile.imread(path)  # the other reader: what it decodes is what was written, to JPEG's loss
+    shown = again.transpose(1, 2, 0) if planes == "separate" and samples > 1 else again.reshape(pixels.shape)
+    if photometric == "miniswhite" and dtype.kind == "u":
+        shown = shown.copy()
+        shown[..., 0] = np.iinfo(dtype).max - shown[..., 0]
+    return shown
+
+
+@pytest.mark.parametrize(("kind", "photometric", "samples", "planes"), tiff_cases())
+def test_tiff_matrix(tmp_path: Path, kind: str, photometric: str, samples: int, planes: str) -> None:
+    pytest.importorskip("imagecodecs", reason="the other reader needs it for LZW and JPEG")
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+    path, right = tmp_path / "a.tif", 0
+    for compression, tile, order in itertools.product(
+        [None, "zlib", "lzw", "packbits", "jpeg"], [None, (16, 16)], ["<", ">"]
+    ):
+        layout = (compression, tile, order)
+        try:
+            expected = write_tiff(
+                path, kind, photometric, samples, planes, compression=compression, tile=tile, byteorder=order
+            )
+        except Exception:  # a combination that does not exist, such as 32 bits in JPEG
+            continue
+        try:
+            read = read_photo(path)
+        except UserError:
+            continue
+        right += 1
+        if photometric == "separated":
+            assert "CMYK" in "".join(read.notes), layout
+            assert ("16 bits per channel reduced to 8" in read.notes) == (kind == "u2"), layout
+            continue
+        found = read.pixels.reshape(*read.pixels.shape[:2], -1)
+        assert (found.shape, found.dtype) == (expected.shape, expected.dtype), layout
+        off = np.abs(found.astype(int) - expected.astype(int)).max()
+        assert off <= (8 if compression == "jpeg" else 0), layout
+        if kind == "u1" and samples in (1, 3):
+            try:
+                for_measuring = read_image(path)
+            except UserError:
+                continue
+            np.testing.assert_array_equal(for_measuring, read.pixels)
+    usable = kind in ("u1", "u2") and photometric != "separated" and not (photometric == "miniswhite" and samples == 2)
+    assert right > 0 or not usable, "everything was refused"
+    assert kind in ("u1", "u2") or not right, "numbers of this kind cannot be shown"
+
+
+def test_planes_equal_the_contiguous_picture(tmp_path: Path) -> None:
+    pixels = np.rint(SAMPLES[..., :3] * 65535).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "planes.tif", pixels.transpose(2, 0, 1), photometric="rgb", planarconfig="separate")
+    np.testing.assert_array_equal(read_photo(tmp_path / "planes.tif").pixels, pixels)
+    with pytest.raises(UserError, match=r"planes\.tif"):
+        read_image(tmp_path / "planes.tif")
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_planes_are_turned_as_pillow_turns(tmp_path: Path, orientation: int) -> None:
+    pixels = np.rint(SAMPLES[..., :3] * 255).astype(np.uint8)
+    tag = [(274, "H", 1, orientation, True)]
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb", extratags=tag)
+    tifffile.imwrite(
+        tmp_path / "b.tif", pixels.astype(np.uint16).transpose(2, 0, 1), photometric="rgb",
+        planarconfig="separate", extratags=tag,
+    )  # fmt: skip
+    np.testing.assert_array_equal(read_photo(tmp_path / "b.tif").pixels, read_photo(tmp_path / "a.tif").pixels)
+
+
+def test_a_thumbnail_is_not_the_picture(tmp_path: Path) -> None:
+    pixels = np.rint(SAMPLES[..., :3] * 255).astype(np.uint8)
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        file.write(pixels[::7, ::7], photometric="rgb", subfiletype=1)
+        file.write(pixels, photometric="rgb")
+    read = read_photo(tmp_path / "a.tif")
+    np.testing.assert_array_equal(read.pixels, pixels)
+    assert read.notes == ()
+    tifffile.imwrite(tmp_path / "b.tif", pixels, photometric="rgb", subfiletype=1)
+    with pytest.raises(UserError, match="only thumbnails"):
+        read_photo(tmp_path / "b.tif")
+
+
+def test_a_strip_that_unpacks_to_too_much(tmp_path: Path) -> None:
+    """A decompression bomb, which tifffile alone would unpack whole."""
+    pixels = np.rint(SAMPLES[..., [0, 3]] * 65535).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="minisblack", extrasamples=["unassalpha"])
+    content = bytearray((tmp_path / "a.tif").read_bytes())
+    with tifffile.TiffFile(tmp_path / "a.tif") as file:
+        tags = file.pages[0].tags
+        bomb = zlib.compress(bytes(50_000_000), 9)
+        for name, value in (("Compression", 8), ("StripOffsets", len(content)), ("StripByteCounts", len(bomb))):
+            tag = tags[name]
+            struct.pack_into({3: "<H", 4: "<I"}[int(tag.dtype)], content, tag.valueoffset, value)
+    (tmp_path / "bomb.tif").write_bytes(content + bomb)
+    with pytest.raises(UserError, match="unpacks to more than it may"):
+        read_photo(tmp_path / "bomb.tif")
+
+
+def png(bits: int, kind: int, rows: np.ndarray, *extra: tuple[bytes, bytes]) -> bytes:
+    """A PNG of any depth by hand: ``rows`` holds the samples of (H, W), packed here."""
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+    height, width = rows.shape
+    unpacked = np.unpackbits(rows.astype(np.uint8)[..., None], axis=2)[..., 8 - bits :].reshape(height, -1)
+    packed = b"".join(b"\0" + np.packbits(row).tobytes() for row in unpacked)
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0)), *extra]
+    chunks += [(b"IDAT", zlib.compress(packed)), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*one) for one in chunks)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_grey_png_with_a_transparent_value(tmp_path: Path, bits: int) -> None:
+    values = RANDOM.integers(0, 2**bits, (5, 7))
+    grey = values * 255 // (2**bits - 1)
+    for key in {0, 1, 2**bits - 1}:
+        (tmp_path / "a.png").write_bytes(png(bits, 0, values, (b"tRNS", struct.pack(">H", key))))
+        read = read_photo(tmp_path / "a.png").pixels
+        if not (values == key).any():
+            np.testing.assert_array_equal(read, grey)
+            continue
+        np.testing.assert_array_equal(read[..., 0], grey)
+        np.testing.assert_array_equal(read[..., 1], np.where(values == key, 0, 255))
+        with pytest.raises(UserError, match="transparency"):
+            read_image(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_palette_png(tmp_path: Path, bits: int) -> None:
+    values = RANDOM.integers(0, 2**bits, (5, 7))
+    palette = RANDOM.integers(0, 256, (2**bits, 3), dtype=np.uint8)
+    (tmp_path / "a.png").write_bytes(png(bits, 3, values, (b"PLTE", palette.tobytes())))
+    np.testing.assert_array_equal(read_photo(tmp_path / "a.png").pixels, palette[values])
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12])
+def test_avif_of_more_than_8_bits_says_so(tmp_path: Path, bits: int) -> None:
+    codecs = pytest.importorskip("imagecodecs", reason="writes AVIF of 10 and 12 bits")
+    ramp = np.linspace(0, 2**bits - 1, 64).astype(np.uint16 if bits > 8 else np.uint8)
+    pixels = np.broadcast_to(ramp[None, :, None], (48, 64, 3)).copy()
+    options = {"bitspersample": bits} if bits > 8 else {}
+    (tmp_path / "a.avif").write_bytes(codecs.avif_encode(pixels, level=95, **options))
+    read = read_photo(tmp_path / "a.avif")
+    assert read.notes == ((f"{bits} bits per channel reduced to 8",) if bits > 8 else ())
+    assert np.abs(read.pixels - pixels / (2**bits - 1) * 255).max() <= 4
+
+
+def test_layout_needs_a_tiff() -> None:
+    assert tiff.is_tiff(b"II*\0rest")
+    assert not tiff.is_tiff(b"\x89PNG")
+
+
+def test_no_pixels(tmp_path: Path) -> None:
+    (tmp_path / "a.ppm").write_bytes(b"P6 0 5 255\n")
+    (tmp_path / "a.gif").write_bytes(b"GIF89a" + bytes(7) + b"," + bytes(9) + b"\x02\x02\x4c\x01\x00;")
+    for name in ("a.ppm", "a.gif"):
+        for read in (read_photo, read_image):
+            with pytest.raises(UserError, match=name):
+                read(tmp_path / name)
+
+
+def test_damaged_files_are_pictures_or_refused() -> None:
+    """Some hundred; the same program run as a command tries for as long as it is told."""
+    program = runpy.run_path(str(Path(__file__).with_name("fuzz_reading.py")))
+    counts, failures = program["fuzz"](seconds=20, seed=0, most=400)
+    assert failures == []
+    assert min(counts["picture"], counts["refused"]) > 20, "not damaged, or damaged beyond the first check"
