@@ -201,7 +201,8 @@ def test_unexpected_errors_do_not_stop_a_batch(
 
 
 PROGRAM = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a test in the background inherits that it is ignored
 from replication import upscale
 from replication.errors import run
 from replication.network import Network
