@@ -257,7 +257,7 @@ def markdown(facts: Measurements) -> str:
     parts = [
         "# Table 1: MSRN and SMSRN at x4, in the paper and measured",
         "PSNR (dB) on luma / SSIM as the mean over R, G and B, both under the protocol `public_code`, that of the "
-        "code on which the paper's MSRN is built; [calibration](calibration.md) shows that published values come out "
+        "code on which the paper's MSRN is built; [calibration](calibration.md) shows which published values come out "
         "under it.",
         _markdown_table(paper_table(facts)),
         warning(facts),
