@@ -29,13 +29,14 @@ from analysis.figures import (
     summary,
 )
 from analysis.networks import catalogue, lighten_page, networks_page
-from analysis.quality import ladder_page, protocol_page, runs_page, table1_page
+from analysis.quality import calibration_page, ladder_page, protocol_page, runs_page, table1_page
 from analysis.quality.columns import bicubic_deviation
 from analysis.quality.training import measurements
 from analysis.speed import inference_page, training_page
 from replication.records import (
     TOLERANCE_PSNR,
     TOLERANCE_SSIM,
+    Calibration,
     NetworkSpeed,
     Record,
     Speed,
@@ -147,6 +148,14 @@ ARTEFACTS = (
         "python -m replication.benchmark_networks",
     ),
     Artefact("identify", "which networks have the paper's numbers of parameters", designs, FORMULAS),
+    Artefact(
+        "calibration",
+        "published values of networks that others trained, measured",
+        page(calibration_page.write),
+        RECORDS,
+        Calibration,
+        "python -m replication.calibrate",
+    ),
     Artefact("protocol", "which metric protocol fits the paper's values", page(protocol_page.write), RECORDS),
     Artefact("networks", "other published networks, counted", networks, FORMULAS),
     Artefact("lighten", "other networks with separable convolutions", page(lighten_page.write), RECORDS),

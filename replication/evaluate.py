@@ -150,25 +150,29 @@ def key_of(subject: Subject, data: Prepared) -> Key:
     return Key(subject.model, subject.weights, data.digest, records.protocols(subject.scale), subject.scale)
 
 
+def compare(sr: Image, hr: Image, scale: int) -> dict[str, float]:
+    """Every metric of a record for a result and its original, both uint8 and of one shape; PSNR in dB."""
+    protocols = table_protocols(scale)
+    luma, rgb, unrounded = protocols["luma"], protocols["rgb"], protocols["unrounded"]
+    return {
+        "psnr_y": psnr(sr, hr, luma),
+        "ssim_y": ssim(sr, hr, luma),
+        "psnr_rgb": psnr(sr, hr, rgb),
+        "ssim_rgb": ssim(sr, hr, rgb),
+        "psnr_unrounded": psnr(sr, hr, unrounded),
+        "ssim_unrounded": ssim(sr, hr, unrounded),
+        "psnr_public_code": psnr(sr, hr, protocols["public_code"]),
+    }
+
+
 def measure_image(subject: Subject, name: str, hr: Image) -> tuple[ImageResult, Image]:
     """Downscale, upscale and compare one image; also return the upscaled one. Seconds are those of upscaling alone."""
     lr = imresize(hr, 1 / subject.scale).astype(np.uint8)
     start = perf_counter()
     sr = subject.upscale(lr)
     seconds = perf_counter() - start
-    protocols = table_protocols(subject.scale)
-    luma, rgb = protocols["luma"], protocols["rgb"]
-    result = ImageResult(
-        name=name,
-        height=hr.shape[0],
-        width=hr.shape[1],
-        psnr_y=psnr(sr, hr, luma),
-        ssim_y=ssim(sr, hr, luma),
-        psnr_rgb=psnr(sr, hr, rgb),
-        ssim_rgb=ssim(sr, hr, rgb),
-        seconds=seconds,
-    )
-    return result, sr
+    scores = compare(sr, hr, subject.scale)
+    return ImageResult(name=name, height=hr.shape[0], width=hr.shape[1], seconds=seconds, **scores), sr
 
 
 def measure(
@@ -276,7 +280,7 @@ def table(rows: Sequence[Row]) -> str:
         values: list[str] = [""] * 6
         if row.record:
             values = [str(len(row.record.images))]
-            values += [f"{row.record.mean(name):.{2 if 'psnr' in name else 4}f}" for name in records.METRICS]
+            values += [f"{row.record.mean(name):.{2 if 'psnr' in name else 4}f}" for name in records.LUMA_AND_RGB]
             values.append(f"{row.record.mean('seconds'):.2f}")
         cells.append([row.benchmark, row.model, *values, row.status])
     header = ["set", "model", "images", "PSNR Y", "SSIM Y", "PSNR RGB", "SSIM RGB", "s/image", "source"]

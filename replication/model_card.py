@@ -95,7 +95,9 @@ def _measured(model: str, scale: int, digest: str, known: Sequence[records.Evalu
     for name in (*BENCHMARKS, EMBEDDED):
         found = records.find(known, benchmark=name, model=model, scale=scale, weights=digest)
         values = (
-            [f"{found.mean(metric):.{2 if 'psnr' in metric else 4}f}" for metric in records.METRICS] if found else []
+            [f"{found.mean(metric):.{2 if 'psnr' in metric else 4}f}" for metric in records.LUMA_AND_RGB]
+            if found
+            else []
         )
         rows.append([name, *(values or ["not measured"])])
     headers = ("set", "PSNR luma", "SSIM luma", "PSNR RGB", "SSIM RGB")

@@ -27,9 +27,25 @@ from replication.errors import DamagedFileError, UserError
 from replication.files import write_text
 from replication.images.metrics import table_protocols
 
-Metric = Literal["psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb", "seconds"]
-METRICS: tuple[Metric, ...] = ("psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb")
-"""PSNR in dB and SSIM on luma (``_y``) and on RGB; the protocols are in the record's key."""
+Metric = Literal[
+    "psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb", "psnr_unrounded", "ssim_unrounded", "psnr_public_code", "seconds"
+]
+METRICS: tuple[Metric, ...] = (
+    *("psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb"),
+    *("psnr_unrounded", "ssim_unrounded", "psnr_public_code"),
+)
+"""PSNR in dB and SSIM on rounded luma (``_y``), on RGB, on luma that is not rounded, and as the public code takes it
+(its SSIM is that on RGB); the protocols are in the record's key."""
+
+LUMA_AND_RGB: tuple[Metric, ...] = METRICS[:4]
+"""What a table of one line for each measurement has room for."""
+
+BY_PROTOCOL: dict[str, tuple[Metric, Metric]] = {
+    "public_code": ("psnr_public_code", "ssim_rgb"),
+    "matlab": ("psnr_y", "ssim_y"),
+    "unrounded": ("psnr_unrounded", "ssim_unrounded"),
+}
+"""PSNR and SSIM under each protocol of `replication.images.metrics.NAMED`."""
 
 TOLERANCE_PSNR, TOLERANCE_SSIM = 0.01, 0.0005
 """How far (dB, SSIM) a measurement may be from a record of the same, and bicubic from the published values."""
@@ -89,6 +105,9 @@ class ImageResult:
     ssim_y: float
     psnr_rgb: float
     ssim_rgb: float
+    psnr_unrounded: float
+    ssim_unrounded: float
+    psnr_public_code: float
     seconds: float
 
 
@@ -123,6 +142,16 @@ class Lightening(Evaluation):
     """One trained network with its kernels replaced by their best separable approximations, on one benchmark."""
 
     FOLDER = "lighten"
+
+
+@dataclass(frozen=True)
+class Calibration(Evaluation):
+    """A network that others trained, or pictures that others made, on one benchmark: what measuring is checked by.
+
+    ``key.weights``: SHA-256 of the authors' file, or of the pictures.
+    """
+
+    FOLDER = "calibration"
 
 
 @dataclass(frozen=True)
@@ -395,8 +424,9 @@ Kind = TypeVar("Kind", bound=Record)
 
 
 def protocols(scale: int) -> dict[str, dict[str, Any]]:
-    """The metric protocols of a record at ``scale``, as they stand in its key."""
-    return {name: asdict(protocol) for name, protocol in table_protocols(scale).items()}
+    """The metric protocols of a record at ``scale``, as they stand in its key (lists for tuples, as JSON has them)."""
+    found: dict[str, dict[str, Any]] = json.loads(json.dumps({k: asdict(v) for k, v in table_protocols(scale).items()}))
+    return found
 
 
 def environment() -> dict[str, str]:

@@ -11,6 +11,7 @@ from analysis.paper import BENCHMARKS
 from analysis.quality.columns import AVERAGE, measured, printed, published, retained
 from analysis.quality.training import FULL_BUDGET, differing_conditions, training_of, training_share
 from analysis.text import percent, plain
+from replication.records import BY_PROTOCOL
 
 REPEAT_PSNR, REPEAT_SSIM = 0.1, 0.005
 """How far (dB, SSIM) another full training may end: published trainings of this MSRN differ by up to 0.1 dB."""
@@ -38,8 +39,8 @@ def average(model: str, metric: str) -> Callable[[Sources], Finding]:
     return recompute
 
 
-def kept(metric: str, in_text: bool) -> Callable[[Sources], Finding]:
-    """SMSRN's mean in percent of MSRN's; ``in_text``: said of the experiment, not just written into the table."""
+def kept(metric: str) -> Callable[[Sources], Finding]:
+    """SMSRN's mean in percent of MSRN's. Text and table say the same, so they are judged alike."""
 
     def recompute(sources: Sources) -> Finding:
         value = in_percent(quotient(mean(cells("smsrn", metric)), mean(cells("msrn", metric))))
@@ -47,12 +48,10 @@ def kept(metric: str, in_text: bool) -> Callable[[Sources], Finding]:
         averages = getattr(in_paper.smsrn.average, metric) / getattr(in_paper.msrn.average, metric)
         reason = (
             f"From the means of the four printed values {float(value.best):.4f} %, from the two printed averages "
-            f"{100 * averages:.4f} %. The printed digits allow {float(value.low):.2f} to {float(value.high):.2f} %."
+            f"{100 * averages:.4f} %. The printed digits allow {float(value.low):.2f} to {float(value.high):.2f} %. "
+            f"{measured_kept(sources, metric)}"
         )
-        scope = ""
-        if in_text:
-            reason += " " + measured_kept(sources, metric)
-            scope = "arithmetic on the paper's own Table 1, whose values are claims of their own"
+        scope = "arithmetic on the paper's own Table 1, whose values are claims of their own"
         return Finding({f"SMSRN's {metric.upper()}, % of MSRN's": value}, reason, scope)
 
     return recompute
@@ -61,7 +60,7 @@ def kept(metric: str, in_text: bool) -> Callable[[Sources], Finding]:
 def measured_kept(sources: Sources, metric: str) -> str:
     """What SMSRN keeps of MSRN in this package's own measurements, and under which conditions, in one sentence."""
     rows = sources.rows
-    full, light = (measured(rows, model, "ssim_rgb") for model in ("msrn", "smsrn"))
+    full, light = (measured(rows, model, *BY_PROTOCOL["public_code"]) for model in ("msrn", "smsrn"))
     ratio = retained(full, light, AVERAGE)
     trainings = [training_of(rows, model) for model in ("msrn", "smsrn")]
     if ratio is None or trainings[0] is None or trainings[1] is None:
@@ -96,7 +95,7 @@ def table1_values(model: str, metric: str) -> Callable[[Sources], Finding]:
     """One column of Table 1 against this package's own measurements."""
 
     def recompute(sources: Sources) -> Finding:
-        column = measured(sources.rows, model, "ssim_rgb")
+        column = measured(sources.rows, model, *BY_PROTOCOL["public_code"])
         training = training_of(sources.rows, model)
         missing = [name for name in BENCHMARKS if column.scores[name] is None]
         protocol = "PSNR on luma" if metric == "psnr" else "SSIM as the mean over R, G and B (see results/protocol.md)"

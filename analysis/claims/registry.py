@@ -12,6 +12,7 @@ from analysis.claims.costs import (
     recursive_networks,
     saving,
     saving_mean,
+    saving_network,
     separable_replaces,
 )
 from analysis.claims.equations import equation
@@ -33,7 +34,7 @@ from analysis.claims.training import _LOSS, _PATCH, augmentations, four_sets, pi
 
 RECOMPUTE: dict[str, Callable[[Sources], Finding]] = {
     "share-14.64": share,
-    "psnr-98.53": kept("psnr", in_text=True),
+    "psnr-98.53": kept("psnr"),
     "by-eye": by_eye,
     "other-networks": other_networks,
     "scale": scale,
@@ -56,6 +57,7 @@ RECOMPUTE: dict[str, Callable[[Sources], Finding]] = {
     "ratio-5x5": ratio(5),
     "saving-95": saving(5),
     "saving-92": saving_mean,
+    "saving-92-network": saving_network,
     "share-14.63": share,
     "same-training": same_training,
     "training-data": setting("", dataset=lambda used: used.dataset),
@@ -76,12 +78,12 @@ RECOMPUTE: dict[str, Callable[[Sources], Finding]] = {
     "average-msrn-ssim": average("msrn", "ssim"),
     "average-smsrn-psnr": average("smsrn", "psnr"),
     "average-smsrn-ssim": average("smsrn", "ssim"),
-    "psnr-98.5": kept("psnr", in_text=False),
-    "ssim-98.3": kept("ssim", in_text=False),
+    "psnr-98.5": kept("psnr"),
+    "ssim-98.3": kept("ssim"),
     "parameters-msrn": parameters("msrn"),
     "parameters-smsrn": parameters("smsrn"),
     "share-14.6": share,
-    "ssim-98.27": kept("ssim", in_text=True),
+    "ssim-98.27": kept("ssim"),
     "computation-too": computation_too,
     "depends-on-original": depends_on_original,
     "pictured-images": pictured_images,

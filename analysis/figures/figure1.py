@@ -61,7 +61,7 @@ def measured_points(results: Path) -> list[Point]:
         record = recorded_row(known, "Set5", model, SCALE).record
         if record:
             parameters = count_parameters(build(model, scale=SCALE))
-            points.append(Point(DISPLAY[model], parameters, record.mean("psnr_y")))
+            points.append(Point(DISPLAY[model], parameters, record.mean("psnr_public_code")))
     return points
 
 

@@ -29,6 +29,7 @@ def draw(members: dict[str, list[Member]]) -> Figure:
             )  # fmt: skip
         axes.set_xscale("log", base=2)
         axes.xaxis.set_major_formatter(ScalarFormatter())
+        axes.set_xticks(sorted({one.run.steps for found in members.values() for one in found}))
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set(title=name, xlabel="steps")
     panels[0].set_ylabel("PSNR on luma, dB")

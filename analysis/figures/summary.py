@@ -19,6 +19,7 @@ from analysis.quality.training import training_of, training_share
 from analysis.text import percent
 from replication.evaluate import METHODS
 from replication.models import MODELS
+from replication.records import BY_PROTOCOL
 
 MARKERS = {"bicubic": "o", "smsrn": "D", "msrn": "s"}
 STAR: dict[str, Any] = {"marker": "*", "color": style.PAPER, "edgecolor": "white", "linewidth": 0.4, "zorder": 4}
@@ -112,6 +113,10 @@ def verdict(columns: Mapping[str, Column], trainings: Mapping[str, str]) -> str:
     if not trainings:
         return kept
     shares = ", ".join(f"{DISPLAY[model]} {share}" for model, share in trainings.items())
+    if len(set(trainings.values())) > 1:
+        kept = (
+            f"trained for different lengths here: the points do not say what SMSRN loses (the paper: {theirs} % kept)"
+        )
     return f"{kept}\nshare of the paper's training: {shares}"
 
 
@@ -140,7 +145,7 @@ def draw(columns: Mapping[str, Column], trainings: Mapping[str, str]) -> Figure:
 def from_records(results: Path) -> tuple[dict[str, Column], dict[str, str]]:
     """From the records, by method: the measured column of Table 1, and the share of the paper's training if any."""
     rows = collect(results)
-    columns = {model: measured(rows, model, "ssim_rgb") for model in METHODS}
+    columns = {model: measured(rows, model, *BY_PROTOCOL["public_code"]) for model in METHODS}
     facts = {model: training_of(rows, model) for model in MODELS}
     return columns, {model: training_share(training) for model, training in facts.items() if training}
 

@@ -91,3 +91,27 @@ def _reported(row: dict[str, str], metric: str) -> dict[str, float]:
 def published_row(model: str) -> Published:
     """The row of sota_x4.csv with this exact name."""
     return next(row for row in published() if row.model == model)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What is published of a network that can be measured here: PSNR on luma by set, as printed.
+
+    ``ssim_rgb``: SSIM over R, G and B by set, where it is published.
+    """
+
+    name: str
+    source: str
+    psnr: dict[str, str]
+    ssim_rgb: dict[str, str]
+
+
+def references() -> list[Reference]:
+    """The networks of calibration.toml."""
+    content = tomllib.loads((FOLDER / "calibration.toml").read_text(encoding="utf-8"))
+    return [
+        Reference(
+            name, row["source"], {one: row[one] for one in BENCHMARKS if one in row}, dict(row.get("ssim_rgb", {}))
+        )
+        for name, row in content.items()
+    ]

@@ -1,7 +1,7 @@
 """What separability costs at growing budgets: pairs of trainings that differ in the network alone.
 
 A rung is one length of one recipe and one seed for which both networks are recorded (`replication.runs`) and measured
-(`replication.evaluate`). Losses are MSRN's PSNR on luma minus SMSRN's.
+(`replication.evaluate`). Losses are MSRN's PSNR on luma (protocol `public_code`) minus SMSRN's.
 """
 
 from collections.abc import Mapping, Sequence
@@ -100,7 +100,7 @@ def _rung(msrn: TrainingRun, smsrn: TrainingRun, known: Sequence[Evaluation]) ->
         return None
     differences = {
         name: [
-            one.psnr_y - other.psnr_y
+            one.psnr_public_code - other.psnr_public_code
             for one, other in zip(measured["msrn"][name].images, measured["smsrn"][name].images, strict=True)
         ]
         for name in sets
@@ -113,7 +113,7 @@ def _rung(msrn: TrainingRun, smsrn: TrainingRun, known: Sequence[Evaluation]) ->
 
 def member(run: TrainingRun, known: Sequence[Evaluation]) -> Member:
     """A run with what is measured of its final weights."""
-    psnr = {name: record.mean("psnr_y") for name, record in _evaluations(run, known).items()}
+    psnr = {name: record.mean("psnr_public_code") for name, record in _evaluations(run, known).items()}
     if len(psnr) == len(BENCHMARKS):
         psnr[AVERAGE] = fmean(psnr.values())
     return Member(run, psnr)

@@ -90,8 +90,9 @@ def markdown(results: Path) -> str:
         ),
         "## Lost PSNR",
         wrap(
-            "PSNR on luma of MSRN minus SMSRN in dB, with the 95 % interval of a bootstrap over the images of each "
-            "set. It says how much the choice of test images matters; that of the seed is seen where there are several."
+            "PSNR on luma (`public_code`) of MSRN minus SMSRN in dB, with the 95 % interval of a bootstrap over the "
+            "images of each set. It says how much the choice of test images matters; that of the seed is seen where "
+            "there are several."
         ),
         loss_table(found) if found else "No pair is recorded and measured yet.",
         wrap(tendency(found)),

@@ -28,11 +28,9 @@ LITERATURE = ("luma, rounded", SCALE, "Gaussian")
 """Channel, border and window of the tables in the literature."""
 
 RETRAINED = 0.1
-"""dB by which two trainings of one network may differ: those of the MSRN with 6,078,019 parameters, as published by its
-authors and by the paper, are up to this far apart on luma. Combinations closer than it cannot be distinguished."""
-
-PAN_RGB_SSIM = 0.8643
-"""SSIM of PAN on Set5 x4 over R, G and B, from its authors' test log (see paper/SOURCES.md), at 32.13 dB on luma."""
+"""dB below which combinations count as equal: how far published values of the MSRN with 6,078,019 parameters, its
+authors' and the paper's, are apart on Set5.
+Circular as a measure of the paper, so what is ranked with it only supports."""
 
 SSIM_FIT_FROM = 31.5
 """Published networks below this PSNR (Set5, dB) are left out of the line of luma SSIM over PSNR."""
@@ -178,7 +176,7 @@ class Ranking:
 
     @property
     def fitting(self) -> list[str]:
-        """The channels whose PSNR is as near as two trainings of one network are to each other."""
+        """The channels with a combination within `RETRAINED` of the nearest one's PSNR."""
         near = [one for one in self.psnr if one.distance <= self.psnr[0].distance + RETRAINED]
         return list(dict.fromkeys(str(one.combination[0]) for one in near))
 

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from analysis import paper
 from analysis.names import DISPLAY, SCALE
+from analysis.quality.calibration import Calibrated, calibrated
+from analysis.quality.calibration_words import conclusion as evidence
 from analysis.quality.protocol import (
     LITERATURE,
-    PAN_RGB_SSIM,
     RETRAINED,
     SSIM_FIT_FROM,
     Candidate,
@@ -55,8 +55,8 @@ def conclusion(ranking: Ranking | None) -> str:
     by_channel = [f"{words(one.combination)}: {one.distance:.4f}" for one in ranking.ssim_by_channel]
     channel, other = title(str(ranking.ssim[0].combination[0])), ranking.other_window
     return (
-        f"PSNR: the nearest combinations, equal within the {RETRAINED} dB by which two trainings of one network "
-        f"differ, are on {fits}; border and rounding move less than that. Too far from the paper: "
+        f"PSNR: the nearest combinations, equal within the {RETRAINED} dB that the paper's MSRN is from its "
+        f"authors' at most, are on {fits}; border and rounding move less than that. Too far from the paper: "
         f"{'; '.join(excluded) or 'none'}. SSIM, distance from the paper's difference by channel: "
         f"{'; '.join(by_channel)}; the literature's own protocol: {ranking.literature.distance:.4f}. With the "
         f"{other.combination[2]} window {channel} is {other.distance:.4f} away. So the paper's PSNR fits {fits}, and "
@@ -76,27 +76,27 @@ def words(combination: tuple[str | int, ...]) -> str:
     return ", ".join([title(str(channel)), f"border {shave}", *(f"{name} window" for name in window)])
 
 
-def markdown(facts: Protocols) -> str:
-    """The page as Markdown."""
-    pan, msrn = paper.published_row("PAN"), paper.table1().msrn.scores["Set5"]
+def markdown(facts: Protocols, direct: Calibrated) -> str:
+    """The page as Markdown. ``direct``: networks that others trained, measured here."""
     parts = [
         "# Which protocol is it?",
         "Made by `python -m analysis protocol` from `records/protocol/`.",
+        wrap("The paper does not name the channel, the border or the SSIM window of its PSNR and SSIM."),
+        "## Direct evidence",
+        wrap(f"{evidence(direct)} The details: [calibration.md](calibration.md)."),
+        "## Supporting evidence: what each choice moves",
         wrap(
-            "The paper does not name the channel, the border or the SSIM window of its PSNR and SSIM. Below: how far "
-            "its numbers are from those that others publish on luma; what each choice moves, measured; and which "
-            "choice moves numbers as far as that."
+            "Independent of that: what the choices move, measured, and which choice moves numbers as far as the "
+            f"paper's are from those that others publish on luma. The {RETRAINED} dB below which combinations count "
+            "as equal are the gap between the paper's MSRN and its authors' and so no measure of its own; two "
+            "retrainings by MSRN's authors are 0.01 dB apart."
         ),
-        "## The result",
         wrap(conclusion(facts.ranking)),
         "## What the paper's numbers differ by",
         differences_table(facts.differences),
         wrap(
             "PSNR: against the same network as its authors publish it. SSIM, usual on luma: what published networks "
-            f"from {SSIM_FIT_FROM} dB on (analysis/paper/sota_x4.csv) have at the same PSNR, by a line through them. "
-            f"A second witness: PAN has {pan.psnr['Set5']:.2f} dB and an SSIM of {pan.ssim['Set5']:.4f} on Set5 (luma) "
-            f"and {PAN_RGB_SSIM} over R, G and B by its authors' log, which is {PAN_RGB_SSIM - pan.ssim['Set5']:+.4f}; "
-            f"the paper's MSRN has {msrn.psnr:.2f} dB and {msrn.ssim:.4f}."
+            f"from {SSIM_FIT_FROM} dB on (analysis/paper/sota_x4.csv) have at the same PSNR, by a line through them."
         ),
     ]
     if facts.ranking:
@@ -141,5 +141,5 @@ def records_table(facts: Protocols) -> str:
 def write(results: Path) -> list[Path]:
     """Write ``protocol.md`` from the records in the results folder; return its path. Measures nothing."""
     path = results / "protocol.md"
-    write_text(path, markdown(protocols(results)))
+    write_text(path, markdown(protocols(results), calibrated(results)))
     return [path]

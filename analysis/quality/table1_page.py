@@ -24,18 +24,23 @@ from analysis.quality.columns import (
     published,
     retained,
 )
+from analysis.quality.ladder import bootstrap
 from analysis.quality.training import Jump, Measurements, differing_conditions, training_share
 from analysis.text import table
 from replication.data.benchmarks import EMBEDDED
 from replication.evaluate import BICUBIC, METHODS, NOT_TRAINED
 from replication.files import write_text
-from replication.records import METRICS, TRAINING_FACTS, Metric
+from replication.images.metrics import NAMED
+from replication.records import BY_PROTOCOL, LUMA_AND_RGB, METRICS, TRAINING_FACTS, Metric
+
+PAPERS = BY_PROTOCOL["public_code"]
+"""What the paper's PSNR and SSIM are compared with; results/calibration.md says why."""
 
 
 def paper_table(facts: Measurements) -> list[list[str]]:
-    """Table 1 in the paper's layout, a heading row first: PSNR on luma / SSIM on RGB."""
+    """Table 1 in the paper's layout, a heading row first, under the protocol `public_code`."""
     in_paper = paper.table1()
-    bicubic, msrn, smsrn = (measured(facts.rows, model, "ssim_rgb") for model in (BICUBIC, "msrn", "smsrn"))
+    bicubic, msrn, smsrn = (measured(facts.rows, model, *PAPERS) for model in (BICUBIC, "msrn", "smsrn"))
     columns = [printed("msrn"), printed("smsrn"), bicubic, msrn, smsrn]
     table = [["", *(column.heading for column in columns)]]
     table += [[name, *(column.cell(name) for column in columns)] for name in (*BENCHMARKS, AVERAGE)]
@@ -54,8 +59,8 @@ def paper_table(facts: Measurements) -> list[list[str]]:
     return table
 
 
-CHANNELS: dict[str, tuple[Metric, Metric]] = {"luma": ("psnr_y", "ssim_y"), "RGB": ("psnr_rgb", "ssim_rgb")}
-"""PSNR and SSIM of the records by the channels that they are taken on."""
+CHANNELS: dict[str, tuple[Metric, Metric]] = {"luma": BY_PROTOCOL["matlab"], "RGB": ("psnr_rgb", "ssim_rgb")}
+"""PSNR and SSIM of the records by the channels that they are taken on; luma under the protocol `matlab`."""
 
 
 def equal_table(rows: Rows) -> list[list[str]]:
@@ -66,7 +71,7 @@ def equal_table(rows: Rows) -> list[list[str]]:
     in_paper = {name: replace(printed(name), average=average(printed(name).scores)) for name in ("msrn", "smsrn")}
     for name in (*BENCHMARKS, AVERAGE):
         for channels, (psnr, ssim) in CHANNELS.items():
-            bicubic, smsrn, msrn = (measured(rows, model, ssim, psnr) for model in (BICUBIC, "smsrn", "msrn"))
+            bicubic, smsrn, msrn = (measured(rows, model, psnr, ssim) for model in (BICUBIC, "smsrn", "msrn"))
             ours, printed_ratio = retained(msrn, smsrn, name), retained(in_paper["msrn"], in_paper["smsrn"], name)
             assert printed_ratio
             row = [name, channels, *(column.cell(name) for column in (bicubic, smsrn, msrn))]
@@ -80,11 +85,11 @@ def _kept(ratio: Ratio) -> str:
 
 
 def literature_table(rows: Rows) -> list[list[str]]:
-    """The same measurements as other papers print them (PSNR and SSIM on luma), next to published values."""
+    """What other papers print, each under the protocol that it follows: bicubic `matlab`, networks the public code."""
     known = published("Bicubic", "Bicubic (published)")
-    bicubic = measured(rows, BICUBIC, "ssim_y")
+    bicubic = measured(rows, BICUBIC, *BY_PROTOCOL["matlab"])
     columns = [published(MSRN_ROW, "MSRN (its authors' code, 2019)")]
-    columns += [measured(rows, model, "ssim_y") for model in ("msrn", "smsrn")]
+    columns += [measured(rows, model, "psnr_public_code", "ssim_unrounded") for model in ("msrn", "smsrn")]
     table = [["", known.heading, bicubic.heading, "deviation", *(column.heading for column in columns)]]
     for name in (*BENCHMARKS, AVERAGE):
         before, now = known.score(name), bicubic.score(name)
@@ -93,19 +98,33 @@ def literature_table(rows: Rows) -> list[list[str]]:
     return table
 
 
+def loss_text(rows: Rows, name: str) -> str:
+    """Decibels lost under `public_code` on a set or on average, with a bootstrap interval over the images."""
+    sets = BENCHMARKS if name == AVERAGE else (name,)
+    differences = {}
+    for one in sets:
+        msrn, smsrn = (rows[one, model].record for model in ("msrn", "smsrn"))
+        assert msrn
+        assert smsrn
+        pairs = zip(msrn.images, smsrn.images, strict=True)
+        differences[one] = [full.psnr_public_code - light.psnr_public_code for full, light in pairs]
+    loss = bootstrap(differences)
+    return f"{loss.mean:.3f} dB ({loss.low:.3f} to {loss.high:.3f})"
+
+
 def separability_table(rows: Rows) -> list[list[str]]:
     """What the separable convolution costs in quality: decibels lost, and shares retained, per set."""
     # The paper's average is taken from its printed per-set values, not from its rounded averages.
     in_paper = [replace(column, average=average(column.scores)) for column in (printed("msrn"), printed("smsrn"))]
-    on_rgb = measured(rows, "msrn", "ssim_rgb"), measured(rows, "smsrn", "ssim_rgb")
-    on_luma = measured(rows, "msrn", "ssim_y"), measured(rows, "smsrn", "ssim_y")
+    on_rgb = measured(rows, "msrn", *PAPERS), measured(rows, "smsrn", *PAPERS)
+    on_luma = measured(rows, "msrn", *BY_PROTOCOL["matlab"]), measured(rows, "smsrn", *BY_PROTOCOL["matlab"])
     heading = ["", "lost PSNR, paper", "lost PSNR, measured", "PSNR kept, paper", "PSNR kept, measured"]
     table = [[*heading, "SSIM kept, paper", "SSIM (RGB) kept, measured", "SSIM (luma) kept, measured"]]
     missing = on_rgb[1].missing or on_rgb[0].missing
     for name in (*BENCHMARKS, AVERAGE):
         theirs, rgb, luma = (retained(full, light, name) for full, light in (in_paper, on_rgb, on_luma))
         assert theirs
-        row = [name, f"{theirs.lost_db:.2f} dB", f"{rgb.lost_db:.2f} dB" if rgb else missing]
+        row = [name, f"{theirs.lost_db:.2f} dB", loss_text(rows, name) if rgb else missing]
         row += [f"{theirs.psnr:.2f} %", f"{rgb.psnr:.2f} %" if rgb else missing]
         row += [f"{theirs.ssim:.2f} %", f"{rgb.ssim:.2f} %" if rgb else missing]
         row += [f"{luma.ssim:.2f} %" if luma else missing]
@@ -119,7 +138,7 @@ def embedded_table(rows: Rows) -> list[list[str]]:
     for model in METHODS:
         row = rows[EMBEDDED, model]
         if row.record:
-            values = [f"{row.record.mean(name):.{2 if name.startswith('psnr') else 4}f}" for name in METRICS]
+            values = [f"{row.record.mean(name):.{2 if name.startswith('psnr') else 4}f}" for name in LUMA_AND_RGB]
             table.append([DISPLAY[model], str(len(row.record.images)), *values])
         else:
             table.append([DISPLAY[model], row.status, "", "", "", ""])
@@ -178,6 +197,18 @@ def weights_text(facts: Measurements) -> list[str]:
     return items
 
 
+def warning(facts: Measurements) -> str:
+    """A sentence where the shipped weights were not trained alike; empty where they were."""
+    msrn, smsrn = facts.trainings["msrn"], facts.trainings["smsrn"]
+    if not msrn or not smsrn or not differing_conditions(msrn, smsrn):
+        return ""
+    return (
+        f"**The shipped weights were trained for different lengths (MSRN {msrn.get('step', '?')} steps, SMSRN "
+        f"{smsrn.get('step', '?')}), so the measured differences here do not say what separability costs: "
+        "[the ladder](training_ladder.md) compares equal trainings.**"
+    )
+
+
 SHORT_RUNS = (
     "- **Both runs are short**: what SMSRN loses here against MSRN is what it loses after so few steps. Trained to the "
     "end, it may lose more or less."
@@ -202,7 +233,7 @@ def jumps_text(jumps: Sequence[Jump]) -> list[str]:
 
 def bicubic_share(rows: Rows) -> str:
     """How much of the paper's MSRN bicubic interpolation retains: what a percentage of decibels is worth."""
-    ratio = retained(printed("msrn"), measured(rows, BICUBIC, "ssim_rgb"), AVERAGE)
+    ratio = retained(printed("msrn"), measured(rows, BICUBIC, *PAPERS), AVERAGE)
     if ratio is None:
         return ""
     return (
@@ -213,10 +244,10 @@ def bicubic_share(rows: Rows) -> str:
 
 PROTOCOL = (
     "HR images are cropped to a multiple of 4; LR images are made by MATLAB-compatible bicubic downsampling in 8 bits. "
-    "Results are rounded to 8 bits and compared without a border of 4 pixels. Luma is BT.601 (16 to 235), rounded to "
-    "integers; a greyscale image (Set14's bridge) is compared as it is. SSIM: Gaussian 11x11 window, sigma 1.5, data "
-    "range 255; on RGB, the mean over the channels. Each set's value is the mean over its images, the average is the "
-    "mean over the four sets, and only what is printed is rounded."
+    "Results are rounded to 8 bits and compared without a border of 4 pixels. SSIM: Gaussian 11x11 window, sigma 1.5, "
+    "data range 255; on RGB, the mean over the channels. Each set's value is the mean over its images, the average is "
+    "the mean over the four sets, and only what is printed is rounded.\n\n"
+    + "\n".join(f"- `{name}`: {named.text}." for name, named in NAMED.items())
 )
 
 
@@ -225,21 +256,28 @@ def markdown(facts: Measurements) -> str:
     rows = facts.rows
     parts = [
         "# Table 1: MSRN and SMSRN at x4, in the paper and measured",
-        "PSNR (dB) on luma / SSIM as the mean over R, G and B. The paper does not name its channels; its PSNR fits "
-        "luma and its SSIM fits RGB (analysis/paper/SOURCES.md), so these two are compared here.",
+        "PSNR (dB) on luma / SSIM as the mean over R, G and B, both under the protocol `public_code`, that of the "
+        "code on which the paper's MSRN is built; [calibration](calibration.md) shows that published values come out "
+        "under it.",
         _markdown_table(paper_table(facts)),
+        warning(facts),
         "## What the separable convolution costs",
-        "PSNR on luma. The paper's percentages are recomputed from its printed per-set values. " + bicubic_share(rows),
+        "PSNR on luma under `public_code`; in brackets the 95 % interval of a bootstrap over the images, which says "
+        "nothing of seeds. The paper's percentages are recomputed from its printed per-set values; SSIM on luma is "
+        "under `matlab`. " + bicubic_share(rows),
         _markdown_table(separability_table(rows)),
         "## As the literature measures",
-        "PSNR (dB) / SSIM, both on luma. Published values and their sources: analysis/paper/SOURCES.md.",
+        "PSNR (dB) / SSIM, both on luma. Bicubic under `matlab`, as its published values; the networks' PSNR under "
+        "`public_code` and their SSIM under `unrounded`, as their authors'. Published values and their sources: "
+        "analysis/paper/SOURCES.md.",
         _markdown_table(literature_table(rows)),
         "## Equal conditions",
-        "PSNR (dB) / SSIM of the shipped weights, both on luma and both on RGB. What the paper's SMSRN keeps is "
-        "recomputed from its values per set; it prints PSNR on luma and, as it seems, SSIM on RGB.",
+        "PSNR (dB) / SSIM of the shipped weights, both on luma (`matlab`) and both on RGB. What the paper's SMSRN "
+        "keeps is recomputed from its values per set; it prints PSNR on luma and, as it seems, SSIM on RGB.",
         _markdown_table(equal_table(rows), numbers=equal_table(rows)[0][2:]),
         "## The embedded set",
-        "The photographs inside scikit-image: measured by `python -m replication` on any machine, without a download.",
+        "The photographs inside scikit-image: measured by `python -m replication` on any machine, without a download. "
+        "Luma under `matlab`.",
         _markdown_table(embedded_table(rows)),
         "## Protocol",
         PROTOCOL,
@@ -249,7 +287,7 @@ def markdown(facts: Measurements) -> str:
         "Every measured value comes from these files in `records/`, where it stands per image.",
         _markdown_table(records_table(rows), numbers=("images", "s/image")),
     ]
-    return "\n\n".join(part.strip() for part in parts) + "\n"
+    return "\n\n".join(part.strip() for part in parts if part.strip()) + "\n"
 
 
 def _markdown_table(rows: list[list[str]], numbers: Sequence[str] | None = None) -> str:
@@ -261,7 +299,7 @@ def _markdown_table(rows: list[list[str]], numbers: Sequence[str] | None = None)
 def latex(facts: Measurements) -> str:
     """The paper's layout and the literature's, as two booktabs tabulars."""
     parts = [
-        "% Table 1, PSNR (dB, luma) / SSIM (mean over R, G, B). Needs the package booktabs.",
+        "% Table 1, PSNR (dB, luma) / SSIM (mean over R, G, B), protocol public_code. Needs the package booktabs.",
         _latex_table(paper_table(facts)),
         "% The same, PSNR (dB) / SSIM both on luma, with published values.",
         _latex_table(literature_table(facts.rows)),
@@ -327,7 +365,7 @@ def summary(facts: Measurements) -> list[str]:
             f"bicubic on {', '.join(here)}: at most {deviation[0]:.4f} dB and {deviation[1]:.5f} (SSIM) from what is "
             "published"
         )
-    ratio = retained(measured(rows, "msrn", "ssim_rgb"), measured(rows, "smsrn", "ssim_rgb"), AVERAGE)
+    ratio = retained(measured(rows, "msrn", *PAPERS), measured(rows, "smsrn", *PAPERS), AVERAGE)
     if ratio:
         in_paper = paper.table1().retained
         shares = [f"{training_share(facts.trainings[model] or {})} ({DISPLAY[model]})" for model in ("msrn", "smsrn")]

@@ -84,7 +84,7 @@ def _qualities(network: str, known: list[records.Evaluation]) -> list[tuple[dict
     column = {"msrn": table.msrn, "smsrn": table.smsrn}[network]
     found = [({name: column.scores[name].psnr for name in SETS}, PRINTED)]
     measured = {name: recorded_row(known, name, network, SCALE).record for name in SETS}
-    scores = {name: record.mean("psnr_y") for name, record in measured.items() if record}
+    scores = {name: record.mean("psnr_public_code") for name, record in measured.items() if record}
     return [*found, (scores, MEASURED)] if scores else found
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from skimage.metrics import structural_similarity
 
 from replication.errors import ArgumentError
-from replication.images.color import rgb_to_luma
+from replication.images.color import BT601, PUBLIC_CODE, Weights, rgb_to_luma
 
 SSIM_WINDOW = 11
 """Side of the Gaussian window (Wang et al. 2004)."""
@@ -22,36 +22,85 @@ SSIM_WINDOW = 11
 class Protocol:
     """What is compared: every choice that moves a published number.
 
-    channel: "luma" (BT.601, 16..235) or "rgb" (PSNR over all samples; SSIM as the mean over R, G and B).
-    shave: pixels left out along each border. rounded_luma: luma rounded to integers, as MATLAB does for uint8 images.
-    A greyscale image is compared as it is under either channel.
-    Raises ArgumentError for another channel or a negative shave.
+    channel: "luma" or "rgb" (PSNR over all samples; SSIM as the mean over R, G and B).
+    shave: pixels left out along each border.
+    luma_weights: what R, G and B of 255 contribute to luma (`replication.images.color`); None for "rgb".
+    rounded_luma: luma rounded to integers, as MATLAB does for uint8 images.
+    grey: a greyscale image is compared "as it is", or as "three channels" that are equal and go through the luma
+    weights, whose sum of 219 in 255 makes its error smaller by 1.32 dB. On RGB both are the same.
+    Raises ArgumentError for another channel, a negative shave, and weights that do not belong to the channel.
     """
 
     channel: Literal["luma", "rgb"]
     shave: int
+    luma_weights: Weights | None
     rounded_luma: bool
+    grey: Literal["as it is", "three channels"]
 
     def __post_init__(self) -> None:
         if self.channel not in ("luma", "rgb"):
             raise ArgumentError(f"protocol: expected channel 'luma' or 'rgb', got {self.channel!r}")
         if self.shave < 0:
             raise ArgumentError(f"protocol: expected a border of at least 0 pixels to shave, got {self.shave}")
+        if (self.luma_weights is None) != (self.channel == "rgb"):
+            raise ArgumentError(f"protocol: expected luma weights for luma and none for RGB, got {self.luma_weights}")
+        if self.rounded_luma and self.channel == "rgb":
+            raise ArgumentError("protocol: expected no rounding of luma for RGB")
+        if self.grey not in ("as it is", "three channels"):
+            raise ArgumentError(f"protocol: expected grey 'as it is' or 'three channels', got {self.grey!r}")
 
 
 def table_protocols(scale: int) -> dict[str, Protocol]:
-    """The two protocols of every record: luma, as the literature's tables, and RGB; a border of ``scale`` shaved."""
+    """What every record measures, each with a border of ``scale`` shaved.
+
+    luma: BT.601, rounded, grey as it is. rgb: all channels. unrounded: BT.601, not rounded, grey as it is.
+    public_code: luma as ``calc_psnr`` of the public EDSR and MSRN code takes it: not rounded, grey as three channels.
+    """
     return {
-        "luma": Protocol(channel="luma", shave=scale, rounded_luma=True),
-        "rgb": Protocol(channel="rgb", shave=scale, rounded_luma=False),
+        "luma": Protocol("luma", scale, BT601, rounded_luma=True, grey="as it is"),
+        "rgb": Protocol("rgb", scale, None, rounded_luma=False, grey="as it is"),
+        "unrounded": Protocol("luma", scale, BT601, rounded_luma=False, grey="as it is"),
+        "public_code": Protocol("luma", scale, PUBLIC_CODE, rounded_luma=False, grey="three channels"),
     }
+
+
+@dataclass(frozen=True)
+class Named:
+    """A protocol under which numbers are published: what PSNR and SSIM are taken on, by name in `table_protocols`."""
+
+    psnr: str
+    ssim: str
+    text: str
+
+
+NAMED = {
+    "public_code": Named(
+        "public_code",
+        "rgb",
+        "PSNR on luma as the public EDSR and MSRN code computes it: weights (65.738, 129.057, 25.064)/256, not "
+        "rounded, a greyscale image as three equal channels; SSIM on RGB, the mean over the channels",
+    ),
+    "matlab": Named(
+        "luma",
+        "luma",
+        "PSNR and SSIM on BT.601 luma, rounded to integers as MATLAB does for uint8 images, a greyscale image as it is",
+    ),
+    "unrounded": Named(
+        "unrounded",
+        "unrounded",
+        "PSNR and SSIM on BT.601 luma, not rounded, a greyscale image as it is (the MATLAB scripts of RCAN and MSRN)",
+    ),
+}
+"""The protocols by name; a border of the scale is left out under each, and results are rounded to 8 bits first."""
 
 
 def _compared(image: NDArray[np.uint8], protocol: Protocol) -> NDArray[np.float64]:
     """The samples that ``protocol`` compares, as float64."""
-    samples = image.astype(np.float64)
-    if image.ndim == 3 and protocol.channel == "luma":
-        samples = rgb_to_luma(image)
+    if protocol.luma_weights is None or (image.ndim == 2 and protocol.grey == "as it is"):
+        samples = image.astype(np.float64)
+    else:
+        rgb = image if image.ndim == 3 else np.repeat(image[:, :, None], 3, axis=2)
+        samples = rgb_to_luma(rgb, protocol.luma_weights)
         if protocol.rounded_luma:
             samples = np.floor(samples + 0.5)
     height, width = image.shape[:2]

@@ -34,8 +34,8 @@ class SeparableConv2d(nn.Module):
         return output
 
 
-def upsampler(channels: int, scale: int) -> nn.Sequential:
-    """Sub-pixel upsampler of the public MSRN code: per factor a standard 3x3 convolution and a pixel shuffle.
+def upsampler(channels: int, scale: int, conv: Convolution = standard_conv) -> nn.Sequential:
+    """Sub-pixel upsampler of the public MSRN code: per factor a 3x3 convolution and a pixel shuffle.
 
     Factors are 2, 3, 2·2 and 2·2·2 for scales 2, 3, 4 and 8; no activation.
     (B, channels, H, W) -> (B, channels, scale·H, scale·W).
@@ -43,5 +43,5 @@ def upsampler(channels: int, scale: int) -> nn.Sequential:
     factors = {2: (2,), 3: (3,), 4: (2, 2), 8: (2, 2, 2)}[scale]
     layers: list[nn.Module] = []
     for factor in factors:
-        layers += [standard_conv(channels, channels * factor**2, 3), nn.PixelShuffle(factor)]
+        layers += [conv(channels, channels * factor**2, 3), nn.PixelShuffle(factor)]
     return nn.Sequential(*layers)

@@ -1,9 +1,9 @@
 """Other published networks for x4 super-resolution: those that Figure 1 compares with.
 
 Each is written from its paper (named with it) for its structure: layers, channels, connections, learned values. No
-weights of theirs are used. All take and return float images in 0..1, (B, C, H, W), where C is 1 (BT.601 luma) or 3
-(RGB). Those that work on an image that bicubic interpolation has enlarged first keep its size; the others return
-(B, C, scale·H, scale·W).
+weights of theirs are shipped; `replication.models.official` loads those of CARN-M, IMDN and PAN. All take and return
+float images in 0..1, (B, C, H, W), where C is 1 (BT.601 luma) or 3 (RGB). Those that work on an image that bicubic
+interpolation has enlarged first keep its size; the others return (B, C, scale·H, scale·W).
 """
 
 from collections.abc import Callable, Sequence
@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import leaky_relu, relu
+from torch.nn.functional import interpolate, leaky_relu, relu
 
+from replication.models.layers import Convolution, upsampler
 from replication.models.layers import standard_conv as conv
-from replication.models.layers import upsampler
 from replication.models.msrn import DIV2K_MEAN
 
 
@@ -268,19 +268,25 @@ class CARN(nn.Module):
     """CARN (Ahn et al., ECCV 2018): three cascading blocks of three residual blocks each, cascaded themselves. RGB.
 
     The published network is trained for three scales at once and has an upsampler for each in ``scales``; only that of
-    ``scale`` runs. ``scales=(4,)`` is the path of x4 alone.
+    ``scale`` runs. ``scales=(4,)`` is the path of x4 alone. ``residuals`` makes the three residual blocks of a
+    cascading block (the same one three times shares its weights). ``upsampling``: their convolution.
     """
 
-    def __init__(self, *, scale: int = 4, scales: Sequence[int] = (2, 3, 4), width: int = 64) -> None:
+    def __init__(
+        self,
+        *,
+        scale: int = 4,
+        scales: Sequence[int] = (2, 3, 4),
+        width: int = 64,
+        residuals: Callable[[int], Sequence[nn.Module]] | None = None,
+        upsampling: Convolution = conv,
+    ) -> None:
         super().__init__()
         self.scale = scale
         self.head = conv(3, width, 3)
-
-        def residual() -> nn.Module:
-            return nn.Sequential(Residual(conv(width, width, 3), nn.ReLU(), conv(width, width, 3)), nn.ReLU())
-
-        self.body = Cascade(width, [Cascade(width, [residual() for _ in range(3)]) for _ in range(3)])
-        self.upsamplers = nn.ModuleDict({str(one): upsampler(width, one) for one in scales})
+        residuals = residuals or carn_residuals
+        self.body = Cascade(width, [Cascade(width, residuals(width)) for _ in range(3)])
+        self.upsamplers = nn.ModuleDict({str(one): upsampler(width, one, upsampling) for one in scales})
         self.last = conv(width, 3, 3)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -290,6 +296,29 @@ class CARN(nn.Module):
             features = relu(layer(features))  # after the shuffle ReLU changes nothing: it moves values
         output: Tensor = self.last(features) + mean
         return output
+
+
+def carn_residuals(width: int) -> list[nn.Module]:
+    """The three residual blocks of a cascading block of CARN: two 3x3 layers and a skip each."""
+
+    def residual() -> nn.Module:
+        return nn.Sequential(Residual(conv(width, width, 3), nn.ReLU(), conv(width, width, 3)), nn.ReLU())
+
+    return [residual() for _ in range(3)]
+
+
+def carn_m(*, scale: int = 4) -> nn.Module:
+    """CARN-M (Ahn et al., ECCV 2018): CARN with 3x3 layers in four groups, a 1x1 after them, and one residual block
+    used three times in each cascading block. RGB."""
+
+    def grouped(in_channels: int, out_channels: int, kernel_size: int) -> nn.Module:
+        return nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2, groups=4)
+
+    def residuals(width: int) -> list[nn.Module]:
+        layers = [grouped(width, width, 3), nn.ReLU(), grouped(width, width, 3), nn.ReLU(), conv(width, width, 1)]
+        return [nn.Sequential(Residual(*layers), nn.ReLU())] * 3
+
+    return CARN(scale=scale, residuals=residuals, upsampling=grouped)
 
 
 class DistillationBlock(nn.Module):
@@ -331,6 +360,72 @@ class IMDN(nn.Module):
         return output
 
 
+class PixelAttention(nn.Module):
+    """Scale every value by a gate in 0..1 that a 1x1 layer computes from the channels at its pixel (PAN)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.gate = conv(width, width, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        gate: Tensor = torch.sigmoid(self.gate(x))
+        return x * gate
+
+
+class SelfCalibratedBlock(nn.Module):
+    """Self-calibrated block with pixel attention of PAN: two halves, one gated from within, joined, and a skip.
+
+    No layer has a bias but the gate's.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        half = width // 2
+
+        def plain(in_channels: int, out_channels: int, kernel: int) -> nn.Module:
+            return nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2, bias=False)
+
+        self.enter = nn.ModuleList([plain(width, half, 1), plain(width, half, 1)])
+        self.upper = plain(half, half, 3)
+        self.gate = conv(half, half, 1)
+        self.lower = nn.ModuleList([plain(half, half, 3), plain(half, half, 3)])
+        self.join = plain(width, width, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        upper, lower = (leaky_relu(layer(x), 0.2) for layer in self.enter)
+        upper = self.upper(upper)
+        lower = self.lower[1](self.lower[0](lower) * torch.sigmoid(self.gate(lower)))
+        output: Tensor = x + self.join(leaky_relu(torch.cat([upper, lower], 1), 0.2))
+        return output
+
+
+class PAN(nn.Module):
+    """PAN (Zhao et al., ECCVW 2020): sixteen self-calibrated blocks; then twice nearest-neighbour enlargement and pixel
+    attention; what is learned is what bilinear interpolation lacks. RGB, x4."""
+
+    def __init__(self, *, width: int = 40, tail: int = 24, blocks: int = 16) -> None:
+        super().__init__()
+        self.head = conv(3, width, 3)
+        self.body = nn.Sequential(*(SelfCalibratedBlock(width) for _ in range(blocks)), conv(width, width, 3))
+        self.stages = nn.ModuleList(
+            nn.Sequential(
+                nn.Upsample(scale_factor=2, mode="nearest"),
+                *(conv(channels, tail, 3), PixelAttention(tail), nn.LeakyReLU(0.2)),
+                *(conv(tail, tail, 3), nn.LeakyReLU(0.2)),
+            )
+            for channels in (width, tail)
+        )
+        self.last = conv(tail, 3, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        features = self.head(x)
+        features = features + self.body(features)
+        for stage in self.stages:
+            features = stage(features)
+        output: Tensor = self.last(features) + interpolate(x, scale_factor=4.0, mode="bilinear", align_corners=False)
+        return output
+
+
 @dataclass(frozen=True)
 class Network:
     """How to build a published x4 network with fresh weights, and what it takes as input.
@@ -363,6 +458,8 @@ NETWORKS = {
     "RDN": Network(RDN, 3),
     "RCAN": Network(rcan, 3),
     "CARN": Network(CARN, 3),
+    "CARN-M": Network(carn_m, 3),
     "IMDN": Network(IMDN, 3),
+    "PAN": Network(PAN, 3),
 }
 """The published networks at x4, under the names that analysis/paper/sota_x4.csv gives them."""

@@ -64,6 +64,9 @@ def test_bicubic_is_measured_by_the_protocol(found: dict[str, Benchmark], tmp_pa
         hr = read_image(image.path)[:48, :40]
         sr = imresize(imresize(hr, 1 / 4), 4)
         luma, rgb = table_protocols(4)["luma"], table_protocols(4)["rgb"]
+        unrounded, public = table_protocols(4)["unrounded"], table_protocols(4)["public_code"]
+        others = (measured.psnr_unrounded, measured.ssim_unrounded, measured.psnr_public_code)
+        assert others == (psnr(sr, hr, unrounded), ssim(sr, hr, unrounded), psnr(sr, hr, public))
         expected = (psnr(sr, hr, luma), ssim(sr, hr, luma), psnr(sr, hr, rgb), ssim(sr, hr, rgb))
         assert (measured.name, measured.height, measured.width) == (image.name, 48, 40)
         assert (measured.psnr_y, measured.ssim_y, measured.psnr_rgb, measured.ssim_rgb) == expected

@@ -16,6 +16,7 @@ from torchmetrics.image import StructuralSimilarityIndexMeasure
 
 from replication.data import benchmarks
 from replication.errors import UserError
+from replication.images.color import BT601
 from replication.images.metrics import Protocol, psnr, ssim, table_protocols
 from replication.images.resize import crop_to_multiple, imresize
 
@@ -25,7 +26,8 @@ DB, SSIM = 1e-4, 1e-5
 
 
 def protocol(channel: Literal["luma", "rgb"] = "rgb", shave: int = 0, rounded_luma: bool = False) -> Protocol:
-    return Protocol(channel=channel, shave=shave, rounded_luma=rounded_luma)
+    weights = BT601 if channel == "luma" else None
+    return Protocol(channel, shave, weights, rounded_luma=rounded_luma, grey="as it is")
 
 
 def pair(*shape: int, seed: int = 0) -> tuple[Image, Image]:
@@ -183,12 +185,37 @@ def test_rounding_of_luma() -> None:
 
 
 def test_table_protocols() -> None:
-    assert table_protocols(3) == {"luma": protocol("luma", 3, True), "rgb": protocol("rgb", 3, False)}
+    found = table_protocols(3)
+    assert found.pop("public_code").shave == 3
+    assert found == {
+        "luma": protocol("luma", 3, True), "rgb": protocol("rgb", 3), "unrounded": protocol("luma", 3),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("shape", [(20, 24, 3), (20, 24)])
+def test_public_code(shape: tuple[int, ...]) -> None:
+    """``calc_psnr`` of EDSR-PyTorch and MSRN-PyTorch for benchmarks, in torch as there; grey is loaded as RGB."""
+    sr, hr = (
+        torch.from_numpy(image if image.ndim == 3 else np.repeat(image[:, :, None], 3, axis=2)).permute(2, 0, 1)[None]
+        for image in pair(*shape)
+    )
+    diff = (sr.double() - hr.double()) / 255
+    diff = diff.mul(torch.tensor([65.738, 129.057, 25.064]).view(1, 3, 1, 1) / 256).sum(dim=1, keepdim=True)
+    expected = -10 * log10(diff[:, :, 4:-4, 4:-4].pow(2).mean())
+    assert psnr(*pair(*shape), table_protocols(4)["public_code"]) == pytest.approx(expected, abs=1e-5)
+
+
+def test_grey_as_three_channels_is_better_by_the_weights_alone() -> None:
+    sr, hr = pair(20, 20)
+    gain = psnr(sr, hr, table_protocols(4)["public_code"]) - psnr(sr, hr, table_protocols(4)["unrounded"])
+    assert gain == pytest.approx(20 * log10(256 / 219.859), abs=1e-9)
+    assert gain == pytest.approx(1.32, abs=0.005)
 
 
 def test_no_choice_has_a_default() -> None:
-    for missing in ("channel", "shave", "rounded_luma"):
-        arguments: dict[str, Any] = {"channel": "rgb", "shave": 0, "rounded_luma": False}
+    chosen = vars(table_protocols(4)["rgb"])
+    for missing in chosen:
+        arguments: dict[str, Any] = dict(chosen)
         del arguments[missing]
         with pytest.raises(TypeError, match=missing):
             Protocol(**arguments)
@@ -227,9 +254,15 @@ def test_smallest_image() -> None:
 
 def test_bad_protocol() -> None:
     with pytest.raises(UserError, match="expected channel 'luma' or 'rgb', got 'y'"):
-        Protocol(channel="y", shave=0, rounded_luma=True)  # type: ignore[arg-type]
+        Protocol("y", 0, None, rounded_luma=False, grey="as it is")  # type: ignore[arg-type]
     with pytest.raises(UserError, match="border of at least 0 pixels to shave, got -1"):
         protocol(shave=-1)
+    with pytest.raises(UserError, match="expected luma weights for luma and none for RGB"):
+        Protocol("luma", 0, None, rounded_luma=False, grey="as it is")
+    with pytest.raises(UserError, match="expected no rounding of luma for RGB"):
+        Protocol("rgb", 0, None, rounded_luma=True, grey="as it is")
+    with pytest.raises(UserError, match="expected grey 'as it is' or 'three channels', got 'no'"):
+        Protocol("rgb", 0, None, rounded_luma=False, grey="no")  # type: ignore[arg-type]
 
 
 def test_published_bicubic_on_set5() -> None:

@@ -13,7 +13,16 @@ from replication.records import Evaluation, ImageResult, Key
 
 
 def image(name: str = "baby", **values: float) -> ImageResult:
-    numbers = {"psnr_y": 31.25, "ssim_y": 0.9, "psnr_rgb": 29.5, "ssim_rgb": 0.85, "seconds": 0.5}
+    numbers = {
+        "psnr_y": 31.25,
+        "ssim_y": 0.9,
+        "psnr_rgb": 29.5,
+        "ssim_rgb": 0.85,
+        "psnr_unrounded": 31.27,
+        "ssim_unrounded": 0.901,
+        "psnr_public_code": 31.27,
+        "seconds": 0.5,
+    }
     return ImageResult(name, 64, 48, **(numbers | values))
 
 

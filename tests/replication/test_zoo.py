@@ -22,6 +22,8 @@ PARAMETERS = {
     "RCAN": 15_592_355,
     "CARN": 1_591_939,
     "IMDN": 715_176,
+    "PAN": 272_419,
+    "CARN-M": 414_787,
 }
 
 
@@ -54,7 +56,7 @@ def test_runs_and_uses_every_parameter(name: str) -> None:
     output.square().sum().backward()
     unused = {name for name, parameter in module.named_parameters() if parameter.grad is None}
     expected = {key for key, _ in module.named_parameters() if key.startswith(("upsamplers.2.", "upsamplers.3."))}
-    assert unused == (expected if name == "CARN" else set())
+    assert unused == (expected if name in ("CARN", "CARN-M") else set())
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])

@@ -96,10 +96,10 @@ EXPECTED = {
     ),
     ROUNDING: (
         "ratio-3x3 saving-88 ratio-5x5 saving-95 share-14.63 average-msrn-psnr average-msrn-ssim average-smsrn-psnr "
-        "average-smsrn-ssim psnr-98.5 ssim-98.3 share-14.6"
+        "average-smsrn-ssim saving-92 share-14.6"
     ),
-    PART: "psnr-98.53 other-networks rgb-better separable-replaces saving-92 ssim-98.27",
-    CONTRADICTED: "share-14.64",
+    PART: "psnr-98.53 other-networks rgb-better separable-replaces ssim-98.27 psnr-98.5 ssim-98.3",
+    CONTRADICTED: "share-14.64 saving-92-network",
     UNDECIDABLE: (
         "by-eye msrn-luma same-training training-data augmentation loss learning-rate batch epochs patch "
         "table1-msrn-psnr table1-msrn-ssim table1-smsrn-psnr table1-smsrn-ssim depends-on-original"
@@ -162,6 +162,19 @@ def test_the_contradicted_one_would_be_confirmed_with_the_right_digit(ledger: di
     assert judge(replace(claim, values={name: "14.62"}), finding) == CONTRADICTED
 
 
+def test_the_network_saves_another_share_than_two_layers(ledger: dict[str, Entry]) -> None:
+    claim, finding = CLAIMS["saving-92-network"], ledger["saving-92-network"].finding
+    (name,) = claim.values
+    assert judge(replace(claim, values={name: "79.4"}), finding) == ROUNDING
+    assert judge(replace(claim, values={name: "79.3"}), finding) == CONTRADICTED
+
+
+@pytest.mark.parametrize(("text", "table"), [("psnr-98.53", "psnr-98.5"), ("ssim-98.27", "ssim-98.3")])
+def test_equal_arithmetic_has_equal_verdicts(ledger: dict[str, Entry], text: str, table: str) -> None:
+    assert ledger[text].verdict == ledger[table].verdict
+    assert ledger[text].finding.scope == ledger[table].finding.scope
+
+
 def test_an_equation_must_be_both_derived_and_counted() -> None:
     claim = CLAIMS["equation-2"]
     (name,) = claim.values
@@ -216,7 +229,9 @@ def trained(fraction: float, shift: float, **differing: Any) -> Sources:
     for model, column in (("msrn", in_paper.msrn), ("smsrn", in_paper.smsrn)):
         training = {**TRAINING, "paper_fraction": fraction, **(differing if model == "smsrn" else {})}
         for name, score in column.scores.items():
-            image = ImageResult("one", 40, 40, score.psnr + shift, 0.9, 1.0, score.ssim + shift / 10, 0.1)
+            image = ImageResult(
+                "one", 40, 40, 1.0, 0.9, 1.0, score.ssim + shift / 10, 1.0, 0.9, score.psnr + shift, 0.1
+            )
             key = Key(model, "cd", "ef", records.protocols(4), 4)
             rows[name, model] = Row(name, model, Evaluation(key, name, (image,), training, {}, ""), "recorded")
 

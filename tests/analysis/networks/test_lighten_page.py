@@ -263,10 +263,10 @@ def test_a_kernel_of_zeros_has_no_error() -> None:
     assert not depthwise.any() or not pointwise.any()
 
 
-def test_random_kernels_lose_about_what_the_formula_says() -> None:
+def test_random_kernels_lose_what_the_column_says() -> None:
     torch.manual_seed(0)
     change = Change("layer", (3, 3), 64, 128, None)
-    assert best_separable(torch.randn(128, 64, 3, 3))[2] == pytest.approx(lighten_page.random_error(change), abs=0.01)
+    assert best_separable(torch.randn(128, 64, 3, 3))[2] == pytest.approx(lighten_page.random_error(change), abs=0.003)
 
 
 def ship(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

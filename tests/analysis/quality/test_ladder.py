@@ -31,7 +31,10 @@ def training(model: str, steps: int, seed: int = 0, **changes: Any) -> TrainingR
 
 
 def evaluation(run: TrainingRun, benchmark: str, psnr: np.ndarray[Any, Any]) -> Evaluation:
-    images = tuple(ImageResult(f"{index}", 8, 8, float(value), 0.5, 20.0, 0.5, 0.1) for index, value in enumerate(psnr))
+    images = tuple(
+        ImageResult(f"{index}", 8, 8, float(value), 0.5, 20.0, 0.5, 30.0, 0.5, float(value), 0.1)
+        for index, value in enumerate(psnr)
+    )
     key = Key(run.model, run.weights["final"], benchmark, records.protocols(4), 4)
     return Evaluation(key, benchmark, images, {}, {"machine": "m", "date": "2026-01-01"}, "evaluate")
 

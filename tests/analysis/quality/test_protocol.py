@@ -15,6 +15,7 @@ from analysis.quality.protocol import LITERATURE, Measured
 from replication import measure_protocol, records, weights
 from replication.data.benchmarks import Benchmark, BenchmarkImage
 from replication.errors import UserError
+from replication.images.color import BT601
 from replication.images.io import write_image
 from replication.images.metrics import Protocol, psnr, ssim
 from replication.measure_protocol import CHANNELS, SHAVES, WINDOWS, Image
@@ -42,9 +43,9 @@ def test_combinations_are_complete() -> None:
 @pytest.mark.parametrize(
     ("channel", "same"),
     [
-        ("luma", Protocol("luma", 0, rounded_luma=False)),
-        ("luma, rounded", Protocol("luma", 0, rounded_luma=True)),
-        ("RGB", Protocol("rgb", 0, rounded_luma=False)),
+        ("luma", Protocol("luma", 0, BT601, rounded_luma=False, grey="as it is")),
+        ("luma, rounded", Protocol("luma", 0, BT601, rounded_luma=True, grey="as it is")),
+        ("RGB", Protocol("rgb", 0, None, rounded_luma=False, grey="as it is")),
     ],
 )
 def test_agrees_with_the_metrics_of_the_table(channel: str, same: Protocol, shave: int) -> None:
@@ -209,7 +210,7 @@ def test_distance_is_a_root_mean_square() -> None:
     assert ranked["RGB", 0, "Gaussian"].mean("msrn") is None
 
 
-def test_retrained_is_how_far_trainings_of_one_network_are_apart() -> None:
+def test_retrained_is_how_far_published_values_of_one_network_are_apart() -> None:
     rows = [row for row in paper.published() if row.parameters == 6_078_019]
     values = [row.psnr["Set5"] for row in rows]
     assert len(values) == 3

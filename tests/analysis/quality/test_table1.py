@@ -34,7 +34,19 @@ TRAINING: dict[str, Any] = {
 def record(benchmark: str, model: str, digest: str | None, psnr: float, **training: Any) -> Evaluation:
     luma = 0.95 if model == "msrn" else 0.9
     images = tuple(
-        ImageResult(name, 40, 40, psnr + shift, luma + shift / 100, psnr - 2, 0.8 + shift / 100, 0.5)
+        ImageResult(
+            name,
+            40,
+            40,
+            psnr + shift,
+            luma + shift / 100,
+            psnr - 2,
+            0.8 + shift / 100,
+            psnr + shift,
+            luma + shift / 100,
+            psnr + shift,
+            0.5,
+        )
         for name, shift in (("one", -0.002), ("other", 0.006))
     )
     key = Key(model, digest, "cd" * 32, records.protocols(4), 4)
@@ -114,7 +126,7 @@ def test_measured_values_are_means_of_the_records(tmp_path: Path, shipped: dict[
     assert in_paper[3:] == ["27.00 / 0.8000", "31.00 / 0.8000", "30.00 / 0.8000"]
     assert literature[2] == "27.00 / 0.9000"
     assert literature[3] == f"{27.002 - 26.00:+.3f} / {0.90002 - 0.7027:+.5f}"
-    assert separability[2] == "1.00 dB"
+    assert separability[2] == "1.000 dB (1.000 to 1.000)"
     assert separability[4] == f"{100 * 30.002 / 31.002:.2f} %"
     assert separability[6:] == ["100.00 %", f"{100 * 0.90002 / 0.95002:.2f} %"]
     average = lines(text, "Average")[0]
@@ -167,7 +179,9 @@ def test_unequal_training_is_said(tmp_path: Path, shipped: dict[str, Path]) -> N
     for (_, model), made in saved.items():
         if model == "msrn":
             records.save(tmp_path, replace(made, training=TRAINING | {"step": 100}))
-    assert "**Not trained alike** (step)" in table1_page.markdown(measurements(tmp_path))
+    page = table1_page.markdown(measurements(tmp_path))
+    assert "**Not trained alike** (step)" in page
+    assert "trained for different lengths" in page
 
 
 def test_the_csv_has_every_value_and_no_claim_about_the_papers_channels(

@@ -61,7 +61,7 @@ def test_facts(tmp_path: Path) -> None:
 
 
 def test_measured_psnr_is_shown_beside_the_printed_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    record = SimpleNamespace(mean=lambda metric: {"psnr_y": 31.25}[metric])
+    record = SimpleNamespace(mean=lambda metric: {"psnr_public_code": 31.25}[metric])
     monkeypatch.setattr(others, "recorded_row", lambda *args: SimpleNamespace(record=record))
     rows = [found for found in others.timed(RECORD, tmp_path) if found.model == "smsrn"]
     assert {(found.label, found.source) for found in rows} == {
