@@ -18,7 +18,7 @@ This module does not need PyTorch until the ``torch`` backend is asked for.
 import argparse
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from math import isqrt
@@ -35,6 +35,7 @@ from replication.backends import BACKENDS, load_network
 from replication.batch import DEFAULT_NAME, Naming, Plan, check_folder, check_space, plan, printable
 from replication.errors import Parser, UserError, run
 from replication.images.alpha import upscale_alpha, upscale_colors, visible_colors
+from replication.images.animation import Animation, animation, can_hold_frames, frames, write_frames
 from replication.images.metadata import Metadata
 from replication.images.photo import LARGEST, WRITABLE, Pixels, check_writable, has_alpha, read_photo, write_photo
 from replication.images.resize import imresize_to
@@ -248,6 +249,9 @@ def upscale_file(source: Path, target: Path, network: Network, options: Options 
     written; before the network runs where that can be known. ``target`` is written whole or not at all.
     """
     options = options or Options()
+    told = animation(source) if can_hold_frames(target) else None
+    if told is not None:
+        return _upscale_frames(source, target, network, options, told)
     photo = read_photo(source)
     if options.strip:
         photo = replace(photo, icc_profile=None, metadata=Metadata())
@@ -271,6 +275,29 @@ def upscale_file(source: Path, target: Path, network: Network, options: Options 
     return notes
 
 
+def _upscale_frames(source: Path, target: Path, network: Network, options: Options, told: Animation) -> tuple[str, ...]:
+    """Upscale an animation frame by frame; see `upscale_file`."""
+    height, width = options.size.of(told.height, told.width, network.scale)
+    _check_target(target, np.zeros((1, 1, 4 * len(told)), np.uint8), height, width)
+
+    def upscaled() -> Iterator[NDArray[np.uint8]]:
+        label = None if options.quiet else printable(source.name)
+        for frame in tqdm(
+            frames(source), desc=label, total=len(told), unit="frame", disable=label is None, leave=False
+        ):
+            larger = height > told.height or width > told.width
+            opaque = frame[..., 3].min() == 255
+            pixels = frame[..., :3] if opaque else frame
+            result = _resized(upscale(pixels, network, tile=options.tile) if larger else pixels, height, width)
+            yield np.dstack([result, np.full((height, width), 255, np.uint8)]) if opaque else result
+
+    try:
+        notes = write_frames(target, upscaled(), told, quality=options.quality)
+    except MemoryError as error:
+        raise UserError(f"{source}: {len(told)} frames of {width}x{height} do not fit into memory") from error
+    return (f"{len(told)} frames", *notes)
+
+
 def _check_target(target: Path, pixels: Pixels, height: int, width: int) -> None:
     """Raise UserError when a result of that size does not fit its format or its disk."""
     kind = WRITABLE.get(target.suffix.lower(), "")
@@ -291,8 +318,8 @@ def parser() -> Parser:
         prog="python -m replication.upscale",
         description=(
             "Upscale pictures of any kind: grey, colour, palette, transparency, 8 or 16 bits, CMYK. Orientation is\n"
-            "applied; colour profile, EXIF, resolution and text stay. Large pictures are computed in overlapping\n"
-            "tiles without seams.\n"
+            "applied; colour profile, EXIF, resolution and text stay. Animations stay so in PNG, WebP and GIF.\n"
+            "Large pictures are computed in overlapping tiles without seams.\n"
             "A picture that cannot be used is one line, and the others go on; the exit status is then 1 (2 if it was\n"
             "the only one given). PNG and TIFF are lossless."
         ),

@@ -56,7 +56,10 @@ def imported(folder: Path) -> set[str]:
                 modules |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module:
                 modules.add(node.module.partition(".")[0])
-            elif isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("extra", "importorskip"):
+            elif isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) in (
+                "extra",
+                "importorskip",
+            ):
                 modules |= {one.value for one in node.args[:1] if isinstance(one, ast.Constant)}
     known = packages_distributions()
     ours = {*PACKAGES, "__future__"} | set(sys.stdlib_module_names)

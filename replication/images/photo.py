@@ -29,18 +29,29 @@ from replication.images import metadata, tiff
 from replication.images.io import GREY_MODES, damage_named, file_content, opened_content, raw_mode, tiff_layout, upright
 from replication.images.io import READABLE as READABLE_BENCHMARKS
 from replication.images.metadata import NOTHING, Metadata
+from replication.network import extra
 
 Pixels = NDArray[np.unsignedinteger[Any]]
 
 READABLE = (*READABLE_BENCHMARKS, "AVIF")
+HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+"""How the file type box of HEIF files begins that hold HEVC pictures, as phones write them."""
 SUFFIXES = frozenset(
     f".{name}"
-    for name in "avif bmp gif jfif jpe jpeg jpg pbm pgm png pnm ppm tif tiff webp".split()  # noqa: SIM905
+    for name in "avif bmp gif heic heif jfif jpe jpeg jpg pbm pgm png pnm ppm tif tiff webp".split()  # noqa: SIM905
 )
 """What is taken for a picture in a folder."""
 
-WRITABLE = {".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WebP"}
-LARGEST = {"JPEG": 65500, "WebP": 16383}
+WRITABLE = {
+    ".png": "PNG",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".webp": "WebP",
+    ".gif": "GIF",
+}
+LARGEST = {"JPEG": 65500, "WebP": 16383, "GIF": 65535}
 """Longest side in pixels that the encoders accept (libjpeg's ``JPEG_MAX_DIMENSION``, libwebp's limit)."""
 
 OTHER_BYTE_ORDER = {"L": "B", "B": "L", "N": "B" if sys.byteorder == "little" else "L"}
@@ -81,7 +92,7 @@ def read_photo(path: Path) -> Photo:
         pixels: Pixels = planes[..., 0] if planes.shape[2] == 1 else planes
     else:
         page = layout.page if layout else 0
-        with opened_content(content, path, READABLE, page=page) as picture:
+        with opened_content(content, path, _formats(content), page=page) as picture:
             # MPO: a camera's JPEG with a preview behind the photograph
             frames = 1 if picture.format == "MPO" else getattr(picture, "n_frames", 1)
             notes = _first_of(layout.pages if layout else frames)
@@ -96,16 +107,26 @@ def read_photo(path: Path) -> Photo:
     return Photo(_without_opaque_alpha(pixels), profile, (*notes, *(layout.notes if layout else ())), attached)
 
 
+def _formats(content: bytes) -> tuple[str, ...]:
+    """`READABLE`, and HEIF for a file that is one, if pillow-heif is there. Raises MissingPackageError if not."""
+    if content[4:8] != b"ftyp" or content[8:12] not in HEIF_BRANDS:
+        return READABLE
+    extra("pillow_heif", "heif").register_heif_opener()
+    return (*READABLE, "HEIF")
+
+
 def _first_of(frames: int) -> list[str]:
     return [f"first of {frames} frames"] if frames > 1 else []
 
 
 def bit_depth(content: bytes, picture: PIL.Image.Image) -> int:
-    """Bits per channel of an AVIF file, which Pillow decodes to 8; 8 for every other file.
+    """Bits per channel of an AVIF or HEIF file, which are decoded to 8; 8 for every other file.
 
-    From the codec configuration (AV1 Codec ISO Media File Format Binding, 2.3.3): its third byte holds, from the
-    second bit, ``high_bitdepth`` and ``twelve_bit``.
+    Of HEIF, pillow-heif says it. Of AVIF, the codec configuration (AV1 Codec ISO Media File Format Binding, 2.3.3): its
+    third byte holds, from the second bit, ``high_bitdepth`` and ``twelve_bit``.
     """
+    if picture.format == "HEIF":
+        return int(picture.info.get("bit_depth", 8))
     start = content.find(b"av1C") if picture.format == "AVIF" else -1
     if start < 0 or len(content) < start + 7:
         return 8
@@ -244,7 +265,7 @@ def kind_of(path: Path) -> str:
 def check_writable(path: Path, photo: Photo, *, scale: int = 1) -> None:
     """Raise UserError when ``photo``, ``scale`` times larger, does not fit the format of ``path``'s suffix.
 
-    JPEG has no alpha, JPEG and WebP have 8 bits and a largest size. Nothing is dropped silently to make it fit.
+    JPEG has no alpha; JPEG, WebP and GIF have 8 bits and a largest size. Nothing is dropped silently to make it fit.
     """
     kind = kind_of(path)
     if kind == "JPEG" and photo.has_alpha:
@@ -267,6 +288,7 @@ def write_photo(path: Path, photo: Photo, *, quality: int = 95) -> tuple[str, ..
     """
     check_writable(path, photo)
     kind, pixels, profile = kind_of(path), np.ascontiguousarray(photo.pixels), photo.icc_profile
+    gif: tuple[str, ...] = ()
     with atomic_path(path) as temporary:
         if kind == "TIFF":
             _write_tiff(temporary, pixels, profile, photo.metadata)
@@ -274,10 +296,12 @@ def write_photo(path: Path, photo: Photo, *, quality: int = 95) -> tuple[str, ..
             _write_png_16(temporary, pixels, profile, photo.metadata)
         else:
             options = metadata.pillow_options(photo.metadata, kind)
-            if kind != "PNG":
+            if kind == "GIF" and pixels.ndim == 3:
+                gif = ("colours reduced to 256" + (", transparency to yes or no" if photo.has_alpha else ""),)
+            if kind in ("JPEG", "WebP"):
                 options |= {"quality": quality, "subsampling": 0}
             PIL.Image.fromarray(pixels).save(temporary, kind, icc_profile=profile, **options)
-    return metadata.left_out(photo.metadata, kind)
+    return (*metadata.left_out(photo.metadata, kind), *gif)
 
 
 def _write_tiff(path: Path, pixels: Pixels, profile: bytes | None, attached: Metadata) -> None:

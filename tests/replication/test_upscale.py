@@ -616,4 +616,4 @@ def test_notes_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     frames = [PIL.Image.fromarray(np.full((4, 5), value, np.uint8)) for value in (10, 200)]
     frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
     upscale.main([str(tmp_path / "a.gif")])
-    assert capsys.readouterr().out.endswith("a_x2.png (first of 2 frames)\n")
+    assert capsys.readouterr().out.endswith("a_x2.png (2 frames)\n")

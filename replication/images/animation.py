@@ -1,0 +1,96 @@
+"""Animated GIF, WebP and PNG, frame by frame, each as it is shown: frames that change only a part are completed."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+from numpy.typing import NDArray
+
+from replication.files import atomic_path
+from replication.images.io import file_content, opened_content
+from replication.images.photo import WRITABLE
+
+ANIMATED = ("GIF", "PNG", "WEBP")
+"""What is read and written as an animation (Pillow's names)."""
+
+
+@dataclass(frozen=True)
+class Animation:
+    """How many frames, how long each shows in milliseconds, how often all are repeated (0: for ever), their size."""
+
+    durations: tuple[float, ...]
+    repeats: int
+    height: int
+    width: int
+
+    def __len__(self) -> int:
+        return len(self.durations)
+
+
+def animation(path: Path) -> Animation | None:
+    """What an animated file holds; None for a still picture. Raises DamagedFileError naming the file."""
+    content = file_content(path)
+    if not content.startswith((b"GIF8", b"\x89PNG", b"RIFF")):
+        return None
+    with opened_content(content, path, ANIMATED) as picture:
+        if getattr(picture, "n_frames", 1) - _first(picture) < 2:
+            return None
+        durations = []
+        repeats = int(picture.info.get("loop", 0 if picture.format != "GIF" else 1))
+        for index in range(_first(picture), picture.n_frames):  # type: ignore[attr-defined]
+            picture.seek(index)
+            picture.load()  # WebP tells how long a frame shows when it is decoded
+            durations.append(float(picture.info.get("duration", 100) or 100))
+        return Animation(tuple(durations), repeats, picture.height, picture.width)
+
+
+def frames(path: Path) -> Iterator[NDArray[np.uint8]]:
+    """The frames of an animated file: (H, W, 4) straight RGBA, whole. Raises DamagedFileError naming the file."""
+    with opened_content(file_content(path), path, ANIMATED) as picture:
+        for index in range(_first(picture), picture.n_frames):  # type: ignore[attr-defined]
+            picture.seek(index)
+            yield np.array(picture.convert("RGBA"))
+
+
+def _first(picture: PIL.Image.Image) -> int:
+    """The index of the first frame: an animated PNG may begin with a still picture for programs that know no others."""
+    return int(bool(picture.info.get("default_image")))
+
+
+def can_hold_frames(path: Path) -> bool:
+    """Whether a file with this name may be an animation."""
+    return WRITABLE.get(path.suffix.lower(), "").upper() in ANIMATED
+
+
+def write_frames(
+    path: Path, shown: Iterable[NDArray[np.uint8]], told: Animation, *, quality: int = 95
+) -> tuple[str, ...]:
+    """Write RGBA frames as an animation in the format of ``path``'s suffix, atomically; all are held in memory.
+
+    Returns what the format could not keep, in words. Raises UserError when the file cannot be written.
+    """
+    kind = WRITABLE[path.suffix.lower()]
+    pictures = [PIL.Image.fromarray(_opaque_as_rgb(one)) for one in shown]
+    if len({picture.mode for picture in pictures}) > 1:
+        pictures = [picture.convert("RGBA") for picture in pictures]
+    transparent = pictures[0].mode == "RGBA"
+    options: dict[str, Any] = {"duration": list(told.durations)}
+    if kind != "GIF" or told.repeats != 1:
+        options["loop"] = told.repeats
+    if kind == "WebP":
+        # Pillow loses the alpha of lossy frames.
+        options |= {"lossless": True} if transparent else {"quality": quality}
+    if kind == "GIF":
+        options |= {"disposal": 2 if transparent else 0, "optimize": False}
+    with atomic_path(path) as temporary:
+        pictures[0].save(temporary, kind, save_all=True, append_images=pictures[1:], **options)
+    if kind != "GIF":
+        return ()
+    return ("colours reduced to 256 a frame" + (", transparency to yes or no" if transparent else ""),)
+
+
+def _opaque_as_rgb(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.ascontiguousarray(pixels[..., :3]) if pixels[..., 3].min() == 255 else pixels
