@@ -140,4 +140,5 @@ def test_kept_memory_is_not_fetched_again() -> None:
         )
         for mode in ("plain", "keep")
     }
-    assert faults["keep"] < 100 < faults["plain"]
+    # A block may be fetched once more where the heap lies badly; without keeping it is fetched each time.
+    assert faults["keep"] < faults["plain"] / 3
