@@ -15,9 +15,9 @@ from analysis.cost.closed_form import total_macs
 from analysis.cost.folded import folded_msrn, folded_smsrn
 from analysis.names import SCALE
 from analysis.paper import BENCHMARKS
-from analysis.quality.columns import AVERAGE
+from analysis.quality.columns import AVERAGE, Rows
 from replication import records
-from replication.records import Evaluation, TrainingRun
+from replication.records import Evaluation, Metric, TrainingRun
 
 PAIR = ("msrn", "smsrn")
 RESAMPLES = 10_000
@@ -70,6 +70,18 @@ def bootstrap(differences: Mapping[str, Sequence[float]]) -> Loss:
         means.append(array[random.integers(len(array), size=(RESAMPLES, len(array)))].mean(axis=1))
     low, high = np.quantile(np.mean(means, axis=0), [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
     return Loss(fmean(fmean(values) for values in differences.values()), float(low), float(high))
+
+
+def lost(rows: Rows, name: str, metric: Metric) -> Loss | None:
+    """What SMSRN's shipped weights lose against MSRN's on a set or on average; None where it is not measured."""
+    differences = {}
+    for one in BENCHMARKS if name == AVERAGE else (name,):
+        msrn, smsrn = (rows[one, model].record for model in PAIR)
+        if msrn is None or smsrn is None:
+            return None
+        pairs = zip(msrn.images, smsrn.images, strict=True)
+        differences[one] = [getattr(full, metric) - getattr(light, metric) for full, light in pairs]
+    return bootstrap(differences)
 
 
 def finished_runs(results: Path) -> list[TrainingRun]:

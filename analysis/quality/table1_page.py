@@ -24,7 +24,7 @@ from analysis.quality.columns import (
     published,
     retained,
 )
-from analysis.quality.ladder import bootstrap
+from analysis.quality.ladder import lost
 from analysis.quality.training import Jump, Measurements, differing_conditions, training_share
 from analysis.text import table
 from replication.data.benchmarks import EMBEDDED
@@ -100,15 +100,8 @@ def literature_table(rows: Rows) -> list[list[str]]:
 
 def loss_text(rows: Rows, name: str) -> str:
     """Decibels lost under `public_code` on a set or on average, with a bootstrap interval over the images."""
-    sets = BENCHMARKS if name == AVERAGE else (name,)
-    differences = {}
-    for one in sets:
-        msrn, smsrn = (rows[one, model].record for model in ("msrn", "smsrn"))
-        assert msrn
-        assert smsrn
-        pairs = zip(msrn.images, smsrn.images, strict=True)
-        differences[one] = [full.psnr_public_code - light.psnr_public_code for full, light in pairs]
-    loss = bootstrap(differences)
+    loss = lost(rows, name, "psnr_public_code")
+    assert loss
     return f"{loss.mean:.3f} dB ({loss.low:.3f} to {loss.high:.3f})"
 
 

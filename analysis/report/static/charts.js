@@ -1,0 +1,53 @@
+// Charts: what a mark stands for, by pointer or by keys; filters of Figure 1.
+"use strict";
+for (const chart of document.querySelectorAll(".chart")) {
+  const tip = chart.querySelector(".tip");
+  const hint = tip.textContent;
+  const marks = [...chart.querySelectorAll(".pt")];
+  const visible = () => marks.filter((mark) => !mark.hidden);
+  const walk = [...marks].sort((a, b) => parseFloat(a.style.left) - parseFloat(b.style.left));
+
+  const point = (mark) => {
+    marks.forEach((one) => one.classList.toggle("here", one === mark));
+    tip.textContent = mark ? mark.getAttribute("aria-label") : hint;
+  };
+  const open = (mark) => {
+    if (mark.dataset.origin) document.dispatchEvent(new CustomEvent("show-origin", { detail: mark.dataset.origin }));
+  };
+  for (const mark of marks) {
+    mark.removeAttribute("title");
+    mark.tabIndex = -1;
+    mark.addEventListener("pointerenter", () => point(mark));
+    mark.addEventListener("focus", () => point(mark));
+    mark.addEventListener("click", () => { point(mark); open(mark); });
+  }
+  if (walk.length) walk[0].tabIndex = 0;
+  chart.addEventListener("keydown", (event) => {
+    const shown = walk.filter((mark) => !mark.hidden);
+    const at = shown.indexOf(document.activeElement);
+    if (at < 0) return;
+    const step = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1 }[event.key];
+    if (step) {
+      event.preventDefault();
+      const next = shown[(at + step + shown.length) % shown.length];
+      walk.forEach((mark) => { mark.tabIndex = mark === next ? 0 : -1; });
+      next.focus();
+    } else if (event.key === "Enter" || event.key === " ") {
+      event.preventDefault();
+      open(shown[at]);
+    }
+  });
+}
+
+{
+  const [year, counted, copied] = ["year", "counted", "copied"].map((id) => document.getElementById(id));
+  const filter = () => {
+    document.getElementById("year-shown").textContent = year.value;
+    for (const mark of document.querySelectorAll(".landscape .pt.published")) {
+      const kind = mark.dataset.counted === "yes" ? counted : copied;
+      mark.hidden = Number(mark.dataset.year) > Number(year.value) || !kind.checked;
+    }
+  };
+  [year, counted, copied].forEach((control) => control.addEventListener("input", filter));
+  filter();
+}

@@ -1,0 +1,142 @@
+"""Trainings for the report: curves of all recorded runs, PSNR and the loss from separability against the budget."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from analysis import paper
+from analysis.names import DISPLAY
+from analysis.paper import BENCHMARKS
+from analysis.quality.columns import AVERAGE
+from analysis.quality.ladder import Member, Rung, of_one_network, rungs
+from analysis.report.chart import Axis, Chart, Curve, Mark, around
+from analysis.report.numbers import Cell, Number, Table
+from analysis.report.quality import LADDER, loss_text
+from analysis.report.sources import path_of
+from analysis.text import percent
+from replication import records
+from replication.models import MODELS
+from replication.records import TrainingRun
+
+COMMAND = "python -m analysis ladder"
+SETS = (*BENCHMARKS, AVERAGE)
+
+
+@dataclass(frozen=True)
+class Training:
+    """All that is known of trainings: charts (none where nothing is recorded), rungs, and the table of losses."""
+
+    curves: list[Chart]
+    budget: list[Chart]
+    rungs: list[Rung]
+    losses: Table
+    runs: list[TrainingRun]
+
+
+def training(results: Path) -> Training:
+    """From the records."""
+    runs = records.load(results, TrainingRun)
+    members = {model: of_one_network(results, model) for model in MODELS}
+    found = rungs(results)
+    return Training(_curves(runs), _budget(members, found), found, losses(found), runs)
+
+
+X = {"steps": ("steps", 1.0), "hours": ("hours by the clock", 3600.0)}
+"""What a curve runs over: the title of the axis, and the unit in the log's own."""
+Y = {
+    "psnr": ("validation PSNR (dB, luma)", "validation_psnr"),
+    "loss": ("training loss (mean absolute error, 0..1)", "loss"),
+}
+
+
+def run_name(run: TrainingRun) -> str:
+    """What a run is called."""
+    state = "" if run.step == run.steps else f", stopped at {run.step:,}"
+    return f"{DISPLAY[run.model]}, {run.steps:,} steps, seed {run.seed}{state}"
+
+
+def _curves(runs: Sequence[TrainingRun]) -> list[Chart]:
+    made = []
+    for y_key, (y_title, field) in Y.items():
+        for x_key, (x_title, unit) in X.items():
+            curves = []
+            marks = []
+            for run in runs:
+                column = "step" if x_key == "steps" else "seconds"
+                rows = [(row[column], row.get(field)) for row in run.log]
+                points = tuple((x / unit, y) for x, y in rows if x is not None and y is not None)
+                if not points:
+                    continue
+                curves.append(Curve(points, run.model, run_name(run)))
+                x, y = points[-1]
+                text = f"{run_name(run)}: {y:.4g} after {run.step:,} steps and {run.hours:.2f} hours; {run.data}"
+                marks.append(Mark(x, y, run.model, run_name(run), text, records=(path_of(run),)))
+            if curves:
+                every = [point for curve in curves for point in curve.points]
+                high = max(x for x, _ in every)
+                x_axis = Axis(x_title, 0, high * 1.04)
+                y_axis = around([y for _, y in every], y_title)
+                key = f"{y_key}-{x_key}"
+                made.append(Chart(key, f"{y_title} over {x_title}", x_axis, y_axis, tuple(marks), tuple(curves)))
+    return made
+
+
+def _budget(members: dict[str, list[Member]], found: Sequence[Rung]) -> list[Chart]:
+    """PSNR, and the loss from separability, over the share of the paper's training in percent."""
+    made = []
+    table = paper.table1()
+    printed = {"msrn": table.msrn.average.psnr, "smsrn": table.smsrn.average.psnr}
+    share = "share of the paper's training (%)"
+    marks = []
+    curves = []
+    for model, trained in members.items():
+        known = [one for one in trained if AVERAGE in one.psnr]
+        for one in known:
+            x, y = 100 * one.run.paper_fraction, one.psnr[AVERAGE]
+            text = f"{run_name(one.run)}: {y:.3f} dB on average, {percent(one.run.paper_fraction, 2)} of the paper's training"
+            marks.append(Mark(x, y, model, DISPLAY[model], text, records=(path_of(one.run),)))
+        if len(known) > 1:
+            points = tuple((100 * one.run.paper_fraction, one.psnr[AVERAGE]) for one in known)
+            curves.append(Curve(points, model, DISPLAY[model]))
+        text = f"{DISPLAY[model]} in the paper: {printed[model]:.2f} dB on average"
+        marks.append(Mark(100, printed[model], "paper", f"{DISPLAY[model]}, paper", text))
+    x = around([mark.x for mark in marks], share, log=True, room=0.08)
+    y = around([mark.y for mark in marks], "PSNR, mean of four sets (dB)", room=0.1)
+    made.append(Chart("psnr", f"{y.title} over the {share}", x, y, tuple(marks), tuple(curves)))
+    lost = [
+        Mark(
+            100 * rung.share, loss.mean, "measured", f"{rung.steps:,} steps",
+            f"after {rung.steps:,} equal steps (seed {rung.seed}) SMSRN loses {loss_text(loss)} dB",
+            low=loss.low, high=loss.high, records=(path_of(rung.msrn.run), path_of(rung.smsrn.run)),
+        )
+        for rung in found
+        if (loss := rung.loss.get(AVERAGE))
+    ]  # fmt: skip
+    difference = printed["msrn"] - printed["smsrn"]
+    lost.append(Mark(100, difference, "paper", "the paper", f"the paper's Table 1: SMSRN loses {difference:.2f} dB"))
+    ends = [value for mark in lost for value in (mark.low, mark.high, mark.y) if value is not None]
+    y = around([0, *ends], "PSNR that SMSRN loses, mean of four sets (dB)", room=0.1)
+    made.append(Chart("lost", f"{y.title} over the {share}", x, y, tuple(lost)))
+    return made
+
+
+def losses(found: Sequence[Rung]) -> Table:
+    """What SMSRN loses against MSRN after equal trainings, by set; the paper's in the last row."""
+    body: list[tuple[Cell, ...]] = []
+    for rung in found:
+        cells: list[Cell] = []
+        for name in SETS:
+            loss = rung.loss.get(name)
+            words = (
+                f"PSNR of MSRN less that of SMSRN on {name} after {rung.steps:,} steps of the same recipe, seed "
+                f"{rung.seed}, with the 95 % interval of a bootstrap over the images; public code's luma"
+            )
+            origin = (path_of(rung.msrn.run), path_of(rung.smsrn.run))
+            claims = ("table1-smsrn-psnr",)
+            cells.append(Number(loss_text(loss), words, LADDER, COMMAND, origin, "", claims) if loss else "not measured")
+        body.append((f"{rung.steps:,} steps, seed {rung.seed} ({percent(rung.share, 2)})", *cells))
+    table = paper.table1()
+    scores = [table.msrn.scores[name].psnr - table.smsrn.scores[name].psnr for name in BENCHMARKS]
+    body.append(("the paper (100 %)", *(f"{value:.2f}" for value in (*scores, sum(scores) / len(scores)))))
+    caption = "PSNR (dB) that SMSRN loses against MSRN after equal trainings, with the 95 % interval over the images"
+    return Table(caption, ("training (share of the paper's)", *SETS), tuple(body))
