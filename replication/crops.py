@@ -34,6 +34,9 @@ SIZE = 128
 WHOLE = 160
 """Longer side of the small picture that shows where the detail is, in pixels."""
 
+WHITE = 96
+"""Percentile of bicubic's squared error at which the maps of all methods are white."""
+
 ORIGINAL, SMALL = "original", "whole"
 VERSIONS = (ORIGINAL, *METHODS)
 """What is shown of each detail; of each but the original there is a map of the squared error, too."""
@@ -87,7 +90,7 @@ def cut(benchmark: str, image: BenchmarkImage, ready: Sequence[Subject]) -> Cut:
     window = np.s_[top : top + SIZE, left : left + SIZE]
     images = {ORIGINAL: original[window], **{name: picture[window] for name, picture in enlarged.items()}}
     errors = {name: squared_error(images[ORIGINAL], images[name]) for name in METHODS}
-    limit = float(np.percentile(errors[BICUBIC], 99)) or 1.0
+    limit = float(np.percentile(errors[BICUBIC], WHITE)) or 1.0
     inside = table_protocols(0)["public_code"]  # the window lies where it lies: it has no border to leave out
     record = Detail(
         benchmark=benchmark,

@@ -31,7 +31,7 @@ from replication.data.benchmarks import EMBEDDED
 from replication.evaluate import BICUBIC, METHODS, NOT_TRAINED
 from replication.files import write_text
 from replication.images.metrics import NAMED
-from replication.records import BY_PROTOCOL, LUMA_AND_RGB, METRICS, TRAINING_FACTS, Metric
+from replication.records import BY_PROTOCOL, LUMA_AND_RGB, METRICS, NOISE_PSNR, NOISE_SSIM, TRAINING_FACTS, Metric
 
 PAPERS = BY_PROTOCOL["public_code"]
 """What the paper's PSNR and SSIM are compared with; results/calibration.md says why."""
@@ -136,6 +136,31 @@ def embedded_table(rows: Rows) -> list[list[str]]:
         else:
             table.append([DISPLAY[model], row.status, "", "", "", ""])
     return table
+
+
+def disagreements(facts: Measurements) -> str:
+    """What this machine measured and did not find as recorded; empty where it confirms the records."""
+    wrong = [
+        f"{DISPLAY[one.record.key.model]} by up to {one.psnr:.4f} dB and {one.ssim:.5f} (SSIM)"
+        for one in facts.confirmations
+        if not one.holds
+    ]
+    if not wrong:
+        return ""
+    return (
+        f"**Not confirmed by the machine that made this page**: it measured {'; '.join(wrong)} away from the record, "
+        f"where float arithmetic explains {NOISE_PSNR} dB and {NOISE_SSIM}. Its measurements are in `records/here/`."
+    )
+
+
+def confirmed(facts: Measurements) -> list[str]:
+    """What this machine measured and found as recorded, in a line for the terminal."""
+    right = [one for one in facts.confirmations if one.holds]
+    if not right:
+        return []
+    names = ", ".join(DISPLAY[one.record.key.model] for one in right)
+    psnr, ssim = max(one.psnr for one in right), max(one.ssim for one in right)
+    return [f"the embedded set is confirmed here to {psnr:.6f} dB and {ssim:.8f} (SSIM): {names}"]
 
 
 def records_table(rows: Rows) -> list[list[str]]:
@@ -272,6 +297,7 @@ def markdown(facts: Measurements) -> str:
         "The photographs inside scikit-image: measured by `python -m replication` on any machine, without a download. "
         "Luma under `matlab`.",
         _markdown_table(embedded_table(rows)),
+        disagreements(facts),
         "## Protocol",
         PROTOCOL,
         "## Weights",
@@ -351,7 +377,7 @@ def _printed_line(name: str, model: str, origin: str, parameters: int) -> dict[s
 def summary(facts: Measurements) -> list[str]:
     """What the table comes to, in a few lines: for the closing words of the whole job."""
     rows = facts.rows
-    lines = []
+    lines = confirmed(facts)
     here = [name for name in BENCHMARKS if rows[name, BICUBIC].record]
     if deviation := bicubic_deviation(rows):
         lines.append(

@@ -9,8 +9,9 @@ import pandas as pd
 
 from analysis.names import SCALE
 from analysis.quality.columns import Rows, collect
-from replication import weights
+from replication import records, weights
 from replication.models import MODELS, build, count_parameters
+from replication.records import Confirmation
 
 FULL_BUDGET = 0.95
 """Minimum share of the paper's training before measured and printed values are compared."""
@@ -70,13 +71,15 @@ def jumps() -> list[Jump]:
 class Measurements:
     """All that the page of Table 1 shows: what is recorded, parameters counted, trainings, jumps of the loss.
 
-    ``trainings``: by network, None where nothing is recorded with its shipped weights.
+    ``trainings``: by network, None where nothing is recorded with its shipped weights. ``confirmations``: what this
+    machine measured again.
     """
 
     rows: Rows
     parameters: Mapping[str, int]
     trainings: Mapping[str, dict[str, Any] | None]
     jumps: tuple[Jump, ...]
+    confirmations: tuple[Confirmation, ...] = ()
 
 
 def measurements(results: Path) -> Measurements:
@@ -84,4 +87,6 @@ def measurements(results: Path) -> Measurements:
     rows = collect(results)
     parameters = {model: count_parameters(build(model, scale=SCALE)) for model in MODELS}
     trainings = {model: training_of(rows, model) for model in MODELS}
-    return Measurements(rows, parameters, trainings, tuple(jumps()) if all(trainings.values()) else ())
+    shown = [row.record for row in rows.values()]
+    confirmed = tuple(one for one in records.confirmations(results) if one.record in shown)
+    return Measurements(rows, parameters, trainings, tuple(jumps()) if all(trainings.values()) else (), confirmed)

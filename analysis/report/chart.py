@@ -82,11 +82,12 @@ class Mark:
 
 @dataclass(frozen=True)
 class Curve:
-    """A line through points, with its kind, its name and the records behind it."""
+    """A line through points, with its kind and its name, which stands at its end where it is ``named``."""
 
     points: tuple[tuple[float, float], ...]
     kind: str
     name: str
+    named: bool = False
 
 
 @dataclass(frozen=True)

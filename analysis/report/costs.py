@@ -32,17 +32,26 @@ class LayerCost:
     macs: int
     bytes: int
     seconds: float
+    time: Number
+
+
+@dataclass(frozen=True)
+class Part:
+    """One kind of layer in a bar: its share of a network's multiply-adds, bytes or time, 0..1."""
+
+    name: str
+    share: float
 
 
 @dataclass(frozen=True)
 class Breakdown:
-    """Where the multiply-adds, the bytes and the seconds of a network go, layer by layer; ``rest``: other seconds."""
+    """Where the multiply-adds, the bytes and the seconds of a network go, layer by layer and by kind."""
 
     key: str
     label: str
     layers: tuple[LayerCost, ...]
     total: float
-    rest: float
+    bars: dict[str, tuple[Part, ...]]
     by_kind: Table
 
 
@@ -96,7 +105,7 @@ def _equation5() -> Chart:
     """Equation 5 over N for some kernels, with the paper's two points and the layers of MSRN."""
     n = equation5.CHANNELS
     curves = tuple(
-        Curve(tuple((float(one), equation5.cost(kernel, one)) for one in n), f"k{kernel}", f"k = {kernel}")
+        Curve(tuple((float(one), equation5.cost(kernel, one)) for one in n), f"k{kernel}", f"k = {kernel}", True)
         for kernel in equation5.KERNELS
     )
     printed = [
@@ -139,28 +148,44 @@ def _times(record: Speed, case: inference.Situation) -> Table:
 
 def _breakdown(record: Speed, account: Account) -> Breakdown:
     label = LABELS[account.network, account.folded]
-    layers = tuple(
-        LayerCost(one.name, inference.kind(one), layer_macs(one), one.bytes, one.seconds) for one in account.layers
-    )
-    macs = inference.all_macs(account)
-    moved = sum(one.bytes for one in layers)
-    rest = account.total - sum(one.seconds for one in layers)
     origin = (path_of(record),)
-    body: list[tuple[Cell, ...]] = []
-    for name, members in inference.by_kind(account).items():
-        these, seconds = sum(map(layer_macs, members)), sum(one.seconds for one in members)
-        time = Number(
-            f"{1000 * seconds:.0f}", f"{label}: milliseconds in {name} layers", SPEED, SPEED_COMMAND, origin
+
+    def time(seconds: float, what: str, digits: int) -> Number:
+        words = f"{label}: milliseconds in {what}"
+        return Number(f"{1000 * seconds:,.{digits}f}", words, SPEED, SPEED_COMMAND, origin)
+
+    layers = tuple(
+        LayerCost(
+            one.name, inference.kind(one), layer_macs(one), one.bytes, one.seconds, time(one.seconds, "one layer", 2)
         )
-        size = sum(one.bytes for one in members)
+        for one in account.layers
+    )
+    macs, moved = sum(one.macs for one in layers), sum(one.bytes for one in layers)
+    bars: dict[str, list[Part]] = {"multiply-adds": [], "bytes": [], "time": []}
+    body: list[tuple[Cell, ...]] = []
+    for kind in inference.by_kind(account):
+        members = [one for one in layers if one.kind == kind]
+        these, size = sum(one.macs for one in members), sum(one.bytes for one in members)
+        seconds = sum(one.seconds for one in members)
+        shares = {"multiply-adds": these / macs, "bytes": size / moved, "time": seconds / account.total}
+        for name, share in shares.items():
+            bars[name].append(Part(kind, share))
+        texts = [percent(share) for share in shares.values()]
         body.append((
-            name, str(len(members)), f"{these / 1e9:.2f}", percent(these / macs), f"{size / 1e6:,.0f}",
-            percent(size / moved), time, percent(seconds / account.total),
+            kind, str(len(members)), f"{these / 1e9:.2f}", texts[0], f"{size / 1e6:,.0f}", texts[1],
+            time(seconds, f"{kind} layers", 0), texts[2],
         ))  # fmt: skip
-    body.append(("everything else", "", "", "", "", "", f"{1000 * rest:.0f}", percent(rest / account.total)))
+    rest = account.total - sum(one.seconds for one in layers)
+    bars["time"].append(Part("everything else", rest / account.total))
+    body.append((
+        "everything else", "", "", "", "", "", time(rest, "all but convolutions", 0), percent(rest / account.total)
+    ))  # fmt: skip
     headings = ("", "layers", "G MACs", "of MACs", "MB moved", "of bytes", "ms", "of time")
-    key = account.network + ("-folded" if account.folded else "")
     return Breakdown(
-        key, label, layers, account.total, rest,
+        account.network + ("-folded" if account.folded else ""),
+        label,
+        layers,
+        account.total,
+        {name: tuple(parts) for name, parts in bars.items()},
         Table(f"{label}: {1000 * account.total:.0f} ms, by kind of layer", headings, tuple(body)),
-    )  # fmt: skip
+    )

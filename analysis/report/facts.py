@@ -1,6 +1,6 @@
 """Everything that the report shows, as one object."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 
@@ -21,6 +21,7 @@ from analysis.report.quality import LADDER, Quality, loss_text
 from analysis.report.sources import Card, path_of
 from analysis.report.training import Training
 from analysis.text import percent
+from replication import crops
 
 
 @dataclass(frozen=True)
@@ -54,25 +55,27 @@ class Report:
     cards: dict[str, Card]
 
 
-def gather(results: Path, *, local: bool = False) -> Report:
-    """From formulas, the paper's data and the records; ``local``: with the images that may not be passed on."""
+def gather(results: Path) -> Report:
+    """From formulas, the paper's data and the records: what may be passed on."""
     trained = training.training(results)
-    cards = sources.cards(results)
-    own = pictures.of_the_paper(results) if local else None
-    for picture in own.shown if own else ():
-        one = sources.card(picture.record)
-        cards[one.path] = one
     return Report(
         answer=answer(trained.rungs),
         quality=quality.quality(results),
         networks=landscape.networks(results),
         embedded=pictures.embedded(results),
-        paper_pictures=own,
+        paper_pictures=None,
         claims=ledger(results),
         costs=costs.costs(results),
         training=trained,
-        cards=cards,
+        cards=sources.cards(results),
     )
+
+
+def with_local(report: Report, results: Path) -> Report:
+    """The same with the paper's images as they were cut on this machine."""
+    own = pictures.of_the_paper(results)
+    cards = [sources.card(picture.record, crops.local(results).name) for picture in own.shown]
+    return replace(report, paper_pictures=own, cards=report.cards | {one.path: one for one in cards})
 
 
 def answer(rungs: list[Rung]) -> Answer:

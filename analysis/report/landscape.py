@@ -1,8 +1,9 @@
 """Figure 1 and its sisters for the report: every network with its parameters, multiply-adds, measured time and PSNR."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from analysis import paper
 from analysis.figures import figure1_macs
@@ -10,6 +11,8 @@ from analysis.figures.figure1 import LAST_YEAR
 from analysis.names import DISPLAY, PUBLISHED_LABELS, SCALE
 from analysis.networks import catalogue
 from analysis.report.chart import Chart, Mark, around
+from analysis.report.numbers import Number
+from analysis.report.quality import COLUMNS
 from analysis.report.sources import path_of
 from analysis.speed import others
 from analysis.speed.inference import BACKEND_NAMES
@@ -21,6 +24,7 @@ from replication.records import NetworkSpeed, NetworkTime
 BENCHMARK = "Set5"
 PAPER, MEASURED, PUBLISHED = "paper", "measured", "published"
 """Where a PSNR comes from: the paper, this package's measurements, other publications."""
+PAPER_YEAR = 2021
 KNOWN = ("IMDN", "CARN", "RCAN", "EDSR", "SRCNN", "VDSR", "PAN", "LatticeNet", "RDN", "DRRN")
 """Published networks whose names stand on the chart first."""
 
@@ -43,7 +47,13 @@ class Network:
     counted: bool = True
     milliseconds: float | None = None
     backend: str = ""
-    records: tuple[str, ...] = ()
+    quality_record: str = ""
+    time_record: str = ""
+
+    @property
+    def records(self) -> tuple[str, ...]:
+        """Paths of the records behind the point."""
+        return tuple(path for path in (self.quality_record, self.time_record) if path)
 
     def cost(self, axis: str) -> float | None:
         """What stands on an axis of `AXES`."""
@@ -67,40 +77,40 @@ def networks(results: Path) -> list[Network]:
 Times = dict[tuple[str, bool], NetworkTime]
 
 
-def _timed(network: str, folded: bool, times: Times, record: NetworkSpeed | None) -> dict[str, object]:
+def _timed(network: str, folded: bool, times: Times, record: NetworkSpeed | None) -> dict[str, Any]:
     found = times.get((network, folded))
     if found is None or record is None:
         return {}
-    return {"milliseconds": 1000 * median(found.seconds), "backend": BACKEND_NAMES.get(found.backend, found.backend)}
+    backend = BACKEND_NAMES.get(found.backend, found.backend)
+    return {"milliseconds": 1000 * median(found.seconds), "backend": backend, "time_record": path_of(record)}
 
 
 def _ours(results: Path, times: Times, record: NetworkSpeed | None) -> list[Network]:
     known = records.load_all(results)
-    table = paper.table1()
-    printed = {"msrn": table.msrn, "smsrn": table.smsrn}
-    speed = (path_of(record),) if record else ()
     found = []
     for model in MODELS:
         row = recorded_row(known, BENCHMARK, model, SCALE).record
-        qualities = [(PAPER, printed[model].scores[BENCHMARK].psnr, "the paper's Table 1", ())]
+        qualities = [(PAPER, paper_psnr(model), "the paper's Table 1", "")]
         if row:
             words = "measured here with the shipped weights"
-            qualities.append((MEASURED, row.mean("psnr_public_code"), words, (path_of(row),)))
+            qualities.append((MEASURED, row.mean("psnr_public_code"), words, path_of(row)))
         count = catalogue.counted(figure1_macs.OURS[DISPLAY[model]])
-        for kind, psnr, source, origin in qualities:
-            for folded in (False, True):
-                time = _timed(model, folded, times, record)
-                if folded and not time:
-                    continue
-                label = DISPLAY[model] + (", folded" if folded else "")
-                gmacs = times[model, True].macs / 1e9 if folded else count.macs / 1e9
-                found.append(
-                    Network(
-                        label, kind, psnr, source, 2021, None if folded else count.params, gmacs, True,
-                        records=origin + (speed if time else ()), **time,  # type: ignore[arg-type]
-                    )
-                )  # fmt: skip
+        for kind, psnr, source, path in qualities:
+            plain = Network(
+                DISPLAY[model], kind, psnr, source, PAPER_YEAR, count.params, count.macs / 1e9,
+                quality_record=path, **_timed(model, False, times, record),
+            )  # fmt: skip
+            found.append(plain)
+            if time := _timed(model, True, times, record):
+                gmacs = times[model, True].macs / 1e9
+                found.append(replace(plain, label=f"{plain.label}, folded", parameters=None, gmacs=gmacs, **time))
     return found
+
+
+def paper_psnr(model: str) -> float:
+    """What the paper prints for Set5."""
+    table = paper.table1()
+    return {"msrn": table.msrn, "smsrn": table.smsrn}[model].scores[BENCHMARK].psnr
 
 
 def _published(times: Times, record: NetworkSpeed | None) -> list[Network]:
@@ -109,18 +119,34 @@ def _published(times: Times, record: NetworkSpeed | None) -> list[Network]:
         if not row.year or row.year > LAST_YEAR:
             continue
         count = catalogue.counted(row.model) if row.model in catalogue.COUNTED else None
-        time = _timed(row.model, False, times, record)
+        gmacs = count.macs / 1e9 if count else float(row.gmacs) if row.gmacs else None
         found.append(
             Network(
                 PUBLISHED_LABELS.get(row.model, row.model), PUBLISHED, row.psnr[BENCHMARK], row.source, row.year,
-                count.params if count else row.parameters,
-                count.macs / 1e9 if count else float(row.gmacs) if row.gmacs else None,
-                count is not None, records=(path_of(record),) if time and record else (),
-                **time,  # type: ignore[arg-type]
+                count.params if count else row.parameters, gmacs, count is not None,
+                **_timed(row.model, False, times, record),
             )
         )  # fmt: skip
     first = {name: index for index, name in enumerate(KNOWN)}
     return sorted(found, key=lambda one: first.get(one.label, len(first)))
+
+
+def quality_number(one: Network) -> Number | str:
+    """The PSNR of a network, with its origin where it was measured here."""
+    text = f"{one.psnr:.2f}"
+    if not one.quality_record:
+        return text
+    words = f"PSNR of {one.label} on {BENCHMARK}, luma, public code"
+    return Number(text, words, COLUMNS, "python -m analysis figure1", (one.quality_record,), "psnr_public_code")
+
+
+def time_number(one: Network) -> Number | str:
+    """The milliseconds of a network, with their origin."""
+    if one.milliseconds is None:
+        return ""
+    words = f"{one.label} in {one.backend}, median of the rounds: milliseconds for one output of 1280x720"
+    command = "python -m analysis figure1_time"
+    return Number(f"{one.milliseconds:,.0f}", words, "analysis/speed/others.py", command, (one.time_record,))
 
 
 def described(one: Network) -> str:
@@ -133,8 +159,7 @@ def described(one: Network) -> str:
         parts.append(f"{one.gmacs:,.1f} G MACs ({how})")
     if one.milliseconds:
         parts.append(f"{one.milliseconds:,.0f} ms in {one.backend}")
-    source = {PAPER: "printed by the paper", MEASURED: "measured here", PUBLISHED: "published"}[one.kind]
-    return "; ".join([*parts, f"{one.psnr:.2f} dB on {BENCHMARK}, {source}"])
+    return "; ".join([*parts, f"{one.psnr:.2f} dB on {BENCHMARK}: {one.source.split(';')[0]}"])
 
 
 def charts(found: list[Network]) -> list[Chart]:

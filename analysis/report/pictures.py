@@ -1,6 +1,7 @@
 """The pictures of the report: details with their scores, as files inside the page, and what is missing."""
 
 import base64
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,21 +44,21 @@ class Pictures:
 
 def embedded(results: Path) -> Pictures:
     """The photographs that scikit-image ships."""
-    return _of(results, [(EMBEDDED, Path(name).stem) for name in EMBEDDED_FILES])
+    return _of(results, [(EMBEDDED, Path(name).stem) for name in EMBEDDED_FILES], "")
 
 
 def of_the_paper(results: Path) -> Pictures:
     """The paper's four images, where they were cut on this machine."""
-    return _of(crops.local(results), PAPERS)
+    return _of(crops.local(results), PAPERS, crops.local(results).name)
 
 
-def _of(results: Path, wanted: list[tuple[str, str]] | tuple[tuple[str, str], ...]) -> Pictures:
+def _of(results: Path, wanted: Sequence[tuple[str, str]], below: str) -> Pictures:
     found = {(one.benchmark, one.name): one for one in crops.current(results)}
-    shown = tuple(_picture(results, found[one]) for one in wanted if one in found)
+    shown = tuple(_picture(results, found[one], below) for one in wanted if one in found)
     return Pictures(shown, tuple(f"{name} ({benchmark})" for benchmark, name in wanted if (benchmark, name) not in found))
 
 
-def _picture(results: Path, record: Detail) -> Picture:
+def _picture(results: Path, record: Detail, below: str) -> Picture:
     folder = records.folder(results, Detail)
     stem = Path(record.file_name).stem
     data = {
@@ -74,7 +75,7 @@ def _picture(results: Path, record: Detail) -> Picture:
         {method: data[f"{method}-error"] for method in METHODS},
         data[SMALL],
         (left, top, width, height),
-        _scores(record),
+        _scores(record, below),
     )
 
 
@@ -82,11 +83,11 @@ def _address(content: bytes) -> str:
     return "data:image/png;base64," + base64.b64encode(content).decode("ascii")
 
 
-def _scores(record: Detail) -> Table:
+def _scores(record: Detail, below: str) -> Table:
     body: list[tuple[Cell, ...]] = []
     for method in METHODS:
         score = record.scores[method]
-        origin = (path_of(record),)
+        origin = (path_of(record, below),)
         values = (
             ("PSNR on luma (dB), public code, whole picture", f"{score.psnr_public_code:.2f}"),
             ("SSIM on RGB, whole picture", f"{score.ssim_rgb:.4f}"),

@@ -8,12 +8,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from analysis.claims import page as claims_page
-from analysis.claims.verdict import KINDS, VERDICTS, counts
+from analysis.claims.verdict import KINDS, VERDICTS, Entry, counts
 from analysis.names import SCALE
 from analysis.quality import table1_page
 from analysis.report import landscape, training
 from analysis.report.chart import Axis, Chart, around
-from analysis.report.facts import Answer, Report, gather
+from analysis.report.facts import Answer, Report, gather, with_local
 from analysis.report.numbers import Number
 from analysis.report.pictures import NAMES
 from analysis.report.quality import VIEWS, bicubic_share
@@ -95,13 +95,16 @@ def render(report: Report) -> str:
         described=landscape.described,
         run_name=training.run_name,
         claims_page=claims_page,
+        values=values,
+        time_number=landscape.time_number,
+        quality_number=landscape.quality_number,
         verdict_counts=counts(report.claims),
         warning=table1_page.warning(report.quality.facts).strip("*"),
         bicubic_share=bicubic_share(),
         styles=[part(name) for name in STYLE],
         scripts=[part(name) for name in SCRIPTS],
         recorded=recorded(report),
-        verified="",
+        verified=" ".join(table1_page.confirmed(report.quality.facts)) if report.paper_pictures else "",
         forest=forest(report.answer),
         names=NAMES,
         accounts=[(one.key, one.label) for one in report.costs.breakdowns],
@@ -110,6 +113,12 @@ def render(report: Report) -> str:
             "records": {one.anchor: one.images for one in report.cards.values() if one.images},
         },
     )
+
+
+def values(one: Entry) -> str:
+    """A claim's printed and recomputed values in one line, once where they are the same."""
+    before, after = claims_page.printed_text(one.claim), claims_page.recomputed_text(one)
+    return before if after in (before, "nothing") else f"{before} → {after}"
 
 
 def forest(answer: Answer) -> Axis | None:
@@ -127,8 +136,14 @@ def recorded(report: Report) -> list[str]:
 
 
 def write(results: Path) -> list[Path]:
-    """Write ``report.html``, and ``report_local.html`` where the paper's images were cut; return the paths."""
-    wanted = {NAME: False, LOCAL_NAME: True} if load(crops.local(results), Detail) else {NAME: False}
-    for name, local in wanted.items():
-        write_text(results / name, render(gather(results, local=local)))
-    return [results / name for name in wanted]
+    """Write ``report.html``; return the paths.
+
+    Where this machine repeated measurements, or the paper's images are here, also ``report_local.html``, which says so
+    and shows them.
+    """
+    report = gather(results)
+    write_text(results / NAME, render(report))
+    if not (report.quality.facts.confirmations or load(crops.local(results), Detail)):
+        return [results / NAME]
+    write_text(results / LOCAL_NAME, render(with_local(report, results)))
+    return [results / NAME, results / LOCAL_NAME]

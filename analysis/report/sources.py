@@ -47,9 +47,9 @@ def anchor(path: str) -> str:
     return "record-" + path.removeprefix("records/").removesuffix(".json").replace("/", "-").replace(" ", "-")
 
 
-def path_of(record: Record) -> str:
-    """Where a record is below the results folder."""
-    return "/".join(part for part in ("records", record.FOLDER, record.file_name) if part)
+def path_of(record: Record, below: str = "") -> str:
+    """Where a record is below the results folder, or below a folder ``below`` in it."""
+    return "/".join(part for part in (below, "records", record.FOLDER, record.file_name) if part)
 
 
 def cards(results: Path) -> dict[str, Card]:
@@ -58,8 +58,8 @@ def cards(results: Path) -> dict[str, Card]:
     return {one.path: one for one in found}
 
 
-def card(record: Record) -> Card:
-    """One record."""
+def card(record: Record, below: str = "") -> Card:
+    """One record; ``below`` as in `path_of`."""
     content: dict[str, Any] = vars(record)
     where = record.environment
     packages = [f"{name} {value}" for name, value in where.items() if name not in ("machine", "date")]
@@ -70,7 +70,7 @@ def card(record: Record) -> Card:
         ("packages", ", ".join(packages)),
         ("command", content.get("command", MEASURED_BY.get(type(record), ""))),
     ]
-    return Card(path_of(record), KINDS[type(record)], tuple((name, text) for name, text in facts if text), _images(record))
+    return Card(path_of(record, below), KINDS[type(record)], tuple((name, text) for name, text in facts if text), _images(record))
 
 
 MEASURED_BY: dict[type[Record], str] = {

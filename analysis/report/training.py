@@ -30,7 +30,7 @@ class Training:
     budget: list[Chart]
     rungs: list[Rung]
     losses: Table
-    runs: list[TrainingRun]
+    runs: Table
 
 
 def training(results: Path) -> Training:
@@ -38,7 +38,7 @@ def training(results: Path) -> Training:
     runs = records.load(results, TrainingRun)
     members = {model: of_one_network(results, model) for model in MODELS}
     found = rungs(results)
-    return Training(_curves(runs), _budget(members, found), found, losses(found), runs)
+    return Training(_curves(runs), _budget(members, found), found, losses(found), runs_table(runs))
 
 
 X = {"steps": ("steps", 1.0), "hours": ("hours by the clock", 3600.0)}
@@ -140,3 +140,22 @@ def losses(found: Sequence[Rung]) -> Table:
     body.append(("the paper (100 %)", *(f"{value:.2f}" for value in (*scores, sum(scores) / len(scores)))))
     caption = "PSNR (dB) that SMSRN loses against MSRN after equal trainings, with the 95 % interval over the images"
     return Table(caption, ("training (share of the paper's)", *SETS), tuple(body))
+
+
+def runs_table(runs: Sequence[TrainingRun]) -> Table:
+    """Every recorded run and what it cost."""
+    body: list[tuple[Cell, ...]] = []
+    for run in sorted(runs, key=lambda run: (run.model, run.steps, run.seed)):
+        origin = (path_of(run),)
+        validation = [score for row in run.log if (score := row.get("validation_psnr")) is not None]
+
+        def number(text: str, what: str, run: TrainingRun = run, origin: tuple[str, ...] = origin) -> Number:
+            return Number(text, f"{run_name(run)}: {what}", "replication/runs.py", "python -m analysis runs", origin)
+
+        body.append((
+            run_name(run), number(f"{run.hours:.2f}", "hours by the clock"),
+            number(percent(run.paper_fraction, 2), "share of the paper's training, by patch pixels"),
+            number(f"{validation[-1]:.3f}", "validation PSNR at the end (dB)") if validation else "", run.note,
+        ))  # fmt: skip
+    headings = ("run", "hours", "share of the paper's training", "validation PSNR", "note")
+    return Table(f"{len(runs)} recorded runs", headings, tuple(body))

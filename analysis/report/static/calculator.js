@@ -48,6 +48,18 @@ const cost = {
   const count = (number) => number.toLocaleString("en-US");
   const percent = (share, digits) => `${(100 * share).toFixed(digits)} %`;
 
+  // The sliders' layer on the chart of equation 5: N on a logarithmic axis, percent on a linear one.
+  const plot = document.querySelector('[data-chart="equation5"] .plot');
+  const [[x0, x1], [y0, y1]] = [plot.dataset.x, plot.dataset.y].map((ends) => ends.split(" ").map(Number));
+  const you = make("span", "", { class: "pt you", "aria-hidden": "true" });
+  you.innerHTML = '<svg class="m you" viewBox="-8 -8 16 16"><use href="#m-you"/></svg>';
+  plot.append(you);
+  const place = (n, percentage) => {
+    you.style.left = `${(100 * Math.log(n / x0)) / Math.log(x1 / x0)}%`;
+    you.style.bottom = `${(100 * (percentage - y0)) / (y1 - y0)}%`;
+    you.hidden = n < x0 || n > x1 || percentage > y1;
+  };
+
   const equations = () => {
     const [k, d, n] = ["k", "d", "n"].map(value);
     ["k", "d", "n"].forEach((id) => show(`${id}-shown`, value(id)));
@@ -56,6 +68,7 @@ const cost = {
     show("eq3", count(cost.pointwise(d, n)));
     show("eq4", count(cost.separable(k, d, n)));
     const ratio = cost.ratio(k, n);
+    place(n, 100 * ratio);
     show("eq5", `${ratio.toFixed(4)}: ${ratio < 1 ? `saves ${percent(1 - ratio, 1)}` : "saves nothing"}`);
   };
 

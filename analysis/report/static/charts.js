@@ -7,15 +7,19 @@ for (const chart of document.querySelectorAll(".chart")) {
   const visible = () => marks.filter((mark) => !mark.hidden);
   const walk = [...marks].sort((a, b) => parseFloat(a.style.left) - parseFloat(b.style.left));
 
+  const curves = [...chart.querySelectorAll(".lines path")];
   const point = (mark) => {
-    marks.forEach((one) => one.classList.toggle("here", one === mark));
+    marks.forEach((one, index) => {
+      one.classList.toggle("here", one === mark);
+      if (curves.length === marks.length) curves[index].classList.toggle("here", one === mark); // each mark ends a curve
+    });
     tip.textContent = mark ? mark.getAttribute("aria-label") : hint;
   };
   const open = (mark) => {
     if (mark.dataset.origin) document.dispatchEvent(new CustomEvent("show-origin", { detail: mark.dataset.origin }));
   };
   for (const mark of marks) {
-    mark.removeAttribute("title");
+    mark.removeAttribute("title"); // the line below the chart says it at once, and to all
     mark.tabIndex = -1;
     mark.addEventListener("pointerenter", () => point(mark));
     mark.addEventListener("focus", () => point(mark));
