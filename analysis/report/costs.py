@@ -152,7 +152,7 @@ def _breakdown(record: Speed, account: Account) -> Breakdown:
 
     def time(seconds: float, what: str, digits: int) -> Number:
         words = f"{label}: milliseconds in {what}"
-        return Number(f"{1000 * seconds:,.{digits}f}", words, SPEED, SPEED_COMMAND, origin)
+        return Number(f"{1000 * seconds:.{digits}f}", words, SPEED, SPEED_COMMAND, origin)
 
     layers = tuple(
         LayerCost(

@@ -139,11 +139,20 @@ def write(results: Path) -> list[Path]:
     """Write ``report.html``; return the paths.
 
     Where this machine repeated measurements, or the paper's images are here, also ``report_local.html``, which says so
-    and shows them.
+    and shows them; it is not committed.
     """
     report = gather(results)
-    write_text(results / NAME, render(report))
-    if not (report.quality.facts.confirmations or load(crops.local(results), Detail)):
-        return [results / NAME]
-    write_text(results / LOCAL_NAME, render(with_local(report, results)))
-    return [results / NAME, results / LOCAL_NAME]
+    written = [results / NAME]
+    write_text(written[0], render(report))
+    local = results / LOCAL_NAME
+    local.unlink(missing_ok=True)  # one that is older than the records would be shown in place of the new page
+    if report.quality.facts.confirmations or load(crops.local(results), Detail):
+        written.append(local)
+        write_text(local, render(with_local(report, results)))
+    return written
+
+
+def newest(results: Path) -> Path:
+    """The page to show: the local one where it was made."""
+    local = results / LOCAL_NAME
+    return local if local.is_file() else results / NAME

@@ -9,6 +9,7 @@ from analysis.names import DISPLAY
 from analysis.paper import BENCHMARKS
 from analysis.quality.columns import AVERAGE
 from analysis.quality.ladder import Member, Rung, of_one_network, rungs
+from analysis.quality.runs_page import own_hours
 from analysis.report.chart import Axis, Chart, Curve, Mark, around
 from analysis.report.numbers import Cell, Number, Table
 from analysis.report.quality import LADDER, loss_text
@@ -153,7 +154,7 @@ def runs_table(runs: Sequence[TrainingRun]) -> Table:
             return Number(text, f"{run_name(run)}: {what}", "replication/runs.py", "python -m analysis runs", origin)
 
         body.append((
-            run_name(run), number(f"{run.hours:.2f}", "hours by the clock"),
+            run_name(run), number(f"{own_hours(run):.2f}", "hours by the clock, without those of a trunk that it shares with another run"),
             number(percent(run.paper_fraction, 2), "share of the paper's training, by patch pixels"),
             number(f"{validation[-1]:.3f}", "validation PSNR at the end (dB)") if validation else "", run.note,
         ))  # fmt: skip

@@ -1,5 +1,7 @@
 // Charts: what a mark stands for, by pointer or by keys; filters of Figure 1.
 "use strict";
+const REACH = 28; // pixels
+
 for (const chart of document.querySelectorAll(".chart")) {
   const tip = chart.querySelector(".tip");
   const hint = tip.textContent;
@@ -21,13 +23,24 @@ for (const chart of document.querySelectorAll(".chart")) {
   for (const mark of marks) {
     mark.removeAttribute("title"); // the line below the chart says it at once, and to all
     mark.tabIndex = -1;
-    mark.addEventListener("pointerenter", () => point(mark));
     mark.addEventListener("focus", () => point(mark));
-    mark.addEventListener("click", () => { point(mark); open(mark); });
   }
+  // Marks lie close together on a small screen: the nearest one counts, not the one on top.
+  const nearest = (event) => {
+    let [found, best] = [null, REACH];
+    for (const mark of visible()) {
+      const box = mark.getBoundingClientRect();
+      const distance = Math.hypot(event.clientX - box.x - box.width / 2, event.clientY - box.y - box.height / 2);
+      if (distance < best) [found, best] = [mark, distance];
+    }
+    return found;
+  };
+  const plot = chart.querySelector(".plot");
+  plot.addEventListener("pointermove", (event) => { const mark = nearest(event); if (mark) point(mark); });
+  plot.addEventListener("click", (event) => { const mark = nearest(event); if (mark) { point(mark); open(mark); } });
   if (walk.length) walk[0].tabIndex = 0;
   chart.addEventListener("keydown", (event) => {
-    const shown = walk.filter((mark) => !mark.hidden);
+    const shown = walk.filter((mark) => visible().includes(mark));
     const at = shown.indexOf(document.activeElement);
     if (at < 0) return;
     const step = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1 }[event.key];
