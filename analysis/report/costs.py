@@ -20,7 +20,10 @@ from replication.records import Account, Speed
 
 CLOSED_FORM, COMMAND = "analysis/cost/closed_form.py", "python -m analysis.cost_ratio"
 SPEED, SPEED_COMMAND = "analysis/speed/inference.py", "python -m analysis speed"
-CLAIMS = {"parameters": ("parameters-msrn", "parameters-smsrn", "share-14.63"), "MACs per LR pixel": ("saving-92-network",)}
+CLAIMS = {
+    "parameters": ("parameters-msrn", "parameters-smsrn", "share-14.63"),
+    "MACs per LR pixel": ("saving-92-network",),
+}
 
 
 @dataclass(frozen=True)
@@ -116,8 +119,11 @@ def _equation5() -> Chart:
         for kernel, ratio, saving in equations.PRINTED
     ]  # fmt: skip
     ours = [
-        Mark(channels, equation5.cost(kernel, channels), "measured", f"k = {kernel}, N = {channels}",
-             f"layers of MSRN with k = {kernel} and N = {channels}: {equation5.cost(kernel, channels):.2f} %", label=False)
+        Mark(
+            channels, equation5.cost(kernel, channels), "measured", f"k = {kernel}, N = {channels}",
+            f"layers of MSRN with k = {kernel}, N = {channels}: {percent(equations.ratio(kernel, channels), 2)}",
+            label=False,
+        )
         for kernel, channels in equation5.layers_of_msrn()
     ]  # fmt: skip
     x = Axis("output channels N", n[0], n[-1], log=True)
@@ -137,7 +143,10 @@ def _times(record: Speed, case: inference.Situation) -> Table:
             if seconds is None:
                 cells.append("")
                 continue
-            words = f"{label} in {BACKEND_NAMES[name]}, {case}: median of {record.rounds}, and times as fast as MSRN in PyTorch"
+            words = (
+                f"{label} in {BACKEND_NAMES[name]}, {case}: median of {record.rounds} rounds, and how many times as fast "
+                "as MSRN in PyTorch"
+            )
             text = f"{1000 * seconds:.0f} ms, {reference / seconds:.2f}x"
             cells.append(Number(text, words, SPEED, SPEED_COMMAND, (path_of(record),), "", ("computation-too",)))
         words = f"multiply-adds of MSRN over those of {label}"

@@ -83,6 +83,7 @@ def answer(rungs: list[Rung]) -> Answer:
     msrn, smsrn = closed_form.msrn(SCALE), closed_form.smsrn(SCALE)
     table = paper.table1()
     counts = [total_params(msrn), total_params(smsrn)]
+    gmacs = [closed_form.gmacs_720p(layers, SCALE) for layers in (msrn, smsrn)]
     share = counts[1] / counts[0]
     saved = 1 - total_macs(smsrn) / total_macs(msrn)
     search = designs.paper_search()
@@ -101,8 +102,8 @@ def answer(rungs: list[Rung]) -> Answer:
         ),
         saved=_formula(percent(saved), "multiply-adds that SMSRN saves of MSRN's, whole network", "saving-92-network"),
         gmacs=(
-            _formula(f"{closed_form.gmacs_720p(msrn, SCALE):.1f}", "G MACs of MSRN for a 1280x720 output", "computation-too"),
-            _formula(f"{closed_form.gmacs_720p(smsrn, SCALE):.1f}", "G MACs of SMSRN for a 1280x720 output", "computation-too"),
+            _formula(f"{gmacs[0]:.1f}", "G MACs of MSRN for a 1280x720 output", "computation-too"),
+            _formula(f"{gmacs[1]:.1f}", "G MACs of SMSRN for a 1280x720 output", "computation-too"),
         ),
         printed_saving=printed_saving,
         printed_losses=paper_losses(),
@@ -129,8 +130,8 @@ def _formula(text: str, what: str, *claims: str) -> Number:
 
 def _lost(rung: Rung) -> Number:
     words = (
-        f"PSNR of MSRN less that of SMSRN, mean of the four sets, both after {rung.steps:,} steps of the same recipe, with "
-        "the 95 % interval of a bootstrap over the images"
+        f"PSNR of MSRN less that of SMSRN, mean of the four sets, both after {rung.steps:,} steps of the same recipe, "
+        "with the 95 % interval of a bootstrap over the images"
     )
     origin = (path_of(rung.msrn.run), path_of(rung.smsrn.run))
     return Number(loss_text(rung.loss[AVERAGE]), words, LADDER, training.COMMAND, origin, "", ("table1-smsrn-psnr",))

@@ -180,4 +180,3 @@ def charts(found: list[Network]) -> list[Chart]:
         y = around([one.psnr for one in shown], f"PSNR on {BENCHMARK}, x{SCALE} (dB, luma)")
         made.append(Chart(key, f"{y.title} over {title}", x, y, marks))
     return made
-

@@ -55,7 +55,9 @@ def of_the_paper(results: Path) -> Pictures:
 def _of(results: Path, wanted: Sequence[tuple[str, str]], below: str) -> Pictures:
     found = {(one.benchmark, one.name): one for one in crops.current(results)}
     shown = tuple(_picture(results, found[one], below) for one in wanted if one in found)
-    return Pictures(shown, tuple(f"{name} ({benchmark})" for benchmark, name in wanted if (benchmark, name) not in found))
+    return Pictures(
+        shown, tuple(f"{name} ({benchmark})" for benchmark, name in wanted if (benchmark, name) not in found)
+    )
 
 
 def _picture(results: Path, record: Detail, below: str) -> Picture:
@@ -66,7 +68,12 @@ def _picture(results: Path, record: Detail, below: str) -> Picture:
         for name in record.files
     }
     score = next(iter(record.scores.values()))
-    place = (record.left / score.width, record.top / score.height, record.size / score.width, record.size / score.height)
+    place = (
+        record.left / score.width,
+        record.top / score.height,
+        record.size / score.width,
+        record.size / score.height,
+    )
     left, top, width, height = (round(100 * one, 2) for one in place)
     return Picture(
         record.name,
@@ -93,7 +100,9 @@ def _scores(record: Detail, below: str) -> Table:
             ("SSIM on RGB, whole picture", f"{score.ssim_rgb:.4f}"),
             ("PSNR on luma (dB), public code, this detail", f"{record.psnr_inside[method]:.2f}"),
         )
-        cells = [Number(text, f"{NAMES[method]}, {record.name}: {what}", CODE, COMMAND, origin) for what, text in values]
+        cells = [
+            Number(text, f"{NAMES[method]}, {record.name}: {what}", CODE, COMMAND, origin) for what, text in values
+        ]
         body.append((NAMES[method], *cells))
     caption = f"{record.name}: whole picture, and the detail shown"
     return Table(caption, ("", "PSNR (dB)", "SSIM", "detail's PSNR"), tuple(body))

@@ -89,7 +89,9 @@ def _shares(facts: Measurements) -> list[Cell]:
         training = facts.trainings[model]
         words = f"share of the paper's training that the shipped weights of {DISPLAY[model]} had, by patch pixels"
         origin = records_of(facts.rows, BENCHMARKS[0], (model,))
-        number = Number(training_share(training), words, "analysis/quality/training.py", COMMAND, origin) if training else ""
+        number = (
+            Number(training_share(training), words, "analysis/quality/training.py", COMMAND, origin) if training else ""
+        )
         found.append(number or "not recorded")
     return found
 

@@ -70,7 +70,12 @@ def card(record: Record, below: str = "") -> Card:
         ("packages", ", ".join(packages)),
         ("command", content.get("command", MEASURED_BY.get(type(record), ""))),
     ]
-    return Card(path_of(record, below), KINDS[type(record)], tuple((name, text) for name, text in facts if text), _images(record))
+    return Card(
+        path_of(record, below),
+        KINDS[type(record)],
+        tuple((name, text) for name, text in facts if text),
+        _images(record),
+    )
 
 
 MEASURED_BY: dict[type[Record], str] = {
@@ -106,7 +111,10 @@ def _of_its_kind(record: Record) -> Iterable[tuple[str, str]]:
 
 def _training(training: dict[str, Any]) -> Iterable[tuple[str, str]]:
     if "step" in training:
-        yield "trained", f"step {training['step']:,} of {training['steps']:,}, seed {training['seed']}, {training['data']}"
+        yield (
+            "trained",
+            f"step {training['step']:,} of {training['steps']:,}, seed {training['seed']}, {training['data']}",
+        )
         yield "recipe, SHA-256", training["recipe_digest"]
 
 

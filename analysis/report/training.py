@@ -94,7 +94,8 @@ def _budget(members: dict[str, list[Member]], found: Sequence[Rung]) -> list[Cha
         known = [one for one in trained if AVERAGE in one.psnr]
         for one in known:
             x, y = 100 * one.run.paper_fraction, one.psnr[AVERAGE]
-            text = f"{run_name(one.run)}: {y:.3f} dB on average, {percent(one.run.paper_fraction, 2)} of the paper's training"
+            part = percent(one.run.paper_fraction, 2)
+            text = f"{run_name(one.run)}: {y:.3f} dB on average, {part} of the paper's training"
             marks.append(Mark(x, y, model, DISPLAY[model], text, records=(path_of(one.run),)))
         if len(known) > 1:
             points = tuple((100 * one.run.paper_fraction, one.psnr[AVERAGE]) for one in known)
@@ -134,7 +135,9 @@ def losses(found: Sequence[Rung]) -> Table:
             )
             origin = (path_of(rung.msrn.run), path_of(rung.smsrn.run))
             claims = ("table1-smsrn-psnr",)
-            cells.append(Number(loss_text(loss), words, LADDER, COMMAND, origin, "", claims) if loss else "not measured")
+            cells.append(
+                Number(loss_text(loss), words, LADDER, COMMAND, origin, "", claims) if loss else "not measured"
+            )
         body.append((f"{rung.steps:,} steps, seed {rung.seed} ({percent(rung.share, 2)})", *cells))
     table = paper.table1()
     scores = [table.msrn.scores[name].psnr - table.smsrn.scores[name].psnr for name in BENCHMARKS]
@@ -154,7 +157,7 @@ def runs_table(runs: Sequence[TrainingRun]) -> Table:
             return Number(text, f"{run_name(run)}: {what}", "replication/runs.py", "python -m analysis runs", origin)
 
         body.append((
-            run_name(run), number(f"{own_hours(run):.2f}", "hours by the clock, without those of a trunk that it shares with another run"),
+            run_name(run), number(f"{own_hours(run):.2f}", "hours by the clock, less those that it shares with another"),
             number(percent(run.paper_fraction, 2), "share of the paper's training, by patch pixels"),
             number(f"{validation[-1]:.3f}", "validation PSNR at the end (dB)") if validation else "", run.note,
         ))  # fmt: skip

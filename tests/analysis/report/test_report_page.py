@@ -1,4 +1,4 @@
-"""The report without a browser: its numbers are those of the Markdown pages, its links lead somewhere, gaps are named."""
+"""The report without a browser: its numbers are those of the Markdown pages, links lead somewhere, gaps are named."""
 
 import json
 import re
@@ -121,7 +121,9 @@ def test_the_embedded_set_is_that_of_the_markdown_page() -> None:
 
 
 def test_losses_are_those_of_the_ladder() -> None:
-    page = PARSED.tables["PSNR (dB) that SMSRN loses against MSRN after equal trainings, with the 95 % interval over the images"]
+    page = PARSED.tables[
+        "PSNR (dB) that SMSRN loses against MSRN after equal trainings, with the 95 % interval over the images"
+    ]
     text = (RESULTS / "training_ladder.md").read_text(encoding="utf-8").partition("## Lost PSNR")[2]
     lines = [line for line in text.splitlines() if line.startswith("|")]
     rows = [[cell.strip().replace("+", "") for cell in line.strip("|").split("|")] for line in lines[2:]]
@@ -174,7 +176,9 @@ def test_the_first_screen_says_what_the_pages_say() -> None:
     assert f"saves {100 * saved:.1f} % of the multiply-adds" in answer
     assert f"({cost['msrn']['gmacs_720p']:.1f} to {cost['smsrn']['gmacs_720p']:.1f} G MACs" in answer
     ladder = (RESULTS / "training_ladder.md").read_text(encoding="utf-8").partition("## Lost PSNR")[2]
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in ladder.splitlines() if line.startswith("|")]
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in ladder.splitlines() if line.startswith("|")
+    ]
     paper = next(index for index, row in enumerate(rows) if row[0] == "the paper")
     steps, _, share, *losses = rows[paper - 1]
     assert f"after {steps} equal steps for both ({share} of the paper's training" in answer
@@ -291,4 +295,3 @@ def test_labels_of_a_chart_do_not_overlap() -> None:
     sides = Chart("", "", Axis("", 0, 2), Axis("", 0, 2), crowd).places()
     assert sides[0]
     assert 2 <= sum(map(bool, sides)) < 12
-
