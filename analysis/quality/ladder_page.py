@@ -6,8 +6,9 @@ from pathlib import Path
 
 from analysis import paper
 from analysis.paper import BENCHMARKS
+from analysis.quality import conditions
 from analysis.quality.columns import AVERAGE
-from analysis.quality.ladder import Loss, Member, Rung, best_within, of_one_network, rungs
+from analysis.quality.ladder import PAIR, Loss, Member, Rung, best_within, last_validation, of_one_network, rungs
 from analysis.text import percent, table, wrap
 from replication.files import write_text
 
@@ -30,6 +31,18 @@ def loss_table(found: Sequence[Rung]) -> str:
     mean = sum(scores.values()) / len(scores)
     rows.append(["the paper", "", "100 %", *(f"{value:+.2f}" for value in (*scores.values(), mean))])
     return table(rows, ["steps", "seed", "share of the paper's training", *SETS], "github", "rrrrrrrr")
+
+
+def conditions_lines(found: Sequence[Rung]) -> list[str]:
+    """What bears on the losses and is no part of them."""
+    if not found:
+        return []
+    lines = [conditions.seeds_text([rung.seed for rung in found]), conditions.RECIPE]
+    for rung in found:
+        last = {one.run.model: score for one in (rung.msrn, rung.smsrn) if (score := last_validation(one.run))}
+        if len(last) == len(PAIR):
+            lines.append(f"{rung.steps:,} steps, seed {rung.seed}. {conditions.validation_text(last)}")
+    return lines
 
 
 def psnr_table(members: Sequence[Member]) -> str:
@@ -96,6 +109,7 @@ def markdown(results: Path) -> str:
         ),
         loss_table(found) if found else "No pair is recorded and measured yet.",
         wrap(tendency(found)),
+        "\n".join(f"- {line}" for line in conditions_lines(found)),
     ]
     if lines := equal_cost(found, smsrn):
         costs = "Hours are by the clock on a shared machine, multiply-adds those of the folded networks."
@@ -103,7 +117,7 @@ def markdown(results: Path) -> str:
     for name, members in (("SMSRN", smsrn), ("MSRN", msrn)):
         if members:
             parts += [f"## All measured runs of {name}", psnr_table(members)]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def write(results: Path) -> list[Path]:

@@ -1,7 +1,7 @@
 """How the measured networks were trained: their share of the paper's training, and whether conditions were equal."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import pandas as pd
 
 from analysis.names import SCALE
 from analysis.quality.columns import Rows, collect
+from analysis.text import small_percent
 from replication import records, weights
 from replication.models import MODELS, build, count_parameters
 from replication.records import Confirmation
@@ -35,6 +36,12 @@ def training_share(training: dict[str, Any]) -> str:
     return "unknown" if fraction is None else f"{100 * fraction:.2g} %"
 
 
+def short_share(training: Mapping[str, Any] | None) -> str:
+    """The share of the paper's training alone, for labels; empty where it is not known."""
+    fraction = (training or {}).get("paper_fraction")
+    return "" if fraction is None else small_percent(fraction)
+
+
 def differing_conditions(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
     """The `CONDITIONS` in which two trainings differ."""
     return [name for name in CONDITIONS if one.get(name) != other.get(name)]
@@ -52,6 +59,17 @@ class Jump:
     loss: float
     usual_loss: float
     validation_change: float
+
+
+def last_validation() -> dict[str, float]:
+    """The last validation PSNR (dB) in the training log of each network's shipped weights; empty if one has none."""
+    found = {}
+    for model in ("msrn", "smsrn"):
+        scores = pd.read_csv(weights.FOLDER / f"{model}_x4.csv")["validation_psnr"].dropna()
+        if not len(scores):
+            return {}
+        found[model] = float(scores.iloc[-1])
+    return found
 
 
 def jumps() -> list[Jump]:
@@ -72,7 +90,7 @@ class Measurements:
     """All that the page of Table 1 shows: what is recorded, parameters counted, trainings, jumps of the loss.
 
     ``trainings``: by network, None where nothing is recorded with its shipped weights. ``confirmations``: what this
-    machine measured again.
+    machine measured again. ``validation``: the last validation PSNR of the shipped trainings, in dB.
     """
 
     rows: Rows
@@ -80,6 +98,7 @@ class Measurements:
     trainings: Mapping[str, dict[str, Any] | None]
     jumps: tuple[Jump, ...]
     confirmations: tuple[Confirmation, ...] = ()
+    validation: Mapping[str, float] = field(default_factory=dict)
 
 
 def measurements(results: Path) -> Measurements:
@@ -89,4 +108,6 @@ def measurements(results: Path) -> Measurements:
     trainings = {model: training_of(rows, model) for model in MODELS}
     shown = [row.record for row in rows.values()]
     confirmed = tuple(one for one in records.confirmations(results) if one.record in shown)
-    return Measurements(rows, parameters, trainings, tuple(jumps()) if all(trainings.values()) else (), confirmed)
+    if not all(trainings.values()):
+        return Measurements(rows, parameters, trainings, (), confirmed)
+    return Measurements(rows, parameters, trainings, tuple(jumps()), confirmed, last_validation())
