@@ -11,6 +11,7 @@ from analysis.claims.finding import Finding, Recomputed, Sources, exact, yes_or_
 from analysis.cost import closed_form, designs, equations
 from analysis.cost.closed_form import Layer
 from analysis.names import MSRN_ROW
+from analysis.text import percentage
 from replication.models import build, count_parameters
 
 if TYPE_CHECKING:
@@ -118,9 +119,8 @@ def share(sources: Sources) -> Finding:
     """SMSRN's parameters in percent of MSRN's."""
     light, full = closed_form.total_params(smsrn()), closed_form.total_params(msrn())
     part = Fraction(100 * light, full)
-    reason = (
-        f"{light:,} / {full:,} = {float(part):.4f} %: {float(part):.2f} with two decimals, {float(part):.1f} with one."
-    )
+    rounded = f"{float(part):.2f} with two decimals, {float(part):.1f} with one"
+    reason = f"{light:,} / {full:,} = {percentage(part, 4)}: {rounded}."
     return Finding({"SMSRN's parameters, % of MSRN's": exact(part)}, reason)
 
 

@@ -33,7 +33,7 @@ def training_of(rows: Rows, model: str) -> dict[str, Any] | None:
 def training_share(training: dict[str, Any]) -> str:
     """How much of the paper's training budget that was, in percent."""
     fraction = training.get("paper_fraction")
-    return "unknown" if fraction is None else f"{100 * fraction:.2g} %"
+    return "unknown" if fraction is None else small_percent(fraction)
 
 
 def short_share(training: Mapping[str, Any] | None) -> str:
