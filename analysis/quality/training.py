@@ -9,7 +9,8 @@ import pandas as pd
 
 from analysis.names import SCALE
 from analysis.quality.columns import Rows, collect
-from replication import weights
+from replication import recipe, weights
+from replication.data.download import SOURCES
 from replication.models import MODELS, build, count_parameters
 
 FULL_BUDGET = 0.95
@@ -29,9 +30,39 @@ def training_of(rows: Rows, model: str) -> dict[str, Any] | None:
 
 
 def training_share(training: dict[str, Any]) -> str:
-    """How much of the paper's training budget that was, in percent."""
+    """How much of the paper's training budget that was, in percent, and by other readings of the paper."""
     fraction = training.get("paper_fraction")
-    return "unknown" if fraction is None else f"{100 * fraction:.2g} %"
+    return "unknown" if fraction is None else share_with_range(fraction)
+
+
+def other_readings() -> tuple[float, float]:
+    """By which factors a share of the paper's training changes by other readings of it, at least and at most.
+
+    A patch of 256 LR pixels has 16 times the HR pixels; an epoch that takes each training image once has fewer steps.
+    """
+    plan = recipe.load("paper")
+    once = SOURCES["DIV2K_train_HR"].images / plan.batch_size
+    return 1 / SCALE**2, plan.steps_per_epoch / once
+
+
+def share_with_range(fraction: float) -> str:
+    """A share of the paper's training in percent; in brackets what it is by other readings."""
+    low, high = (f"{100 * fraction * factor:.2g}" for factor in other_readings())
+    return f"{_plain(f'{100 * fraction:.2g}')} % ({_plain(low)} to {_plain(high)} %)"
+
+
+def _plain(number: str) -> str:
+    return f"{float(number):g}"
+
+
+def readings_note() -> str:
+    """The sentence for pages that show shares of the paper's training."""
+    low, high = other_readings()
+    return (
+        "A share of the paper's training is that of the HR pixels in all its patches, under the assumptions of "
+        f"[assumptions.md](assumptions.md). By other readings of the patch and of the epoch it is {low:g} to {high:g} "
+        "times as large."
+    )
 
 
 def differing_conditions(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
