@@ -8,6 +8,7 @@ from analysis import paper
 from analysis.paper import BENCHMARKS
 from analysis.quality.columns import AVERAGE
 from analysis.quality.ladder import Loss, Member, Rung, best_within, of_one_network, rungs
+from analysis.quality.training import readings_note
 from analysis.text import percent, table, wrap
 from replication.files import write_text
 
@@ -95,7 +96,7 @@ def markdown(results: Path) -> str:
             "there are several."
         ),
         loss_table(found) if found else "No pair is recorded and measured yet.",
-        wrap(tendency(found)),
+        wrap(f"{tendency(found)} {readings_note()}"),
     ]
     if lines := equal_cost(found, smsrn):
         costs = "Hours are by the clock on a shared machine, multiply-adds those of the folded networks."

@@ -177,14 +177,11 @@ class Ranking:
 
     @property
     def fitting(self) -> list[str]:
-        """The channels, whatever their rounding, with a combination as near as the nearest but for a repeated training."""
+        """Channels, whatever their rounding, with a combination as near as the nearest but for a repeated training."""
         limit = self.psnr[0].distance + self.spread.repeated
         kinds = {_kind(one.combination[0]) for one in self.psnr if one.distance <= limit}
-        return [
-            channel
-            for channel in dict.fromkeys(str(one.combination[0]) for one in self.psnr)
-            if _kind(channel) in kinds
-        ]
+        channels = dict.fromkeys(str(one.combination[0]) for one in self.psnr)
+        return [channel for channel in channels if _kind(channel) in kinds]
 
     @property
     def excluded(self) -> dict[str, float]:

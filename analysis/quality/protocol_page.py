@@ -131,7 +131,15 @@ def records_table(facts: Protocols) -> str:
         rgb = f"{one.psnr['RGB', SCALE]:.2f} / {one.ssim['RGB', SCALE, 'Gaussian']:.4f}"
         date, where = one.environment.get("date", ""), one.environment.get("machine", "")
         rows.append([f"`{one.file_name}`", str(one.images), luma, rgb, share, date, where])
-    headers = ["record", "images", "luma", "RGB", "share of the paper's training", "recorded", "machine"]
+    headers = [
+        "record",
+        "images",
+        "luma",
+        "RGB",
+        "share of the paper's training (by other readings)",
+        "recorded",
+        "machine",
+    ]
     untrained = [DISPLAY[model] for model in facts.untrained]
     note = f"\n\n{', '.join(untrained)}: {NOT_TRAINED}, so not measured." if untrained else ""
     return table(rows, headers, "github") + note

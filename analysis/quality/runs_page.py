@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from analysis.names import DISPLAY
+from analysis.quality.training import readings_note
 from analysis.text import percent, table, wrap
 from replication import records
 from replication.files import write_text
@@ -46,6 +47,7 @@ def markdown(runs: Sequence[TrainingRun]) -> str:
                     "(replication/validation.py), comparable between runs on the same images."
                 ),
                 table([row(run) for run in ordered], headers, "github", "lrrlllllrrrl"),
+                wrap(readings_note()),
             ]
         )
         + "\n"

@@ -59,9 +59,10 @@ def readings_note() -> str:
     """The sentence for pages that show shares of the paper's training."""
     low, high = other_readings()
     return (
-        "A share of the paper's training is that of the HR pixels in all its patches, under the assumptions of "
-        f"[assumptions.md](assumptions.md). By other readings of the patch and of the epoch it is {low:g} to {high:g} "
-        "times as large."
+        "A share of the paper's training is one of the HR pixels in all its patches, as the recipe `paper` reads it: "
+        "256 pixels of the HR image, 1000 steps an epoch. With 256 pixels of the LR image, or an epoch that takes each "
+        f"training image once, a share would be {low:g} to {high:g} times as large ([assumptions.md](assumptions.md)); "
+        "where brackets follow a share, they have that range."
     )
 
 

@@ -158,7 +158,7 @@ def changed(printed: str, steps: int) -> list[str]:
     """Other values that could have been printed."""
     if printed in ("yes", "no"):
         return ["no" if printed == "yes" else "yes"]
-    if "W_k" in printed or "D" in printed:
+    if " * " in printed or " / " in printed:
         return [f"2 * ({printed})", f"({printed}) + 1", f"({printed}) * W_k", printed.replace("N", "D")]
     if not page._is_number(printed):
         return ["Set5" if printed != "Set5" else "Set14"]
