@@ -93,7 +93,7 @@ def rungs(results: Path, pair: tuple[str, str] = PAIR) -> list[Rung]:
     for run in finished_runs(results):
         if run.model in pair:
             alike.setdefault(condition(run), {})[run.model] = run
-    found = [_rung(*(runs[name] for name in pair), known) for runs in alike.values() if len(runs) == len(pair)]
+    found = [_rung(runs[pair[0]], runs[pair[1]], known) for runs in alike.values() if len(runs) == len(pair)]
     return sorted((rung for rung in found if rung), key=lambda rung: (images(rung.full.run), rung.steps, rung.seed))
 
 

@@ -21,14 +21,18 @@ OUTPUT_GAIN = 0.02
 
 @torch.no_grad()
 def identity_start(model: nn.Module, seed: int) -> None:
-    """Start ``model`` as nearest-neighbour upsampling with variance-preserving features in the other channels.
+    """Start an MSRN or an EDSR as nearest-neighbour upsampling with variance-preserving features in its other channels.
 
     Three channels carry R, G and B unchanged through head, tail and upsampler; every other weight is normal with the
     variance that keeps the signal's (gain 1 in linear layers, sqrt(2) before a ReLU, the constants above where named)
     and every bias is zero. Changes the parameters in place; the same ``seed`` gives the same parameters.
     """
     generator = torch.Generator().manual_seed(seed)
-    (_start_msrn if isinstance(model, MSRN) else _start_edsr)(model, generator)  # type: ignore[operator]
+    if isinstance(model, MSRN):
+        _start_msrn(model, generator)
+    else:
+        assert isinstance(model, nn.Sequential)
+        _start_edsr(model, generator)
 
 
 def _start_msrn(model: MSRN, generator: torch.Generator) -> None:

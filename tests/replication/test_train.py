@@ -452,7 +452,6 @@ import replication.run
 from replication import train
 from replication.models import MODELS
 from replication.models.msrn import MSRN
-from replication.models.start import identity_start
 
 replication.run.build_any = lambda name, scale: MSRN(MODELS[name], scale=scale, width=8, blocks=1)
 replication.optimizers.NARROWEST_MATRIX = 8
