@@ -8,8 +8,10 @@ from analysis.claims.finding import Finding, Recomputed, Sources, exact, yes_or_
 from analysis.claims.structure import msrn, named, smsrn
 from analysis.cost import closed_form, equations
 from analysis.cost.closed_form import Layer
+from analysis.names import DISPLAY
 from analysis.networks import catalogue, lightened
 from analysis.quality.columns import AVERAGE
+from analysis.quality.ladder import OTHER_PAIR, Rung
 from analysis.quality.training import share_with_range
 from analysis.text import percent
 
@@ -54,8 +56,19 @@ def other_networks(sources: Sources) -> Finding:
         f"({', '.join(case.title for case in cases)}): they save {percent(min(params))} to {percent(max(params))} of "
         f"the parameters and {percent(min(macs))} to {percent(max(macs))} of the MACs."
     )
+    trained = [rung for rung in sources.other_rungs if AVERAGE in rung.loss]
     scope = "the cost; none of them was trained afterwards, so what it does to the pictures is open"
+    if trained:
+        longest = max(trained, key=lambda rung: rung.steps)
+        reason += f" {DISPLAY[OTHER_PAIR[0]]} loses {lost(longest)} after {longest.steps:,} steps of training here."
+        scope = f"the cost; of them only {DISPLAY[OTHER_PAIR[0]]} was trained afterwards here, and not for long"
     return Finding({"other networks become lighter": yes_or_no(lighter)}, reason, scope)
+
+
+def lost(rung: Rung) -> str:
+    """What the separable network of a pair loses on average over the sets, with its interval."""
+    loss = rung.loss[AVERAGE]
+    return f"{loss.mean:.3f} dB ({loss.low:.3f} to {loss.high:.3f} over the choice of test images)"
 
 
 def separable_replaces(sources: Sources) -> Finding:
@@ -67,19 +80,14 @@ def separable_replaces(sources: Sources) -> Finding:
         return Finding(values, "Parameters counted. No pair of equal trainings is measured here.", undecided=True)
     longest = [rung for rung in measured if rung.steps == max(one.steps for one in measured)]
     losses = [rung.loss[AVERAGE] for rung in longest]
-    listed = "; ".join(
-        f"seed {rung.seed}: {loss.mean:.3f} dB ({loss.low:.3f} to {loss.high:.3f} over the choice of images)"
-        for rung, loss in zip(longest, losses, strict=True)
-    )
+    listed = "; ".join(f"seed {rung.seed}: {lost(rung)}" for rung in longest)
     budget = f"{longest[0].steps:,} steps ({share_with_range(longest[0].share)} of the paper's training)"
     reason = f"Parameters counted. PSNR that SMSRN loses on average after {budget} of one recipe for both: {listed}."
     if not (all(loss.low > 0 for loss in losses) or all(loss.high < 0 for loss in losses)):
         return Finding(values, f"{reason} That is no clear loss or gain.", undecided=True)
     values["lower PSNR"] = yes_or_no(losses[0].mean > 0)
-    scope = (
-        f"MSRN at x4 after {longest[0].steps:,} steps, {len(longest)} {'seed' if len(longest) == 1 else 'seeds'}; "
-        '"slight" and "radically" are judgements'
-    )
+    pairs = f"{len(longest)} pair{'' if len(longest) == 1 else 's'} of trainings"
+    scope = f'MSRN at x4 after {longest[0].steps:,} steps, {pairs}; "slight" and "radically" are judgements'
     return Finding(values, reason, scope)
 
 

@@ -11,7 +11,7 @@ from sympy import Expr
 from analysis.paper.printed import decimal, half_unit
 from analysis.quality.calibration import Calibrated, calibrated
 from analysis.quality.columns import Rows, collect
-from analysis.quality.ladder import Rung, rungs
+from analysis.quality.ladder import OTHER_PAIR, Rung, rungs
 from analysis.quality.spread import Spread, spread
 
 
@@ -70,6 +70,11 @@ class Sources:
     def rungs(self) -> list[Rung]:
         """Pairs of trainings under equal conditions."""
         return rungs(self.results)
+
+    @cached_property
+    def other_rungs(self) -> list[Rung]:
+        """The same of another network with and without separable convolutions."""
+        return rungs(self.results, OTHER_PAIR)
 
     @cached_property
     def spread(self) -> Spread:

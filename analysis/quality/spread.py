@@ -1,6 +1,5 @@
 """How far apart trainings of one network end: what others published, and seeds measured here."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import linear_regression
@@ -9,8 +8,7 @@ from analysis import paper
 from analysis.names import MSRN_ROW
 from analysis.paper import BENCHMARKS
 from analysis.quality.calibration import Calibrated
-from analysis.quality.ladder import PAIR, Member, condition, of_one_network
-from replication.records import TrainingRun
+from analysis.quality.ladder import PAIR, seeds
 
 EARLIER_ROW = "MSRN (repo, 2018-11 retrain)"
 """The row of sota_x4.csv with the first of the two retrainings by MSRN's authors; the second is `MSRN_ROW`."""
@@ -21,8 +19,8 @@ class Spread:
     """Differences of PSNR in dB, on luma.
 
     ``authors``: of two retrainings of MSRN by its authors, the largest over the sets. ``others``: by set, of one
-    network trained by its authors and by somebody else. ``seeds``: of runs recorded here that differ in the seed alone,
-    the largest over the sets; None where no two such runs are measured.
+    network trained by its authors and by somebody else. ``seeds``: of the average over
+    the sets, the largest among runs recorded here that differ in the seed alone; None where no two such are measured.
     """
 
     authors: float
@@ -38,7 +36,7 @@ class Spread:
         """What `repeated` rests on, as the end of a sentence."""
         seeds = "no two seeds of one recipe are measured here yet"
         if self.seeds is not None:
-            seeds = f"runs measured here that differ in the seed alone are at most {self.seeds:.3f} dB apart"
+            seeds = f"runs measured here that differ in the seed alone are at most {self.seeds:.3f} dB apart on average"
         return f"two retrainings by MSRN's authors are at most {self.authors:.2f} dB apart, and {seeds}"
 
 
@@ -50,29 +48,10 @@ def spread(results: Path) -> Spread:
     return Spread(
         authors=max(abs(earlier[name] - later[name]) for name in BENCHMARKS),
         others={name: abs(first[name] - float(again["psnr"][name])) for name in BENCHMARKS},
-        seeds=largest_by_seed([one for model in PAIR for one in of_one_network(results, model)]),
+        seeds=max(
+            (one.average for one in seeds(results) if one.model in PAIR and one.average is not None), default=None
+        ),
     )
-
-
-def largest_by_seed(members: Sequence[Member]) -> float | None:
-    """The largest difference of PSNR (dB) on any set between members that differ in the seed alone; None: no two do."""
-    groups: dict[tuple[object, ...], list[Member]] = {}
-    for one in members:
-        groups.setdefault(_all_but_seed(one.run), []).append(one)
-    differences = [
-        abs(one.psnr[name] - other.psnr[name])
-        for group in groups.values()
-        for one in group
-        for other in group
-        for name in one.psnr.keys() & other.psnr.keys()
-        if one.run.seed < other.run.seed
-    ]
-    return max(differences, default=None)
-
-
-def _all_but_seed(run: TrainingRun) -> tuple[object, ...]:
-    recipe, _, *rest = condition(run)
-    return (run.model, run.steps, recipe, *rest)
 
 
 def ssim_line(facts: Calibrated, name: str) -> tuple[float, float] | None:

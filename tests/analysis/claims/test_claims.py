@@ -62,6 +62,7 @@ class NoRecords(Sources):
     """No own network was measured; one pair of trainings was."""
 
     rungs: ClassVar[list[Rung]] = [rung(0.1)]  # type: ignore[misc]
+    other_rungs: ClassVar[list[Rung]] = []  # type: ignore[misc]
 
     rows: ClassVar[Rows] = {  # type: ignore[assignment]
         (name, model): Row(name, model, None, NOT_TRAINED)
@@ -253,6 +254,21 @@ def test_what_replacing_costs_is_what_equal_trainings_lose(losses: tuple[float, 
     found = entry(CLAIMS["separable-replaces"], with_rungs(*losses))
     assert found.verdict == verdict
     assert entry(CLAIMS["same-training"], with_rungs(*losses)).verdict == (ADOPTED if losses else UNDECIDABLE)
+
+
+def test_another_network_that_was_trained_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Trained(NoRecords):
+        other_rungs: ClassVar[list[Rung]] = [rung(0.2)]  # type: ignore[misc]
+
+    monkeypatch.setattr(lightened, "SHOWN", ["EDSR-baseline"])
+    lightened.published.cache_clear()
+    found = entry(CLAIMS["other-networks"], Trained(RESULTS))
+    lightened.published.cache_clear()
+    assert (
+        "EDSR-baseline loses 0.200 dB (0.180 to 0.220 over the choice of test images) after 4,000 steps"
+        in found.finding.reason
+    )
+    assert "only EDSR-baseline was trained" in found.finding.scope
 
 
 def test_the_loss_is_that_of_the_training_loop(monkeypatch: pytest.MonkeyPatch) -> None:

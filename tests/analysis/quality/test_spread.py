@@ -8,28 +8,18 @@ import pytest
 from analysis import paper
 from analysis.quality import spread, training
 from analysis.quality.calibration import calibrated
-from analysis.quality.ladder import Member
-from analysis.quality.spread import largest_by_seed, ssim_line
+from analysis.quality.ladder import Seeds
+from analysis.quality.spread import ssim_line
 from replication import recipe
-from replication.records import TrainingRun
-
-RUN = TrainingRun(
-    model="smsrn", scale=4, seed=0, recipe={}, recipe_digest="ab", data="images", step=9, steps=9, hours=1.0,
-    trunk=None, initial=None, threads=1, precision="bf16", paper_fraction=0.001, log=(), weights={}, note="",
-    environment={}, command="",
-)  # fmt: skip
 
 
-def member(psnr: float, **differing: object) -> Member:
-    return Member(replace(RUN, **differing), {"Set5": psnr, "Set14": psnr - 1})  # type: ignore[arg-type]
-
-
-def test_seeds_are_compared_only_where_nothing_else_differs() -> None:
-    assert largest_by_seed([]) is None
-    assert largest_by_seed([member(31.0), member(31.5, seed=1, steps=10), member(31.5, seed=1, model="msrn")]) is None
-    assert largest_by_seed([member(31.0), member(31.5, seed=1, recipe_digest="cd")]) is None
-    found = largest_by_seed([member(31.0), member(31.03, seed=1), member(30.99, seed=2)])
-    assert found == pytest.approx(0.04)
+def test_seeds_are_those_of_the_two_networks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    found = [
+        Seeds("smsrn", 4000, "images", 2, 0.5, 0.03), Seeds("msrn", 4000, "images", 2, 0.1, 0.04),
+        Seeds("msrn", 8000, "images", 2, 0.1, None), Seeds("edsr-baseline", 4000, "images", 2, 0.1, 0.2),
+    ]  # fmt: skip
+    monkeypatch.setattr(spread, "seeds", lambda results: found)
+    assert spread.spread(tmp_path).seeds == 0.04
 
 
 def test_published_trainings(tmp_path: Path) -> None:
