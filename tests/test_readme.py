@@ -14,6 +14,7 @@ from analysis.names import DISPLAY
 from analysis.paper import BENCHMARKS
 from analysis.quality.columns import AVERAGE, collect, measured
 from analysis.quality.ladder import rungs
+from analysis.quality.training import share_with_range
 from analysis.text import percent
 from replication.records import BY_PROTOCOL, NOISE_PSNR
 
@@ -52,6 +53,7 @@ def measurements() -> list[str]:
     loss = rung.loss[AVERAGE]
     wanted = [f"after {rung.steps:,} steps", f"{percent(rung.share, 2)} of the paper's training"]
     wanted.append(f"**{loss.mean:.3f} dB** ({loss.low:.3f} to {loss.high:.3f} ")
+    wanted.append(f"{share_with_range(rung.share).partition('(')[2].rstrip(')')} by other readings")
     for model in ("smsrn", "msrn"):
         mean = measured(collect(ROOT / "results"), model, *BY_PROTOCOL["public_code"]).average
         assert mean, f"{model} is not measured on all four sets"
