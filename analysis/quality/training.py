@@ -56,7 +56,7 @@ def share_with_range(fraction: float) -> str:
 def readings_words() -> str:
     """What figures say next to shares of the paper's training."""
     low, high = other_readings()
-    return f"by other readings of the paper {low:.2g} to {high:.2g} times that"
+    return f"by other readings of the paper {low:.3g} to {high:.3g} times that"
 
 
 def readings_note() -> str:

@@ -259,7 +259,7 @@ def test_scores_under_the_panels_are_those_of_the_evaluation(chelsea: figures4to
     words = [word for word, _ in texts]
     assert words.count("not trained") == 2
     assert "Share of the paper's training: MSRN 0.16 %;" in words
-    assert "by other readings of the paper 0.062 to 12 times that." in words
+    assert "by other readings of the paper 0.0625 to 12.5 times that." in words
     assert {"PSNR, luma (dB)", "SSIM, luma", "SSIM, RGB"} <= set(words)
 
 
@@ -429,7 +429,7 @@ def test_summary_draws_what_was_measured() -> None:
     assert (
         "SMSRN loses on average: 0.100 dB (0.050 to 0.150) after 4,000 steps of each here;\n"
         "0.42 dB in the paper. Percentages of markers: share of the paper's training;\n"
-        "by other readings of the paper 0.062 to 12 times that."
+        "by other readings of the paper 0.0625 to 12.5 times that."
     ) in words
 
 
