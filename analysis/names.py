@@ -5,7 +5,13 @@ from replication.network import DEFAULT_SCALE
 SCALE = DEFAULT_SCALE
 """The scale of the paper's experiments; what the pages and figures show unless they say otherwise."""
 
-DISPLAY = {"bicubic": "Bicubic", "msrn": "MSRN", "smsrn": "SMSRN"}
+DISPLAY = {
+    "bicubic": "Bicubic",
+    "msrn": "MSRN",
+    "smsrn": "SMSRN",
+    "edsr-baseline": "EDSR-baseline",
+    "edsr-baseline-separable": "EDSR-baseline, separable",
+}
 """Names of the methods in headings and tables."""
 
 IN_TEXT = {**DISPLAY, "bicubic": "bicubic"}
@@ -20,3 +26,14 @@ PUBLISHED_LABELS = {
     MSRN_ROW: "MSRN 2019-06",
 }
 """Labels of the published MSRN versions: the 2018 paper (another network), and two trainings by its authors."""
+
+VARIANTS: dict[tuple[str, bool], str] = {
+    ("msrn", False): "MSRN",
+    ("msrn", True): "MSRN, folded",
+    ("smsrn", False): "SMSRN",
+    ("smsrn", True): "SMSRN, folded",
+}
+"""Labels of the networks as they run, by method and whether they are folded."""
+
+BACKEND_NAMES = {"torch": "PyTorch", "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO"}
+"""Names of the backends."""

@@ -80,7 +80,7 @@ def save(figure: Figure, path: Path, formats: tuple[str, ...] = ("png", "svg", "
     return written
 
 
-def same_picture(there: Path, made: BinaryIO) -> bool:
+def same_picture(there: Path, made: BinaryIO | Path) -> bool:
     """Whether the PNG file ``there`` shows what ``made`` does: no pixel differs by more than `NOISE`.
 
     Processors round differently, and compress to other bytes. False where there is no such file, or a damaged one.

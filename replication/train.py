@@ -1,4 +1,4 @@
-"""Train MSRN or SMSRN by a recipe.
+"""Train MSRN, SMSRN or another network by a recipe.
 
 A step takes its samples from `replication.data.patches`, which has no state, computes the L1 loss, and lets the
 optimisers move the weights. Everything that decides the result is in the recipe, the seed and the images; what a run
@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from accelerate.utils import broadcast_object_list
 from torch import Tensor, nn
@@ -24,11 +23,12 @@ from tqdm import tqdm
 
 from replication import checkpoint, kernels, optimizers, recipe, validation, weights
 from replication.checkpoint import Checkpoint, Live, Progress
+from replication.curve import draw_curve
 from replication.data import patches
 from replication.errors import Parser, UserError, run
-from replication.files import write_text, write_with
+from replication.files import write_text
 from replication.fold import forward_folded
-from replication.models import MODELS
+from replication.models import MODELS, OTHERS
 from replication.models.msrn import MSRN, SCALES
 from replication.recipe import Recipe
 from replication.run import (
@@ -50,13 +50,21 @@ LOOK = 20
 class TrainingNetwork(nn.Module):
     """The model as it is computed while training: plain, or with its upsampler folded."""
 
-    def __init__(self, model: MSRN, fold_upsampler: bool) -> None:
+    def __init__(self, model: nn.Module, fold_upsampler: bool) -> None:
         super().__init__()
         self.model = model
         self.fold_upsampler = fold_upsampler
 
     def forward(self, x: Tensor) -> Tensor:
-        return forward_folded(self.model, x) if self.fold_upsampler else self.model(x)
+        if self.fold_upsampler and isinstance(self.model, MSRN):
+            return forward_folded(self.model, x)
+        output: Tensor = self.model(x)
+        return output
+
+
+def objective(restored: Tensor, original: Tensor) -> Tensor:
+    """What training minimises, the mean absolute error of the paper's section 4.1; a value of no dimensions."""
+    return nn.functional.l1_loss(restored, original)
 
 
 class Trainer:
@@ -142,7 +150,7 @@ class Trainer:
         optimizers.set_rate(self.live.optimizers, self.plan.rate(step))
         for optimizer in self.prepared:
             optimizer.zero_grad()
-        loss = nn.functional.l1_loss(self.network(low).float(), high)
+        loss = objective(self.network(low).float(), high)
         self.accelerator.backward(loss)
         if self.plan.gradient_clip:
             self.accelerator.clip_grad_norm_(self.model.parameters(), self.plan.gradient_clip)
@@ -168,8 +176,8 @@ class Trainer:
             raise UserError(f"step {step}: the weights are not finite. {self.kept()}")
         if not self.accelerator.is_main_process:
             return
-        score = validation.validate(self.model, self.crops) if self.crops else None
-        averaged = validation.validate(self._averaged(), self.crops) if self.crops and self.live.average else None
+        score = self._validate(self.model)
+        averaged = self._validate(self._averaged()) if self.live.average else None
         best = self.progress.best_psnr
         improved = score is not None and (best is None or score > best)
         row = {
@@ -189,13 +197,16 @@ class Trainer:
         result += f", averaged weights {averaged:.3f} dB" if averaged is not None else ""
         bar.write(f"step {step}: loss {loss:.4f}, {result}", file=sys.stderr)
 
+    def _validate(self, model: nn.Module) -> float | None:
+        return validation.validate(model, self.options.scale, self.crops) if self.crops else None
+
     def kept(self) -> str:
         """What is saved of this run so far, as a sentence without its full stop."""
         if not self.progress.step:
             return "No state is saved yet"
         return f"The state after step {self.progress.step} is saved in {self.options.output}"
 
-    def _averaged(self) -> MSRN:
+    def _averaged(self) -> nn.Module:
         """A copy of the model with the average of its parameters."""
         model = copy.deepcopy(self.model)
         model.load_state_dict(self.live.average, strict=True)
@@ -204,7 +215,7 @@ class Trainer:
     def _write_checkpoint(self, path: Path) -> None:
         checkpoint.write(path, self.live, self.run_facts, self.progress)
 
-    def _write_weights(self, path: Path, model: MSRN, **more: Any) -> None:
+    def _write_weights(self, path: Path, model: nn.Module, **more: Any) -> None:
         share = self.progress.step / self.plan.steps
         facts = {
             **self.run_facts,
@@ -222,7 +233,7 @@ class Trainer:
             if self.live.average:
                 averaged = self.options.output / "final-ema.safetensors"
                 self._write_weights(averaged, self._averaged(), ema_decay=self.plan.ema_decay)
-            draw_curve(self.options.output, self.progress.log)
+            draw_curve(self.options.output / "curve.png", self.progress.log)
             print(
                 f"weights: {path}\nmeasure them: python -m replication.evaluate --model {self.options.model} "
                 f"--scale {self.options.scale} --weights {path}"
@@ -261,26 +272,10 @@ def write_log(folder: Path, log: Sequence[dict[str, float | None]]) -> None:
     write_text(folder / "log.csv", text.getvalue())
 
 
-def draw_curve(folder: Path, log: Sequence[dict[str, float | None]]) -> None:
-    """Draw ``curve.png``: loss and validation PSNR over steps."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, 3.5), layout="constrained")
-    axes = figure.add_subplot()
-    values = {key: np.array([row[key] for row in log], float) for key in ("step", "loss", "validation_psnr")}
-    axes.plot(values["step"], values["loss"], color="0.6", label="L1 loss (left)")
-    axes.set(xlabel="step", ylabel="L1 loss, values in 0..1")
-    scores = axes.twinx()
-    scores.plot(values["step"], values["validation_psnr"], color="black", label="validation PSNR (right)")
-    scores.set_ylabel("PSNR in dB, luma")
-    figure.legend(loc="outside upper center", ncols=2)
-    write_with(folder / "curve.png", lambda path: figure.savefig(path, dpi=120, metadata={"Software": None}))
-
-
 def _parser() -> Parser:
     parser = Parser(
         prog="python -m replication.train",
-        description="Train MSRN or SMSRN by a recipe and write weights that `python -m replication.evaluate` takes.",
+        description="Train a network by a recipe and write weights that `python -m replication.evaluate` takes.",
         epilog="""examples:
   python -m replication.train --recipe cpu --model smsrn --data BSDS400
   python -m replication.train --recipe cpu --model smsrn --data BSDS400 --steps 200
@@ -295,7 +290,7 @@ goes on from there, in the same folder with --resume, or in another one with --t
 torchrun takes --start as an option of its own: with it, set that value in a recipe file.""",
     )
     parser.add_argument("--recipe", default="cpu", help=f"{', '.join(recipe.names())}, or a TOML file (default: cpu)")
-    parser.add_argument("--model", required=True, choices=list(MODELS), help="the network to train")
+    parser.add_argument("--model", required=True, choices=[*MODELS, *OTHERS], help="the network to train")
     parser.add_argument("--scale", type=int, default=4, choices=SCALES, help="upscaling factor (default: 4)")
     parser.add_argument("--data", type=Folder.parse, required=True, nargs="+", metavar="DIR",
                         help="folders of training images; DIR@0.5 shrinks its images to half beforehand")  # fmt: skip
