@@ -65,7 +65,7 @@ def furthest(one: Image, other: Image, size: int) -> tuple[int, int]:
 def squared_error(original: Image, other: Image) -> NDArray[np.float64]:
     """(H, W): squared difference of 8-bit values, the mean over the channels."""
     error = (original.astype(np.float64) - other.astype(np.float64)) ** 2
-    return error.reshape(*error.shape[:2], -1).mean(axis=2)
+    return np.asarray(error.reshape(*error.shape[:2], -1).mean(axis=2))
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,8 @@ def cut(benchmark: str, image: BenchmarkImage, ready: Sequence[Subject]) -> Cut:
     enlarged: dict[str, Image] = {}
     for subject in ready:
         scores[subject.model], enlarged[subject.model] = evaluate.measure_image(subject, image.name, original)
-    top, left = furthest(*(enlarged[model] for model in MODELS), SIZE)
+    one, other = (enlarged[model] for model in MODELS)
+    top, left = furthest(one, other, SIZE)
     window = np.s_[top : top + SIZE, left : left + SIZE]
     images = {ORIGINAL: original[window], **{name: picture[window] for name, picture in enlarged.items()}}
     errors = {name: squared_error(images[ORIGINAL], images[name]) for name in METHODS}
@@ -105,7 +106,7 @@ def cut(benchmark: str, image: BenchmarkImage, ready: Sequence[Subject]) -> Cut:
         white=limit,
         files={},
         environment=records.environment(),
-        command=f"python -m replication.crops --benchmark {benchmark}",
+        command="python -m replication.crops",
     )
     for name, error in errors.items():
         images[f"{name}-error"] = np.clip(error / limit * 255, 0, 255).round().astype(np.uint8)
@@ -115,8 +116,12 @@ def cut(benchmark: str, image: BenchmarkImage, ready: Sequence[Subject]) -> Cut:
 
 
 def save(results: Path, made: Cut) -> list[Path]:
-    """Write the pictures and then the record that names their digests; return what was written."""
+    """Write the pictures and then the record that names their digests; return what was written.
+
+    The record goes first if there is one: a run that is cut off leaves pictures without a record, which count as none.
+    """
     folder = records.folder(results, Detail)
+    (folder / made.record.file_name).unlink(missing_ok=True)
     stem = Path(made.record.file_name).stem
     written, files = [], {}
     for version, image in made.images.items():
@@ -146,7 +151,10 @@ def current(results: Path) -> list[Detail]:
             continue
         for path in paths:
             if pixel_digest(read_image(path)) != record.files[path.name]:
-                raise DamagedFileError(f"{path}: expected the pixels of the record {record.file_name}, got others")
+                raise DamagedFileError(
+                    f"{path}: expected the pixels of the record {record.file_name}, got others; "
+                    "`python -m replication.crops --force` makes them anew"
+                )
         found.append(record)
     return found
 

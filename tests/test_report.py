@@ -34,7 +34,7 @@ def browser() -> Iterator[api.Browser]:
 @pytest.fixture
 def page(browser: api.Browser) -> Iterator[api.Page]:
     """The report on a desktop; afterwards nothing was fetched and nothing failed."""
-    opened = browser.new_page(viewport=DESKTOP)
+    opened = browser.new_page(viewport=DESKTOP, reduced_motion="reduce")  # nothing moves while it is measured
     problems: list[str] = []
     requests: list[str] = []
     opened.on("console", lambda one: problems.append(one.text) if one.type in ("error", "warning") else None)
@@ -224,6 +224,7 @@ def test_pictures_are_compared(page: api.Page) -> None:
     assert at() == 100
     page.keyboard.press("Home")
     assert at() == 0
+    stage.scroll_into_view_if_needed()
     box = stage.bounding_box()
     assert box
     page.mouse.move(box["x"] + 5, box["y"] + 50)

@@ -8,12 +8,13 @@ from analysis.cost import closed_form, equations
 from analysis.cost.closed_form import Layer
 from analysis.cost.study import Study, study
 from analysis.figures import equation5
-from analysis.names import DISPLAY
+from analysis.names import BACKEND_NAMES, DISPLAY, VARIANTS
 from analysis.report.chart import Axis, Chart, Curve, Mark
 from analysis.report.numbers import Cell, Number, Table
 from analysis.report.sources import path_of
 from analysis.speed import inference
-from analysis.speed.inference import BACKEND_NAMES, LABELS, layer_macs
+from analysis.speed.inference import layer_macs
+from analysis.speed.inference_page import time_cell
 from analysis.text import percent
 from replication import records
 from replication.records import Account, Speed
@@ -133,22 +134,20 @@ def _equation5() -> Chart:
 
 def _times(record: Speed, case: inference.Situation) -> Table:
     """Milliseconds by network and backend, and how many times as fast as MSRN in PyTorch."""
-    found = inference.best(record, case)
+    found = inference.fastest(record, case)
     reference = found[inference.REFERENCE, "torch"]
     body: list[tuple[Cell, ...]] = []
-    for key, label in LABELS.items():
+    for key, label in VARIANTS.items():
         cells: list[Cell] = []
         for name in inference.backends(record):
-            seconds = found.get((key, name))
-            if seconds is None:
-                cells.append("")
-                continue
+            text = time_cell(found.get((key, name)), reference)
             words = (
-                f"{label} in {BACKEND_NAMES[name]}, {case}: median of {record.rounds} rounds, and how many times as fast "
-                "as MSRN in PyTorch"
+                f"{label} in {BACKEND_NAMES[name]}, {case}: median of {record.rounds} rounds, and how many times as "
+                "fast as MSRN in PyTorch, with the least and the most that single rounds give"
             )
-            text = f"{1000 * seconds:.0f} ms, {reference / seconds:.2f}x"
-            cells.append(Number(text, words, SPEED, SPEED_COMMAND, (path_of(record),), "", ("computation-too",)))
+            origin = (path_of(record),)
+            number = Number(text, words, SPEED, SPEED_COMMAND, origin, "", ("computation-too",))
+            cells.append(number if text else "")
         words = f"multiply-adds of MSRN over those of {label}"
         body.append((label, *cells, Number(f"{inference.mac_ratio(key, case):.1f}x", words, SPEED, SPEED_COMMAND)))
     headings = ("", *(BACKEND_NAMES[name] for name in inference.backends(record)), "MAC ratio")
@@ -156,7 +155,7 @@ def _times(record: Speed, case: inference.Situation) -> Table:
 
 
 def _breakdown(record: Speed, account: Account) -> Breakdown:
-    label = LABELS[account.network, account.folded]
+    label = VARIANTS[account.network, account.folded]
     origin = (path_of(record),)
 
     def time(seconds: float, what: str, digits: int) -> Number:

@@ -30,6 +30,7 @@ class Answer:
 
     parameters: tuple[Number, Number, Number]
     designs: Number
+    matches: str
     saved: Number
     gmacs: tuple[Number, Number]
     printed_saving: str
@@ -100,6 +101,7 @@ def answer(rungs: list[Rung]) -> Answer:
             f"{search.size:,}", "designs that were counted in search of the paper's numbers of parameters",
             "analysis/cost/designs.py", "python -m analysis identify", claims=("parameters-smsrn",),
         ),
+        matches=matches(search),
         saved=_formula(percent(saved), "multiply-adds that SMSRN saves of MSRN's, whole network", "saving-92-network"),
         gmacs=(
             _formula(f"{gmacs[0]:.1f}", "G MACs of MSRN for a 1280x720 output", "computation-too"),
@@ -115,6 +117,12 @@ def answer(rungs: list[Rung]) -> Answer:
             "multiply-adds": (100 * (1 - saved), 100 - float(printed_saving.removesuffix("%"))),
         },
     )  # fmt: skip
+
+
+def matches(search: designs.Search) -> str:
+    """How many of the designs have each of the paper's numbers of parameters, in words."""
+    numbers = [len(found) for found in search.found.values()]
+    return "exactly one has" if set(numbers) == {1} else f"{min(numbers):,} to {max(numbers):,} have"
 
 
 def paper_losses() -> dict[str, float]:
@@ -133,5 +141,5 @@ def _lost(rung: Rung) -> Number:
         f"PSNR of MSRN less that of SMSRN, mean of the four sets, both after {rung.steps:,} steps of the same recipe, "
         "with the 95 % interval of a bootstrap over the images"
     )
-    origin = (path_of(rung.msrn.run), path_of(rung.smsrn.run))
+    origin = (path_of(rung.full.run), path_of(rung.light.run))
     return Number(loss_text(rung.loss[AVERAGE]), words, LADDER, training.COMMAND, origin, "", ("table1-smsrn-psnr",))

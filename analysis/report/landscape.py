@@ -7,15 +7,15 @@ from typing import Any
 
 from analysis import paper
 from analysis.figures import figure1_macs
-from analysis.figures.figure1 import LAST_YEAR
-from analysis.names import DISPLAY, PUBLISHED_LABELS, SCALE
+from analysis.names import BACKEND_NAMES, DISPLAY, PUBLISHED_LABELS, SCALE
 from analysis.networks import catalogue
+from analysis.paper import LAST_YEAR
+from analysis.quality.training import short_share
 from analysis.report.chart import Chart, Mark, around
 from analysis.report.numbers import Number
 from analysis.report.quality import COLUMNS
 from analysis.report.sources import path_of
 from analysis.speed import others
-from analysis.speed.inference import BACKEND_NAMES
 from replication import records
 from replication.evaluate import recorded_row
 from replication.models import MODELS
@@ -92,7 +92,8 @@ def _ours(results: Path, times: Times, record: NetworkSpeed | None) -> list[Netw
         row = recorded_row(known, BENCHMARK, model, SCALE).record
         qualities = [(PAPER, paper_psnr(model), "the paper's Table 1", "")]
         if row:
-            words = "measured here with the shipped weights"
+            share = short_share(row.training)
+            words = "measured here with the shipped weights" + (f", {share} of the paper's training" if share else "")
             qualities.append((MEASURED, row.mean("psnr_public_code"), words, path_of(row)))
         count = catalogue.counted(figure1_macs.OURS[DISPLAY[model]])
         for kind, psnr, source, path in qualities:

@@ -9,10 +9,10 @@ from analysis.names import DISPLAY, SCALE
 from analysis.paper import BENCHMARKS
 from analysis.quality.columns import AVERAGE, Column, Rows, measured, printed
 from analysis.quality.ladder import Loss, lost
-from analysis.quality.training import Measurements, measurements, training_share
+from analysis.quality.training import Measurements, measurements, short_share
 from analysis.report.numbers import Cell, Number, Pair, Table
 from analysis.report.sources import path_of
-from analysis.text import percent
+from analysis.text import percent, with_interval
 from replication.data.benchmarks import EMBEDDED
 from replication.evaluate import BICUBIC, METHODS
 from replication.images.metrics import NAMED
@@ -90,7 +90,7 @@ def _shares(facts: Measurements) -> list[Cell]:
         words = f"share of the paper's training that the shipped weights of {DISPLAY[model]} had, by patch pixels"
         origin = records_of(facts.rows, BENCHMARKS[0], (model,))
         number = (
-            Number(training_share(training), words, "analysis/quality/training.py", COMMAND, origin) if training else ""
+            Number(short_share(training), words, "analysis/quality/training.py", COMMAND, origin) if training else ""
         )
         found.append(number or "not recorded")
     return found
@@ -117,9 +117,9 @@ def _pair(rows: Rows, column: Column, model: str, name: str, view: View) -> Cell
     return Pair(number("psnr", f"{score.psnr:.2f}", view.psnr), number("ssim", f"{score.ssim:.4f}", view.ssim))
 
 
-def loss_text(loss: Loss, digits: int = 3) -> str:
+def loss_text(loss: Loss) -> str:
     """Decibels lost, with the interval."""
-    return f"{loss.mean:.{digits}f} ({loss.low:.{digits}f} to {loss.high:.{digits}f})"
+    return with_interval(loss.mean, loss.low, loss.high)
 
 
 def _loss(rows: Rows, name: str, view: View) -> Cell:

@@ -10,7 +10,9 @@ from markupsafe import Markup
 from analysis.claims import page as claims_page
 from analysis.claims.verdict import KINDS, VERDICTS, Entry, counts
 from analysis.names import SCALE
+from analysis.paper import LAST_YEAR
 from analysis.quality import table1_page
+from analysis.quality.training import readings_note, share_with_range
 from analysis.report import landscape, training
 from analysis.report.chart import Axis, Chart, around
 from analysis.report.facts import Answer, Report, gather, with_local
@@ -71,7 +73,7 @@ def environment(origins: Origins) -> Environment:
         VERDICTS=VERDICTS,
         KINDS=KINDS,
         AXES=landscape.AXES,
-        LAST_YEAR=landscape.LAST_YEAR,
+        LAST_YEAR=LAST_YEAR,
     )
     made.tests["number"] = lambda value: isinstance(value, Number)
     made.filters["anchor"] = anchor
@@ -96,6 +98,8 @@ def render(report: Report) -> str:
         run_name=training.run_name,
         claims_page=claims_page,
         values=values,
+        share=share_with_range,
+        readings=readings_note().replace("([assumptions.md](assumptions.md))", "(see assumptions)"),
         time_number=landscape.time_number,
         quality_number=landscape.quality_number,
         verdict_counts=counts(report.claims),

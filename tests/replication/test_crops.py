@@ -73,12 +73,25 @@ def test_what_is_saved_is_read_again(made: crops.Cut, tmp_path: Path) -> None:
     assert len(written) == len(made.images) + 1
     (found,) = crops.current(tmp_path)
     assert found == replace(made.record, files=found.files)
-    assert crops.save(tmp_path, made)[-1].suffix == ".png"  # the record of the same measurement stays
     target = records.folder(tmp_path, Detail) / "Set5-noise-x4-msrn.png"
     write_image(target, 255 - read_image(target))
     with pytest.raises(DamagedFileError, match=r"Set5-noise-x4-msrn\.png: expected the pixels of the record"):
         crops.current(tmp_path)
     target.unlink()
+    assert crops.current(tmp_path) == []
+
+
+def test_a_run_that_is_cut_off_leaves_no_record(
+    made: crops.Cut, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crops.save(tmp_path, made)
+
+    def full(path: Path, image: Image) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(crops, "write_image", full)
+    with pytest.raises(KeyboardInterrupt):
+        crops.save(tmp_path, made)
     assert crops.current(tmp_path) == []
 
 
