@@ -20,6 +20,8 @@ ARGUMENTS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
+PATIENCE = 180_000
+"""Milliseconds that a busy machine may take for a step."""
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 360, "height": 740}
 
 
@@ -35,6 +37,7 @@ def browser() -> Iterator[api.Browser]:
 def page(browser: api.Browser) -> Iterator[api.Page]:
     """The report on a desktop; afterwards nothing was fetched and nothing failed."""
     opened = browser.new_page(viewport=DESKTOP, reduced_motion="reduce")  # nothing moves while it is measured
+    opened.set_default_timeout(PATIENCE)
     problems: list[str] = []
     requests: list[str] = []
     opened.on("console", lambda one: problems.append(one.text) if one.type in ("error", "warning") else None)
@@ -240,6 +243,7 @@ def test_pictures_are_compared(page: api.Page) -> None:
 def test_pictures_by_touch(browser: api.Browser) -> None:
     context = browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True)
     opened = context.new_page()
+    opened.set_default_timeout(PATIENCE)
     opened.goto(REPORT.as_uri())
     stage = opened.locator(".stage").first
     stage.scroll_into_view_if_needed()
@@ -362,6 +366,7 @@ def test_a_phone_shows_all_without_scrolling_sideways(page: api.Page) -> None:
 def test_without_script_everything_stands_there(browser: api.Browser) -> None:
     context = browser.new_context(java_script_enabled=False, viewport=DESKTOP)
     opened = context.new_page()
+    opened.set_default_timeout(PATIENCE)
     opened.goto(REPORT.as_uri())
     assert visible(opened, ".needs-script") == []
     assert len(visible(opened, "[data-axis=parameters] .pt.published")) > 20

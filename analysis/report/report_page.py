@@ -99,7 +99,7 @@ def render(report: Report) -> str:
         claims_page=claims_page,
         values=values,
         share=share_with_range,
-        readings=readings_note().replace("([assumptions.md](assumptions.md))", "(see assumptions)"),
+        readings=readings_note().replace("([assumptions.md](assumptions.md))", "(see assumptions)").replace("`", ""),
         time_number=landscape.time_number,
         quality_number=landscape.quality_number,
         verdict_counts=counts(report.claims),
