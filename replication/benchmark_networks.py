@@ -1,8 +1,8 @@
-"""How long the published networks take beside MSRN and SMSRN, for one 1280x720 output, each in its fastest backend.
+"""Inference time of the published networks, MSRN and SMSRN, for one 1280x720 output, each in its fastest backend.
 
 Fresh weights for the published ones: no network's time depends on its values. One trial in each backend chooses the
-fastest, then every round runs each network once in it, in shuffled order, so that what else the machine does falls on
-all alike. A large matrix product runs in each round as well: what multiply-adds take at best. The record holds
+fastest, then every round runs each network once in it, in shuffled order, so that other load affects all of
+them equally. A large matrix product runs in each round as well: what multiply-adds take at best. The record holds
 everything; `python -m analysis speed figure1_time` shows it.
 """
 

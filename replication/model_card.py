@@ -124,7 +124,7 @@ def _needs(facts: dict[str, Any]) -> str:
 
 
 def write(results: Path, folder: Path = weights.FOLDER) -> list[Path]:
-    """Write the card of every shipped weights file beside it. Raises UserError naming a damaged record or file."""
+    """Write the card next to every shipped weights file. Raises UserError naming a damaged record or file."""
     known = records.load_all(results)
     paths = []
     for model in MODELS:

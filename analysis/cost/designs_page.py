@@ -70,7 +70,7 @@ def as_text(result: Search, names: dict[str, int], *, markdown: bool = False) ->
 
 
 COLUMNS = ("params", "width", "blocks", "separable", "biases", "mean_shift_counted", "words")
-"""What is told of each design."""
+"""Columns of the table of designs."""
 
 
 def as_dictionary(result: Search, names: dict[str, int]) -> dict[str, Any]:
