@@ -20,7 +20,11 @@ def look(one: Timed) -> tuple[Look, str]:
     """How a network is drawn, and what the legend says of it."""
     if not one.ours:
         return COUNTED, "published"
-    return (PAPER, "the paper's PSNR") if one.source == others.PRINTED else (MEASURED, "PSNR measured here")
+    return (
+        (PAPER, "the paper's PSNR")
+        if one.source == others.PRINTED
+        else (MEASURED, "measured here (share of\nthe paper's training)")
+    )
 
 
 def draw(networks: list[Timed], note: str) -> tuple[Figure, list[Text]]:
@@ -51,7 +55,7 @@ def draw(networks: list[Timed], note: str) -> tuple[Figure, list[Text]]:
             )
             seen.add(legend)
             texts.append(
-                axes.text(1000 * one.median, one.psnr[name], one.label, size=how.label_size, weight=how.weight)
+                axes.text(1000 * one.median, one.psnr[name], one.words, size=how.label_size, weight=how.weight)
             )
             texts[-1].set_color(how.color)
             radii.append(how.radius)

@@ -1,7 +1,7 @@
 """How the measured networks were trained: their share of the paper's training, and whether conditions were equal."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +9,10 @@ import pandas as pd
 
 from analysis.names import SCALE
 from analysis.quality.columns import Rows, collect
-from replication import weights
+from analysis.text import small_percent
+from replication import records, weights
 from replication.models import MODELS, build, count_parameters
+from replication.records import Confirmation
 
 FULL_BUDGET = 0.95
 """Minimum share of the paper's training before measured and printed values are compared."""
@@ -34,6 +36,12 @@ def training_share(training: dict[str, Any]) -> str:
     return "unknown" if fraction is None else f"{100 * fraction:.2g} %"
 
 
+def short_share(training: Mapping[str, Any] | None) -> str:
+    """The share of the paper's training alone, for labels; empty where it is not known."""
+    fraction = (training or {}).get("paper_fraction")
+    return "" if fraction is None else small_percent(fraction)
+
+
 def differing_conditions(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
     """The `CONDITIONS` in which two trainings differ."""
     return [name for name in CONDITIONS if one.get(name) != other.get(name)]
@@ -53,6 +61,17 @@ class Jump:
     validation_change: float
 
 
+def last_validation() -> dict[str, float]:
+    """The last validation PSNR (dB) in the training log of each network's shipped weights; empty if one has none."""
+    found = {}
+    for model in ("msrn", "smsrn"):
+        scores = pd.read_csv(weights.FOLDER / f"{model}_x4.csv")["validation_psnr"].dropna()
+        if not len(scores):
+            return {}
+        found[model] = float(scores.iloc[-1])
+    return found
+
+
 def jumps() -> list[Jump]:
     """Every jump in the training logs of the shipped weights."""
     found = []
@@ -70,13 +89,16 @@ def jumps() -> list[Jump]:
 class Measurements:
     """All that the page of Table 1 shows: what is recorded, parameters counted, trainings, jumps of the loss.
 
-    ``trainings``: by network, None where nothing is recorded with its shipped weights.
+    ``trainings``: by network, None where nothing is recorded with its shipped weights. ``confirmations``: what this
+    machine measured again. ``validation``: the last validation PSNR of the shipped trainings, in dB.
     """
 
     rows: Rows
     parameters: Mapping[str, int]
     trainings: Mapping[str, dict[str, Any] | None]
     jumps: tuple[Jump, ...]
+    confirmations: tuple[Confirmation, ...] = ()
+    validation: Mapping[str, float] = field(default_factory=dict)
 
 
 def measurements(results: Path) -> Measurements:
@@ -84,4 +106,8 @@ def measurements(results: Path) -> Measurements:
     rows = collect(results)
     parameters = {model: count_parameters(build(model, scale=SCALE)) for model in MODELS}
     trainings = {model: training_of(rows, model) for model in MODELS}
-    return Measurements(rows, parameters, trainings, tuple(jumps()) if all(trainings.values()) else ())
+    shown = [row.record for row in rows.values()]
+    confirmed = tuple(one for one in records.confirmations(results) if one.record in shown)
+    if not all(trainings.values()):
+        return Measurements(rows, parameters, trainings, (), confirmed)
+    return Measurements(rows, parameters, trainings, tuple(jumps()), confirmed, last_validation())
