@@ -62,6 +62,11 @@ class TrainingNetwork(nn.Module):
         return output
 
 
+def objective(restored: Tensor, original: Tensor) -> Tensor:
+    """What training minimises, the mean absolute error of the paper's section 4.1; a value of no dimensions."""
+    return nn.functional.l1_loss(restored, original)
+
+
 class Trainer:
     """One run: its images, network, optimisers and progress."""
 
@@ -145,7 +150,7 @@ class Trainer:
         optimizers.set_rate(self.live.optimizers, self.plan.rate(step))
         for optimizer in self.prepared:
             optimizer.zero_grad()
-        loss = nn.functional.l1_loss(self.network(low).float(), high)
+        loss = objective(self.network(low).float(), high)
         self.accelerator.backward(loss)
         if self.plan.gradient_clip:
             self.accelerator.clip_grad_norm_(self.model.parameters(), self.plan.gradient_clip)

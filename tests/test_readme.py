@@ -14,6 +14,7 @@ from analysis.names import DISPLAY
 from analysis.paper import BENCHMARKS
 from analysis.quality.columns import AVERAGE, collect, measured
 from analysis.quality.ladder import rungs
+from analysis.quality.training import share_with_range
 from analysis.text import percent
 from replication.records import BY_PROTOCOL, NOISE_PSNR
 
@@ -50,7 +51,7 @@ def measurements() -> list[str]:
     """The longest pair of equal trainings that is measured on all sets, and the best weights."""
     rung = max((one for one in rungs(ROOT / "results") if AVERAGE in one.loss), key=lambda one: one.steps)
     loss = rung.loss[AVERAGE]
-    wanted = [f"after {rung.steps:,} steps", f"{percent(rung.share, 2)} of the paper's training"]
+    wanted = [f"after {rung.steps:,} steps", f"{share_with_range(rung.share)} of the paper's training"]
     wanted.append(f"**{loss.mean:.3f} dB** ({loss.low:.3f} to {loss.high:.3f} ")
     for model in ("smsrn", "msrn"):
         mean = measured(collect(ROOT / "results"), model, *BY_PROTOCOL["public_code"]).average

@@ -2,6 +2,8 @@
 
 from analysis.claims.finding import Finding, Sources
 from analysis.claims.quality import decibels_lost, more_error
+from analysis.claims.structure import smsrn
+from analysis.cost import closed_form
 from analysis.quality.columns import AVERAGE
 
 
@@ -19,4 +21,23 @@ def by_eye(sources: Sources) -> Finding:
 def depends_on_original(sources: Sources) -> Finding:
     """Whether a better network gives a better lightened one."""
     reason = "It needs several networks, each trained before and after: the paper shows one, and so does this package."
+    return Finding({}, reason, undecided=True)
+
+
+def choose_model(sources: Sources) -> Finding:
+    """Advice that follows from the claim before."""
+    reason = (
+        "Advice, and no better founded than depends-on-original. What each of other networks would save is counted in "
+        "results/lighten.md; what it would lose is not known."
+    )
+    return Finding({}, reason, undecided=True)
+
+
+def mobile(sources: Sources) -> Finding:
+    """Whether SMSRN is usable on mobile devices."""
+    reason = (
+        "No phone is measured here or in the paper, and it says no limit of time or memory. SMSRN needs "
+        f"{closed_form.gmacs_720p(smsrn(), 4):.1f} G multiply-adds for a 1280x720 output; its time and memory on a "
+        "processor are in results/speed.md."
+    )
     return Finding({}, reason, undecided=True)

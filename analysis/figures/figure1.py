@@ -17,12 +17,11 @@ from analysis import paper, style
 from analysis.labels import place_labels
 from analysis.names import DISPLAY, PUBLISHED_LABELS, SCALE
 from analysis.networks import catalogue
+from analysis.paper import LAST_YEAR
 from analysis.quality.training import short_share
 from replication import records
 from replication.evaluate import recorded_row
 from replication.models import MODELS, build, count_parameters
-
-LAST_YEAR = 2020
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from analysis.quality.ladder import (
     rungs,
     seeds,
 )
+from analysis.quality.training import readings_note
 from analysis.text import percent, table, wrap
 from replication.files import write_text
 
@@ -154,7 +155,7 @@ def markdown(results: Path) -> str:
             "there are several."
         ),
         loss_table([*loss_rows(found), papers_row()]) if found else "No pair is recorded and measured yet.",
-        wrap(tendency(found)),
+        wrap(f"{tendency(found)} {readings_note()}"),
         "\n".join(f"- {line}" for line in conditions_lines(found)),
     ]
     if apart := seeds(results):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from analysis.names import DISPLAY
 from analysis.quality.ladder import PAIR, last_validation, training_macs
+from analysis.quality.training import readings_note
 from analysis.text import percent, table, wrap
 from replication import records
 from replication.files import write_text
@@ -63,6 +64,7 @@ def markdown(runs: Sequence[TrainingRun]) -> str:
                     "(replication/validation.py), comparable between runs on the same images."
                 ),
                 table([row(run) for run in ordered], headers, "github", "lrrlllllrrrl"),
+                wrap(readings_note()),
             ]
         )
         + "\n"

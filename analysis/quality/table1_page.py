@@ -26,7 +26,7 @@ from analysis.quality.columns import (
     retained,
 )
 from analysis.quality.ladder import lost
-from analysis.quality.training import Jump, Measurements, differing_conditions, training_share
+from analysis.quality.training import Jump, Measurements, differing_conditions, readings_note, training_share
 from analysis.text import percent, percentage, table, with_interval
 from replication.data.benchmarks import EMBEDDED
 from replication.evaluate import BICUBIC, METHODS, NOT_TRAINED
@@ -284,6 +284,7 @@ def markdown(facts: Measurements) -> str:
         "code on which the paper's MSRN is built; [calibration](calibration.md) shows which published values come out "
         "under it.",
         _markdown_table(paper_table(facts)),
+        readings_note(),
         warning(facts),
         "## What the separable convolution costs",
         "PSNR on luma under `public_code`; in brackets the 95 % interval of a bootstrap over the images, which says "

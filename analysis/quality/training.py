@@ -10,7 +10,8 @@ import pandas as pd
 from analysis.names import SCALE
 from analysis.quality.columns import Rows, collect
 from analysis.text import small_percent
-from replication import records, weights
+from replication import recipe, records, weights
+from replication.data.download import SOURCES
 from replication.models import MODELS, build, count_parameters
 from replication.records import Confirmation
 
@@ -31,9 +32,40 @@ def training_of(rows: Rows, model: str) -> dict[str, Any] | None:
 
 
 def training_share(training: dict[str, Any]) -> str:
-    """How much of the paper's training budget that was, in percent."""
+    """How much of the paper's training budget that was, in percent, and by other readings of the paper."""
     fraction = training.get("paper_fraction")
-    return "unknown" if fraction is None else f"{100 * fraction:.2g} %"
+    return "unknown" if fraction is None else share_with_range(fraction)
+
+
+def other_readings() -> tuple[float, float]:
+    """By which factors a share of the paper's training changes by other readings of it, at least and at most.
+
+    A patch of 256 LR pixels has 16 times the HR pixels; an epoch that takes each training image once has fewer steps.
+    """
+    plan = recipe.load("paper")
+    once = SOURCES["DIV2K_train_HR"].images / plan.batch_size
+    return 1 / SCALE**2, plan.steps_per_epoch / once
+
+
+def share_with_range(fraction: float) -> str:
+    """A share of the paper's training in percent; in brackets what it is by other readings."""
+    low, high = (f"{100 * fraction * factor:.2g}" for factor in other_readings())
+    return f"{_plain(f'{100 * fraction:.2g}')} % ({_plain(low)} to {_plain(high)} %)"
+
+
+def _plain(number: str) -> str:
+    return f"{float(number):g}"
+
+
+def readings_note() -> str:
+    """The sentence for pages that show shares of the paper's training."""
+    low, high = other_readings()
+    return (
+        "A share of the paper's training is one of the HR pixels in all its patches, as the recipe `paper` reads it: "
+        "256 pixels of the HR image, 1000 steps an epoch. With 256 pixels of the LR image, or an epoch that takes each "
+        f"training image once, a share would be {low:g} to {high:g} times as large ([assumptions.md](assumptions.md)); "
+        "where brackets follow a share, they have that range."
+    )
 
 
 def short_share(training: Mapping[str, Any] | None) -> str:
