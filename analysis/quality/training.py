@@ -49,12 +49,8 @@ def other_readings() -> tuple[float, float]:
 
 def share_with_range(fraction: float) -> str:
     """A share of the paper's training in percent; in brackets what it is by other readings."""
-    low, high = (f"{100 * fraction * factor:.2g}" for factor in other_readings())
-    return f"{_plain(f'{100 * fraction:.2g}')} % ({_plain(low)} to {_plain(high)} %)"
-
-
-def _plain(number: str) -> str:
-    return f"{float(number):g}"
+    low, high = (small_percent(fraction * factor) for factor in other_readings())
+    return f"{small_percent(fraction)} ({low.removesuffix(' %')} to {high})"
 
 
 def readings_note() -> str:

@@ -43,11 +43,6 @@ class Timed:
         return f"{self.source} after {self.training} of the paper's training" if self.training else self.source
 
     @property
-    def words(self) -> str:
-        """What stands next to it in a figure."""
-        return f"{self.label} ({self.training})" if self.training else self.label
-
-    @property
     def median(self) -> float:
         """Median seconds."""
         return median(self.seconds)
