@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from accelerate.utils import broadcast_object_list
 from torch import Tensor, nn
@@ -24,9 +23,10 @@ from tqdm import tqdm
 
 from replication import checkpoint, kernels, optimizers, recipe, validation, weights
 from replication.checkpoint import Checkpoint, Live, Progress
+from replication.curve import draw_curve
 from replication.data import patches
 from replication.errors import Parser, UserError, run
-from replication.files import write_text, write_with
+from replication.files import write_text
 from replication.fold import forward_folded
 from replication.models import MODELS, OTHERS
 from replication.models.msrn import MSRN, SCALES
@@ -233,7 +233,7 @@ class Trainer:
             if self.live.average:
                 averaged = self.options.output / "final-ema.safetensors"
                 self._write_weights(averaged, self._averaged(), ema_decay=self.plan.ema_decay)
-            draw_curve(self.options.output, self.progress.log)
+            draw_curve(self.options.output / "curve.png", self.progress.log)
             print(
                 f"weights: {path}\nmeasure them: python -m replication.evaluate --model {self.options.model} "
                 f"--scale {self.options.scale} --weights {path}"
@@ -270,22 +270,6 @@ def write_log(folder: Path, log: Sequence[dict[str, float | None]]) -> None:
     table.writeheader()
     table.writerows(log)
     write_text(folder / "log.csv", text.getvalue())
-
-
-def draw_curve(folder: Path, log: Sequence[dict[str, float | None]]) -> None:
-    """Draw ``curve.png``: loss and validation PSNR over steps."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, 3.5), layout="constrained")
-    axes = figure.add_subplot()
-    values = {key: np.array([row[key] for row in log], float) for key in ("step", "loss", "validation_psnr")}
-    axes.plot(values["step"], values["loss"], color="0.6", label="L1 loss (left)")
-    axes.set(xlabel="step", ylabel="L1 loss, values in 0..1")
-    scores = axes.twinx()
-    scores.plot(values["step"], values["validation_psnr"], color="black", label="validation PSNR (right)")
-    scores.set_ylabel("PSNR in dB, luma")
-    figure.legend(loc="outside upper center", ncols=2)
-    write_with(folder / "curve.png", lambda path: figure.savefig(path, dpi=120, metadata={"Software": None}))
 
 
 def _parser() -> Parser:

@@ -231,6 +231,24 @@ def test_named_modules_exist(module: str) -> None:
         assert name in sources() or defined, f"{module} names `{name}`"
 
 
+OWN_FORMAT = re.compile(r"[.\d][fg]\} ?%|\d%\}")
+"""A number that is made a percentage inside a string."""
+
+
+def formatters() -> list[str]:
+    """Modules of analysis, other than its formatter, that format percentages, tables or wrapped prose themselves."""
+    modules = [name for name in sources() if name.startswith("analysis") and name != "analysis.text"]
+    own = [name for name in modules if OWN_FORMAT.search(sources()[name].read_text(encoding="utf-8"))]
+    return own + [name for name in modules if imported(name) & {"tabulate", "textwrap"}]
+
+
+def test_one_place_formats() -> None:
+    assert OWN_FORMAT.search('f"{share:.2f} %"')
+    assert OWN_FORMAT.search('f"{share:.0%}"')
+    assert not OWN_FORMAT.search('f"{number:.2f} and 3 %"')
+    assert formatters() == []
+
+
 def project_files() -> list[Path]:
     """What git tracks or would add."""
     if shutil.which("git") is None or not (ROOT / ".git").exists():

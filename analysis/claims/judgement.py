@@ -11,8 +11,9 @@ def by_eye(sources: Sources) -> Finding:
     """What is hard to see."""
     lost = decibels_lost(AVERAGE)
     reason = (
-        "A judgement of viewers: none were asked here. Figures 4 to 7 are drawn again for the reader's own eye. The "
-        f"average loss is {lost:.2f} dB, that is {more_error(lost)} more mean squared error."
+        "A judgement of viewers: none were asked here. Figures 4 to 7 are not shown, since their images may not be "
+        f"passed on; whoever has the images can draw them. The average loss is {lost:.2f} dB, that is "
+        f"{more_error(lost)} more mean squared error."
     )
     return Finding({}, reason, undecided=True)
 

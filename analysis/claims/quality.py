@@ -9,9 +9,10 @@ from analysis.claims.finding import Finding, Recomputed, Sources, Value, exact, 
 from analysis.names import DISPLAY, MSRN_ROW
 from analysis.paper import BENCHMARKS
 from analysis.quality.columns import AVERAGE, measured, printed, published, retained
+from analysis.quality.ladder import lost
 from analysis.quality.spread import ssim_line
 from analysis.quality.training import FULL_BUDGET, differing_conditions, training_of, training_share
-from analysis.text import percent, plain
+from analysis.text import percent, percentage, plain, with_interval
 from replication.calibrate import PICTURES
 from replication.records import BY_PROTOCOL
 
@@ -46,8 +47,8 @@ def kept(metric: str) -> Callable[[Sources], Finding]:
         in_paper = paper.table1()
         averages = getattr(in_paper.smsrn.average, metric) / getattr(in_paper.msrn.average, metric)
         reason = (
-            f"From the means of the four printed values {float(value.best):.4f} %, from the two printed averages "
-            f"{100 * averages:.4f} %. The printed digits allow {float(value.low):.2f} to {float(value.high):.2f} %. "
+            f"From the means of the four printed values {percentage(value.best, 4)}, from the two printed averages "
+            f"{percent(averages, 4)}. The printed digits allow {float(value.low):.2f} to {percentage(value.high, 2)}. "
             f"{measured_kept(sources, metric)}"
         )
         scope = "arithmetic on the paper's own Table 1, whose values are claims of their own"
@@ -69,9 +70,13 @@ def measured_kept(sources: Sources, metric: str) -> str:
         f"not under equal conditions ({', '.join(differing)} differ)" if differing else "under equal conditions"
     )
     kept_here = ratio.psnr if metric == "psnr" else ratio.ssim
-    lost = f", {abs(ratio.lost_db):.2f} dB {'less' if ratio.lost_db > 0 else 'more'}" if metric == "psnr" else ""
+    loss = lost(rows, AVERAGE, BY_PROTOCOL["public_code"][0])
+    decibel = f"; SMSRN loses {with_interval(loss.mean, loss.low, loss.high)}" if loss and metric == "psnr" else ""
     share = training_share(trainings[1])
-    return f"Measured here {conditions}, with {share} of the paper's training: {kept_here:.2f} %{lost}."
+    return (
+        f"Measured here {conditions}, with {share} of the paper's training: {percentage(kept_here, 2)}{decibel} "
+        "(one training of each; interval over the images)."
+    )
 
 
 def rgb_better(sources: Sources) -> Finding:

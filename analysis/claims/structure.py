@@ -19,7 +19,7 @@ from analysis.names import MSRN_ROW
 from analysis.networks import catalogue
 from analysis.paper import LAST_YEAR
 from analysis.paper.printed import half_unit
-from analysis.text import percent
+from analysis.text import percent, percentage
 from replication.models import build, count_parameters
 from replication.models.layers import SeparableConv2d
 from replication.models.layers import standard_conv as standard_layer
@@ -273,9 +273,8 @@ def share(sources: Sources) -> Finding:
     """SMSRN's parameters in percent of MSRN's."""
     light, full = closed_form.total_params(smsrn()), closed_form.total_params(msrn())
     part = Fraction(100 * light, full)
-    reason = (
-        f"{light:,} / {full:,} = {float(part):.4f} %: {float(part):.2f} with two decimals, {float(part):.1f} with one."
-    )
+    rounded = f"{float(part):.2f} with two decimals, {float(part):.1f} with one"
+    reason = f"{light:,} / {full:,} = {percentage(part, 4)}: {rounded}."
     return Finding({"SMSRN's parameters, % of MSRN's": exact(part)}, reason)
 
 

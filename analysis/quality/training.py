@@ -1,7 +1,7 @@
 """How the measured networks were trained: their share of the paper's training, and whether conditions were equal."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +9,11 @@ import pandas as pd
 
 from analysis.names import SCALE
 from analysis.quality.columns import Rows, collect
-from replication import recipe, weights
+from analysis.text import small_percent
+from replication import recipe, records, weights
 from replication.data.download import SOURCES
 from replication.models import MODELS, build, count_parameters
+from replication.records import Confirmation
 
 FULL_BUDGET = 0.95
 """Minimum share of the paper's training before measured and printed values are compared."""
@@ -47,12 +49,8 @@ def other_readings() -> tuple[float, float]:
 
 def share_with_range(fraction: float) -> str:
     """A share of the paper's training in percent; in brackets what it is by other readings."""
-    low, high = (f"{100 * fraction * factor:.2g}" for factor in other_readings())
-    return f"{_plain(f'{100 * fraction:.2g}')} % ({_plain(low)} to {_plain(high)} %)"
-
-
-def _plain(number: str) -> str:
-    return f"{float(number):g}"
+    low, high = (small_percent(fraction * factor) for factor in other_readings())
+    return f"{small_percent(fraction)} ({low.removesuffix(' %')} to {high})"
 
 
 def readings_note() -> str:
@@ -64,6 +62,12 @@ def readings_note() -> str:
         f"training image once, a share would be {low:g} to {high:g} times as large ([assumptions.md](assumptions.md)); "
         "where brackets follow a share, they have that range."
     )
+
+
+def short_share(training: Mapping[str, Any] | None) -> str:
+    """The share of the paper's training alone, for labels; empty where it is not known."""
+    fraction = (training or {}).get("paper_fraction")
+    return "" if fraction is None else small_percent(fraction)
 
 
 def differing_conditions(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
@@ -85,6 +89,17 @@ class Jump:
     validation_change: float
 
 
+def last_validation() -> dict[str, float]:
+    """The last validation PSNR (dB) in the training log of each network's shipped weights; empty if one has none."""
+    found = {}
+    for model in ("msrn", "smsrn"):
+        scores = pd.read_csv(weights.FOLDER / f"{model}_x4.csv")["validation_psnr"].dropna()
+        if not len(scores):
+            return {}
+        found[model] = float(scores.iloc[-1])
+    return found
+
+
 def jumps() -> list[Jump]:
     """Every jump in the training logs of the shipped weights."""
     found = []
@@ -102,13 +117,16 @@ def jumps() -> list[Jump]:
 class Measurements:
     """All that the page of Table 1 shows: what is recorded, parameters counted, trainings, jumps of the loss.
 
-    ``trainings``: by network, None where nothing is recorded with its shipped weights.
+    ``trainings``: by network, None where nothing is recorded with its shipped weights. ``confirmations``: what this
+    machine measured again. ``validation``: the last validation PSNR of the shipped trainings, in dB.
     """
 
     rows: Rows
     parameters: Mapping[str, int]
     trainings: Mapping[str, dict[str, Any] | None]
     jumps: tuple[Jump, ...]
+    confirmations: tuple[Confirmation, ...] = ()
+    validation: Mapping[str, float] = field(default_factory=dict)
 
 
 def measurements(results: Path) -> Measurements:
@@ -116,4 +134,8 @@ def measurements(results: Path) -> Measurements:
     rows = collect(results)
     parameters = {model: count_parameters(build(model, scale=SCALE)) for model in MODELS}
     trainings = {model: training_of(rows, model) for model in MODELS}
-    return Measurements(rows, parameters, trainings, tuple(jumps()) if all(trainings.values()) else ())
+    shown = [row.record for row in rows.values()]
+    confirmed = tuple(one for one in records.confirmations(results) if one.record in shown)
+    if not all(trainings.values()):
+        return Measurements(rows, parameters, trainings, (), confirmed)
+    return Measurements(rows, parameters, trainings, tuple(jumps()), confirmed, last_validation())

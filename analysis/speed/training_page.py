@@ -43,7 +43,7 @@ def section(record: TrainingSpeed) -> list[str]:
     networks = list(dict.fromkeys(one.network for one in record.steps))
     floors = [f"{DISPLAY[one]} {1000 * record.floor[one]:.0f} ms" for one in networks if one in record.floor]
     loading = [
-        f"a step of {DISPLAY[one]} {100 * record.loading[one]:+.1f} % longer"
+        f"a step of {DISPLAY[one]} {percent(record.loading[one], signed=True)} longer"
         for one in networks
         if one in record.loading
     ]

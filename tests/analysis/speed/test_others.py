@@ -76,7 +76,7 @@ def test_section(tmp_path: Path) -> None:
     text = " ".join(others_text.section(tmp_path).split())
     for expected in (
         "a machine; 1 thread(s); one picture of 1280x720 at x4, 3 rounds",
-        "48% off its median: the machine was not quiet",
+        "48 % off its median: the machine was not quiet",
         "RCAN (1,000 G), EDSR (5,000 G)",
         "| IMDN | PyTorch | 1,000 | 900 to 1,100 | 1.0 | 2.0 |",
         "SMSRN, folded (as published): dominated by IMDN; dominates none of them",
