@@ -301,7 +301,7 @@ class Speed(Record):
 class NetworkTime:
     """One network for one 1280x720 output: its input's size, MACs, and seconds of each round in ``backend``.
 
-    ``trials``: seconds of one run in each backend that ran it, by which the fastest was chosen.
+    ``trials``: seconds of one run on a smaller picture in each backend, by which the fastest was chosen.
     """
 
     network: str
