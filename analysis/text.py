@@ -28,8 +28,8 @@ def percentage(value: float | Fraction, digits: int = 1) -> str:
 
 
 def small_percent(part: float) -> str:
-    """``part`` of 1 as a percentage with two significant digits, for shares that may be tiny."""
-    return f"{float(f'{100 * part:.2g}'):g} %"  # 100, not 1e+02
+    """``part`` of 1 as a percentage with two significant digits and no exponent, for shares that may be tiny."""
+    return f"{float(f'{100 * part:.2g}'):g} %"
 
 
 def with_interval(mean: float, low: float, high: float) -> str:

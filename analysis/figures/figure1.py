@@ -18,7 +18,7 @@ from analysis.labels import place_labels
 from analysis.names import DISPLAY, PUBLISHED_LABELS, SCALE
 from analysis.networks import catalogue
 from analysis.paper import LAST_YEAR
-from analysis.quality.training import short_share
+from analysis.quality.training import readings_words, short_share
 from replication import records
 from replication.evaluate import recorded_row
 from replication.models import MODELS, build, count_parameters
@@ -107,7 +107,8 @@ def draw(
     figure = style.new_figure(height=4.6)
     axes = figure.add_subplot()
     axes.set_xscale("log")
-    axes.set_xlabel(cost)
+    note = f"\n\nshare of the paper's training:\n{readings_words()}" if measured else ""
+    axes.set_xlabel(f"{cost}{note}", size=6.5)
     axes.set_ylabel("PSNR on Set5, x4 (dB, luma)")
     axes.grid(linewidth=0.3, color="#dddddd")
     axes.set_axisbelow(True)

@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from analysis import style
 from analysis.names import IN_TEXT, SCALE
-from analysis.quality.training import training_share
+from analysis.quality.training import readings_words, short_share
 from replication import evaluate, records
 from replication.data import benchmarks
 from replication.evaluate import BICUBIC, NOT_TRAINED, Image, Subject
@@ -103,7 +103,7 @@ def picture(
                 continue
             score, upscaled = evaluate.measure_image(subject, name, original)
             score = recorded_score(known, benchmark, name, subject) or score
-            share = training_share(subject.training) if subject.training else ""
+            share = short_share(subject.training)
             panels.append(Panel(method, upscaled, score, training=share))
     return Picture(benchmark, name, original, tuple(panels))
 
@@ -235,7 +235,7 @@ def captions(shown: Picture) -> list[str]:
     shares = {IN_TEXT[panel.method]: panel.training for panel in shown.panels if panel.training}
     if shares:
         trained = ", ".join(f"{name} {share}" for name, share in shares.items())
-        lines.append(f"Share of the paper's training: {trained}.")
+        lines += [f"Share of the paper's training: {trained};", f"{readings_words()}."]
     return lines
 
 

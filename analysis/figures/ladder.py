@@ -12,6 +12,7 @@ from analysis.names import DISPLAY
 from analysis.paper import BENCHMARKS
 from analysis.quality.columns import AVERAGE
 from analysis.quality.ladder import Member, images, of_one_network
+from analysis.quality.training import readings_words
 from analysis.text import small_percent
 
 LINES = {"smsrn": ("-", "o"), "msrn": ("--", "s")}
@@ -50,7 +51,7 @@ def draw(members: dict[str, list[Member]]) -> Figure:
         axes.margins(x=0.12, y=0.08)
         axes.set(title=name, xlabel="thousand steps")
     listed = ", ".join(f"{steps:,} steps {small_percent(share)}" for steps, share in sorted(shares.items()))
-    figure.supxlabel(f"share of the paper's training: {listed}", size=7)
+    figure.supxlabel(f"share of the paper's training: {listed}; {readings_words()}", size=7)
     panels[0].set_ylabel("PSNR on luma, dB")
     handles, labels = panels[-1].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=2)

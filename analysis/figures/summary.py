@@ -17,7 +17,7 @@ from analysis.names import DISPLAY, SCALE
 from analysis.paper import BENCHMARKS
 from analysis.quality.columns import AVERAGE, Column, collect, measured
 from analysis.quality.ladder import Rung, rungs
-from analysis.quality.training import short_share, training_of
+from analysis.quality.training import readings_words, short_share, training_of
 from analysis.text import percent, percentage, with_interval
 from replication.evaluate import METHODS
 from replication.models import MODELS
@@ -120,7 +120,8 @@ def verdict(lost: Rung | None, trainings: Mapping[str, str]) -> str:
         loss = lost.loss[AVERAGE]
         ours = f"{with_interval(loss.mean, loss.low, loss.high)} after {lost.steps:,} steps of each here"
     words = f"SMSRN loses on average: {ours};\n{theirs:.2f} dB in the paper."
-    return f"{words} Percentages of markers: share of the paper's training." if trainings else words
+    share = f"Percentages of markers: share of the paper's training;\n{readings_words()}."
+    return f"{words} {share}" if trainings else words
 
 
 LARGER = {"font.size": 10, "axes.labelsize": 10, "xtick.labelsize": 10, "ytick.labelsize": 10, "legend.fontsize": 9.5}
@@ -145,7 +146,7 @@ class Facts:
 
 def draw(facts: Facts) -> Figure:
     """The figure. Call it, and save the figure, inside `settings`."""
-    figure = style.new_figure(2 * style.COLUMN, 3.2 if facts.trainings else 3)
+    figure = style.new_figure(2 * style.COLUMN, 3.4 if facts.trainings else 3)
     cost, quality = figure.subplots(1, 2, width_ratios=(1, 1.35))
     draw_cost(cost, left_of_msrn())
     draw_quality(quality, facts.columns, facts.trainings)

@@ -45,8 +45,12 @@ class Member:
 
     @property
     def training_macs(self) -> float:
-        """Multiply-adds of the run's forward passes through the folded network, its trunk's included."""
-        return training_macs(self.run, self.run.steps)
+        """Multiply-adds of the run's forward passes through the folded network, its trunk's included.
+
+        Infinite for networks that are not counted.
+        """
+        macs = training_macs(self.run, self.run.steps)
+        return np.inf if macs is None else macs
 
 
 @dataclass(frozen=True)
@@ -95,11 +99,15 @@ def last_validation(run: TrainingRun) -> float | None:
     return next((score for one in reversed(run.log) if (score := one.get("validation_psnr")) is not None), None)
 
 
-def training_macs(run: TrainingRun, steps: int) -> float:
-    """Multiply-adds of so many steps' forward passes through the folded network."""
-    layers = {"msrn": folded_msrn, "smsrn": folded_smsrn}[run.model](run.scale)
+FOLDED = {"msrn": folded_msrn, "smsrn": folded_smsrn}
+
+
+def training_macs(run: TrainingRun, steps: int) -> float | None:
+    """Multiply-adds of so many steps' forward passes through the folded network; None for other networks than ours."""
+    if run.model not in FOLDED:
+        return None
     positions = run.recipe["batch_size"] * (run.recipe["hr_patch"] // run.scale) ** 2
-    return float(steps * positions * total_macs(layers))
+    return float(steps * positions * total_macs(FOLDED[run.model](run.scale)))
 
 
 def condition(run: TrainingRun) -> tuple[object, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from analysis.names import DISPLAY
-from analysis.quality.ladder import PAIR, last_validation, training_macs
+from analysis.quality.ladder import last_validation, training_macs
 from analysis.quality.training import readings_note
 from analysis.text import percent, table, wrap
 from replication import records
@@ -31,15 +31,16 @@ def row(run: TrainingRun) -> list[str]:
 
 def totals(runs: Sequence[TrainingRun]) -> list[list[str]]:
     """What all runs cost, failed and unfinished ones included: by network, and in all."""
+    models = sorted({run.model for run in runs})
+    groups = [(DISPLAY[model], [run for run in runs if run.model == model]) for model in models]
     rows = []
-    for name, some in [
-        *((DISPLAY[model], [run for run in runs if run.model == model]) for model in PAIR),
-        ("all", list(runs)),
-    ]:
+    for name, some in [*groups, ("all", list(runs))]:
         finished = sum(run.step == run.steps for run in some)
-        macs = sum(training_macs(run, run.step - round(run.trunk["step"] if run.trunk else 0)) for run in some)
         hours = f"{sum(map(own_hours, some)):.1f}"
-        rows.append([name, str(len(some)), str(finished), hours, f"{macs / 1e15:.2f} P"])
+        macs = [training_macs(run, run.step - round(run.trunk["step"] if run.trunk else 0)) for run in some]
+        counted = [one for one in macs if one is not None]
+        work = f"{sum(counted) / 1e15:.2f} P" if len(counted) == len(macs) else "not counted"
+        rows.append([name, str(len(some)), str(finished), hours, work])
     return rows
 
 

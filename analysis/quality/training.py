@@ -53,6 +53,12 @@ def share_with_range(fraction: float) -> str:
     return f"{small_percent(fraction)} ({low.removesuffix(' %')} to {high})"
 
 
+def readings_words() -> str:
+    """What figures say next to shares of the paper's training."""
+    low, high = other_readings()
+    return f"by other readings of the paper {low:.3g} to {high:.3g} times that"
+
+
 def readings_note() -> str:
     """The sentence for pages that show shares of the paper's training."""
     low, high = other_readings()

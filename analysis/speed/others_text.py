@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from analysis.names import BACKEND_NAMES
+from analysis.speed.inference import factor
 from analysis.speed.others import SETS, Timed, dominated, dominating, not_timed, read, spread, timed
 from analysis.text import percent, table, wrap
 from replication.records import NetworkSpeed
@@ -92,6 +93,7 @@ def answers(networks: list[Timed]) -> list[str]:
     for one in networks:
         if theirs is None or one.label != ours:
             continue
+        ratio = factor(theirs.seconds, one.seconds)
         gaps = ", ".join(
             f"{theirs.psnr[name] - one.psnr[name]:+.2f} dB on {name}"
             for name in SETS
@@ -99,8 +101,8 @@ def answers(networks: list[Timed]) -> list[str]:
         )
         lines.append(
             f"Why not {other}? {ours} took {1000 * one.median:,.0f} ms, {other} {1000 * theirs.median:,.0f} ms "
-            f"({theirs.median / one.median:.2f} times as long); with PSNR {one.origin}, {other} has {gaps}. "
-            + verdict(theirs, one)
+            f"({ratio.median:.2f} times as long; {ratio.low:.2f} to {ratio.high:.2f} by single rounds); with PSNR "
+            f"{one.origin}, {other} has {gaps}. " + verdict(theirs, one)
         )
     return lines
 

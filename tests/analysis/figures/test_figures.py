@@ -258,7 +258,8 @@ def test_scores_under_the_panels_are_those_of_the_evaluation(chelsea: figures4to
     assert [word for word, where in texts if where[0] == columns_at["SMSRN"]] == ["SMSRN", "–", "–", "–"]
     words = [word for word, _ in texts]
     assert words.count("not trained") == 2
-    assert "Share of the paper's training: MSRN 0.16 % (0.01 to 2 %)." in words
+    assert "Share of the paper's training: MSRN 0.16 %;" in words
+    assert "by other readings of the paper 0.0625 to 12.5 times that." in words
     assert {"PSNR, luma (dB)", "SSIM, luma", "SSIM, RGB"} <= set(words)
 
 
@@ -427,7 +428,8 @@ def test_summary_draws_what_was_measured() -> None:
     words = style.words(figure)
     assert (
         "SMSRN loses on average: 0.100 dB (0.050 to 0.150) after 4,000 steps of each here;\n"
-        "0.42 dB in the paper. Percentages of markers: share of the paper's training."
+        "0.42 dB in the paper. Percentages of markers: share of the paper's training;\n"
+        "by other readings of the paper 0.0625 to 12.5 times that."
     ) in words
 
 

@@ -166,7 +166,7 @@ def test_runs_are_listed_with_the_cost_that_is_their_own(tmp_path: Path) -> None
     assert rows[2][:4] == ["SMSRN", "2", "2", "10.5"]  # 4 + (8 - 1.5)
     assert rows[3][:4] == ["all", "3", "2", "11.0"]
     steps = 4000 + 8000 - 1600
-    assert rows[2][4] == f"{ladder.training_macs(training('smsrn', steps), steps) / 1e15:.2f} P"
+    assert rows[2][4] == f"{(ladder.training_macs(training('smsrn', steps), steps) or 0) / 1e15:.2f} P"
     assert "step 1,600 of another run" in text
     assert "stopped at 700" in text
     assert "dropped: too slow" in text
