@@ -5,7 +5,6 @@ not measured; weights have a range for each channel. The file keeps its operator
 DequantizeLinear around them (QDQ), which the runtime fuses into integer ones.
 """
 
-import logging
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -79,9 +78,9 @@ def quantized(content: bytes, pictures: Sequence[Batch], *, inner: bool) -> byte
             return None if picture is None else {INPUT: picture}
 
     with tempfile.TemporaryDirectory() as folder:
-        prepared, result = Path(folder, "prepared.onnx"), Path(folder, "integers.onnx")
-        shapes.quant_pre_process(onnx.load_from_string(content), prepared, skip_symbolic_shape=True)
-        logging.getLogger().setLevel(logging.ERROR)
+        given, prepared, result = (Path(folder, f"{name}.onnx") for name in ("given", "prepared", "integers"))
+        given.write_bytes(content)
+        shapes.quant_pre_process(given, prepared, skip_symbolic_shape=True)
         quantization.quantize_static(
             prepared,
             result,
