@@ -141,8 +141,12 @@ class _LateRun:
     def __call__(self, pixels: Batch) -> Batch:
         return self._run()(pixels)
 
-    def __reduce__(self) -> str | tuple[object, ...]:
-        return self._run().__reduce__()
+    def __reduce__(self) -> tuple[object, ...]:
+        return _itself, (self._run(),)
+
+
+def _itself(run: Callable[[Batch], Batch]) -> Callable[[Batch], Batch]:
+    return run
 
 
 def _exported_later(backend: str, source: Trained, path: Path, threads: int | None) -> Network:

@@ -66,10 +66,12 @@ def _batch(image: evaluate.Image) -> Batch:
 
 def quantized(content: bytes, pictures: Sequence[Batch], *, inner: bool) -> bytes:
     """An exported network with integers; ``inner``: the first layer, and those that make pixels, stay as they are."""
-    onnx, quantization = extra("onnx", "onnx"), extra("onnxruntime.quantization", "onnx")
-    shapes = extra("onnxruntime.quantization.shape_inference", "onnx")
+    onnx = extra("onnx", "onnx")
+    extra("onnxruntime", "onnx")
+    from onnxruntime import quantization
+    from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    class Reader(quantization.CalibrationDataReader):  # type: ignore[name-defined, misc]  # no types
+    class Reader(quantization.CalibrationDataReader):  # type: ignore[misc]  # no types
         def __init__(self) -> None:
             self.pictures: Iterator[Batch] = iter(pictures)
 
@@ -80,7 +82,7 @@ def quantized(content: bytes, pictures: Sequence[Batch], *, inner: bool) -> byte
     with tempfile.TemporaryDirectory() as folder:
         given, prepared, result = (Path(folder, f"{name}.onnx") for name in ("given", "prepared", "integers"))
         given.write_bytes(content)
-        shapes.quant_pre_process(given, prepared, skip_symbolic_shape=True)
+        quant_pre_process(given, prepared, skip_symbolic_shape=True)
         quantization.quantize_static(
             prepared,
             result,

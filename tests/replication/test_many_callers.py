@@ -86,6 +86,25 @@ def test_spawned(source: Trained, request: pytest.FixtureRequest) -> None:
             assert np.abs(found.astype(int) - upscale(IMAGES[0], one)).max() <= 1
 
 
+def test_an_export_that_waits_is_made_once_and_before_it_is_sent(
+    source: Trained, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("onnxruntime", reason="needs the onnx extra")
+    content = (folder / "n.onnx").read_bytes()
+    made: list[Trained] = []
+    monkeypatch.setattr("replication.export.onnx_bytes", lambda one: (made.append(one), content)[1])
+    late = backends._exported_later("onnxruntime", source, tmp_path / "kept.onnx", 1)
+    expected = upscale(IMAGES[0], torch_network(source.module)).astype(int)
+    assert made == []
+    with ThreadPoolExecutor(4) as pool:
+        for found in pool.map(lambda _: upscale(IMAGES[0], late), range(4)):
+            assert np.abs(found - expected).max() <= 1
+    assert made == [source]
+    other = backends._exported_later("onnxruntime", source, tmp_path / "kept.onnx", 1)
+    assert np.abs(upscale(IMAGES[0], pickle.loads(pickle.dumps(other))) - expected).max() <= 1
+    assert made == [source, source]
+
+
 def in_a_fork(work: Any, *arguments: object) -> object:
     """What ``work`` gives, or the error that it raises, in a process forked from this one. Fails when it hangs."""
     context = get_context("fork")
