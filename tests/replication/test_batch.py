@@ -53,12 +53,54 @@ def test_every_problem_is_a_line_and_the_others_are_done(tmp_path: Path, capsys:
     sources = [str(tmp_path / name) for name in ("one", "empty", "two", "missing.png")]
     assert upscale.main([*sources, "-o", str(tmp_path / "out")]) == 1
     output = capsys.readouterr()
-    assert listing(tmp_path / "out") == ["a_x2.png", "b_x2.png"]
+    assert listing(tmp_path / "out") == ["b_x2.png", "one_a_jpg_x2.png", "one_a_png_x2.png", "two_a_png_x2.png"]
     errors = [line for line in output.err.splitlines() if line.startswith("error: ")]
-    assert len(errors) == 4
-    for words in ("empty: expected a folder with pictures", "missing.png: no such file", "would both become"):
+    assert len(errors) == 2
+    for words in ("empty: expected a folder with pictures", "missing.png: no such file"):
         assert any(words in line for line in errors), words
-    assert "2 of 6 pictures upscaled; 4 failed" in output.out
+    assert "4 of 6 pictures upscaled; 2 failed" in output.out
+
+
+@pytest.mark.parametrize(
+    ("sources", "pictures", "results"),
+    [
+        (["."], ["a.jpg", "a.png", "b.png"], ["a_jpg_x2.png", "a_png_x2.png", "b_x2.png"]),
+        (["."], ["a.JPG", "a.jpg"], ["a_JPG_x2.png", "a_jpg_x2.png"]),
+        (["one", "two"], ["one/1.png", "two/1.png"], ["one_1_x2.png", "two_1_x2.png"]),
+        (["x/in", "y/in"], ["x/in/1.png", "y/in/1.png"], ["x_in_1_x2.png", "y_in_1_x2.png"]),
+        (["1", "2"], ["1/a.png", "2/1_a.png", "2/a.png"], ["1_a_png_x2.png", "1_a_x2.png", "2_a_png_x2.png"]),
+        (["one", "one/../one/1.png"], ["one/1.png"], ["1_x2.png"]),
+    ],
+)  # fmt: skip
+def test_results_of_one_name_are_told_apart(
+    tmp_path: Path, sources: list[str], pictures: list[str], results: list[str]
+) -> None:
+    """Every picture is done, whatever the names; a second run has nothing to do."""
+    for level, name in enumerate(pictures):
+        fill(tmp_path / "in", name)
+        write_photo(tmp_path / "in" / name, Photo(np.full((12, 20, 3), 40 * level, np.uint8)))
+    arguments = [*(str(tmp_path / "in" / source) for source in sources), "-o", str(tmp_path / "out")]
+    for done in (len(pictures), 0):
+        before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("*")}
+        assert upscale.main(arguments) is None
+        assert listing(tmp_path / "out") == results
+        assert len({path for path in (tmp_path / "out").iterdir() if path not in before}) == done
+    levels = sorted(int(read_photo(tmp_path / "out" / name).pixels.mean().round()) for name in results)
+    assert levels == [40 * level for level in range(len(pictures))]
+
+
+def test_a_second_run_in_the_same_folder_does_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fill(tmp_path, "a.jpg", "a.png", "b.png")
+    for pattern in ([], ["--name", "{size}-{name}"]):
+        for words in ("3 of 3 pictures upscaled\n", "0 of 3 pictures upscaled; 3 had a result already"):
+            assert upscale.main([str(tmp_path), *pattern]) is None
+            assert words in capsys.readouterr().out
+
+
+def test_pictures_below_a_folder_without_any(tmp_path: Path) -> None:
+    fill(tmp_path, "deep/in/a.png")
+    with pytest.raises(UserError, match="found none among 0 files; --recursive looks into the folders below"):
+        upscale.main([str(tmp_path / "deep")])
 
 
 def test_recursive_mirrors_folders(tmp_path: Path) -> None:
