@@ -5,7 +5,13 @@ from replication.network import DEFAULT_SCALE
 SCALE = DEFAULT_SCALE
 """The scale of the paper's experiments; what the pages and figures show unless they say otherwise."""
 
-DISPLAY = {"bicubic": "Bicubic", "msrn": "MSRN", "smsrn": "SMSRN"}
+DISPLAY = {
+    "bicubic": "Bicubic",
+    "msrn": "MSRN",
+    "smsrn": "SMSRN",
+    "edsr-baseline": "EDSR-baseline",
+    "edsr-baseline-separable": "EDSR-baseline, separable",
+}
 """Names of the methods in headings and tables."""
 
 IN_TEXT = {**DISPLAY, "bicubic": "bicubic"}

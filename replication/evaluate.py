@@ -26,7 +26,7 @@ from replication.errors import Parser, UserError, run
 from replication.images.io import write_image
 from replication.images.metrics import SSIM_WINDOW, psnr, ssim, table_protocols
 from replication.images.resize import crop_to_multiple, imresize
-from replication.models import MODELS, build
+from replication.models import MODELS, OTHERS, build_any
 from replication.models.msrn import SCALES
 from replication.models.official import load_official
 from replication.network import CHECKPOINTS, scales_in_words
@@ -94,7 +94,7 @@ def subject(model: str, scale: int, weights_file: Path | None = None) -> Subject
         raise UserError(f"unknown scale {scale!r}: expected one of {', '.join(map(str, SCALES))}")
     if model == BICUBIC:
         return Subject(model, scale, None, None, lambda lr: imresize(lr, scale).astype(np.uint8))
-    network = build(model, scale=scale)
+    network = build_any(model, scale=scale)
     if weights_file is None:
         weights_file = weights.shipped(model, scale)
         if weights_file is None:
@@ -304,7 +304,14 @@ def parser() -> Parser:
             "  torchrun --nproc-per-node 2 -m replication.evaluate     the images shared by two processes\n"
         ),
     )
-    result.add_argument("--model", nargs="+", choices=METHODS, default=list(METHODS), help="default: all of them")
+    result.add_argument(
+        "--model",
+        nargs="+",
+        choices=(*METHODS, *OTHERS),
+        default=list(METHODS),
+        metavar="NAME",
+        help=f"{', '.join(METHODS)} (default: these), or {' or '.join(OTHERS)} with --weights",
+    )
     result.add_argument(
         "--benchmark",
         nargs="+",

@@ -12,14 +12,14 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from accelerate.utils import InitProcessGroupKwargs
+from torch import nn
 
 from replication import checkpoint, kernels, recipe, records, validation, weights
 from replication.checkpoint import Checkpoint
 from replication.data import patches
 from replication.data.patches import Source
 from replication.errors import UserError
-from replication.models import build
-from replication.models.msrn import MSRN
+from replication.models import build_any
 from replication.models.start import identity_start
 from replication.recipe import Recipe
 
@@ -133,10 +133,10 @@ def sources(plan: Recipe, options: Options) -> tuple[list[Source], list[Path]]:
     return first[:cut] + images[len(first) :], [image.path for image in first[cut:]]
 
 
-def initial_network(plan: Recipe, options: Options, device: torch.device) -> MSRN:
+def initial_network(plan: Recipe, options: Options, device: torch.device) -> nn.Module:
     """The network before its first step."""
     torch.manual_seed(options.seed)
-    model = build(options.model, scale=options.scale)
+    model = build_any(options.model, scale=options.scale)
     if options.initial:
         weights.load_file(model, options.initial, model=options.model, scale=options.scale)
     elif plan.start == "identity":

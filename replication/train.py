@@ -1,4 +1,4 @@
-"""Train MSRN or SMSRN by a recipe.
+"""Train MSRN, SMSRN or another network by a recipe.
 
 A step takes its samples from `replication.data.patches`, which has no state, computes the L1 loss, and lets the
 optimisers move the weights. Everything that decides the result is in the recipe, the seed and the images; what a run
@@ -28,7 +28,7 @@ from replication.data import patches
 from replication.errors import Parser, UserError, run
 from replication.files import write_text, write_with
 from replication.fold import forward_folded
-from replication.models import MODELS
+from replication.models import MODELS, OTHERS
 from replication.models.msrn import MSRN, SCALES
 from replication.recipe import Recipe
 from replication.run import (
@@ -50,13 +50,16 @@ LOOK = 20
 class TrainingNetwork(nn.Module):
     """The model as it is computed while training: plain, or with its upsampler folded."""
 
-    def __init__(self, model: MSRN, fold_upsampler: bool) -> None:
+    def __init__(self, model: nn.Module, fold_upsampler: bool) -> None:
         super().__init__()
         self.model = model
         self.fold_upsampler = fold_upsampler
 
     def forward(self, x: Tensor) -> Tensor:
-        return forward_folded(self.model, x) if self.fold_upsampler else self.model(x)
+        if self.fold_upsampler and isinstance(self.model, MSRN):
+            return forward_folded(self.model, x)
+        output: Tensor = self.model(x)
+        return output
 
 
 class Trainer:
@@ -168,8 +171,8 @@ class Trainer:
             raise UserError(f"step {step}: the weights are not finite. {self.kept()}")
         if not self.accelerator.is_main_process:
             return
-        score = validation.validate(self.model, self.crops) if self.crops else None
-        averaged = validation.validate(self._averaged(), self.crops) if self.crops and self.live.average else None
+        score = self._validate(self.model)
+        averaged = self._validate(self._averaged()) if self.live.average else None
         best = self.progress.best_psnr
         improved = score is not None and (best is None or score > best)
         row = {
@@ -189,13 +192,16 @@ class Trainer:
         result += f", averaged weights {averaged:.3f} dB" if averaged is not None else ""
         bar.write(f"step {step}: loss {loss:.4f}, {result}", file=sys.stderr)
 
+    def _validate(self, model: nn.Module) -> float | None:
+        return validation.validate(model, self.options.scale, self.crops) if self.crops else None
+
     def kept(self) -> str:
         """What is saved of this run so far, as a sentence without its full stop."""
         if not self.progress.step:
             return "No state is saved yet"
         return f"The state after step {self.progress.step} is saved in {self.options.output}"
 
-    def _averaged(self) -> MSRN:
+    def _averaged(self) -> nn.Module:
         """A copy of the model with the average of its parameters."""
         model = copy.deepcopy(self.model)
         model.load_state_dict(self.live.average, strict=True)
@@ -204,7 +210,7 @@ class Trainer:
     def _write_checkpoint(self, path: Path) -> None:
         checkpoint.write(path, self.live, self.run_facts, self.progress)
 
-    def _write_weights(self, path: Path, model: MSRN, **more: Any) -> None:
+    def _write_weights(self, path: Path, model: nn.Module, **more: Any) -> None:
         share = self.progress.step / self.plan.steps
         facts = {
             **self.run_facts,
@@ -280,7 +286,7 @@ def draw_curve(folder: Path, log: Sequence[dict[str, float | None]]) -> None:
 def _parser() -> Parser:
     parser = Parser(
         prog="python -m replication.train",
-        description="Train MSRN or SMSRN by a recipe and write weights that `python -m replication.evaluate` takes.",
+        description="Train a network by a recipe and write weights that `python -m replication.evaluate` takes.",
         epilog="""examples:
   python -m replication.train --recipe cpu --model smsrn --data BSDS400
   python -m replication.train --recipe cpu --model smsrn --data BSDS400 --steps 200
@@ -295,7 +301,7 @@ goes on from there, in the same folder with --resume, or in another one with --t
 torchrun takes --start as an option of its own: with it, set that value in a recipe file.""",
     )
     parser.add_argument("--recipe", default="cpu", help=f"{', '.join(recipe.names())}, or a TOML file (default: cpu)")
-    parser.add_argument("--model", required=True, choices=list(MODELS), help="the network to train")
+    parser.add_argument("--model", required=True, choices=[*MODELS, *OTHERS], help="the network to train")
     parser.add_argument("--scale", type=int, default=4, choices=SCALES, help="upscaling factor (default: 4)")
     parser.add_argument("--data", type=Folder.parse, required=True, nargs="+", metavar="DIR",
                         help="folders of training images; DIR@0.5 shrinks its images to half beforehand")  # fmt: skip

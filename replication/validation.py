@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from replication.errors import UserError
 from replication.images.io import read_image
 from replication.images.metrics import psnr, table_protocols
 from replication.images.resize import imresize
-from replication.models.msrn import MSRN
 
 IMAGES = 10
 """Images of a --validation folder that are used."""
@@ -41,12 +41,12 @@ def crops(path: Path, scale: int) -> list[Crop]:
 
 
 @torch.no_grad()
-def validate(model: MSRN, originals: Sequence[Crop]) -> float:
+def validate(model: nn.Module, scale: int, originals: Sequence[Crop]) -> float:
     """Mean luma PSNR in dB of ``model`` on ``originals`` ((H, W, 3) uint8), in single precision."""
     device = next(model.parameters()).device
     scores = []
     for original in originals:
-        low = torch.from_numpy(imresize(original, 1 / model.scale)).permute(2, 0, 1)[None].float() / 255
+        low = torch.from_numpy(imresize(original, 1 / scale)).permute(2, 0, 1)[None].float() / 255
         output = model(low.to(device))[0].permute(1, 2, 0).mul(255).round().clamp(0, 255)
-        scores.append(psnr(output.cpu().numpy().astype(np.uint8), original, table_protocols(model.scale)["luma"]))
+        scores.append(psnr(output.cpu().numpy().astype(np.uint8), original, table_protocols(scale)["luma"]))
     return float(np.mean(scores))

@@ -9,31 +9,38 @@ from analysis import style
 from analysis.names import DISPLAY
 from analysis.paper import BENCHMARKS
 from analysis.quality.columns import AVERAGE
-from analysis.quality.ladder import Member, of_one_network
+from analysis.quality.ladder import Member, images, of_one_network
 
 LINES = {"smsrn": ("-", "o"), "msrn": ("--", "s")}
 """Line and marker of each network, so that they differ without colour."""
 
 
 def draw(members: dict[str, list[Member]]) -> Figure:
-    """One panel a set. Call it, and save the figure, inside `style.settings`."""
+    """One panel a set; a line joins runs of seed 0 on the same images. Call and save it inside `style.settings`."""
     figure = style.new_figure(width=2 * style.COLUMN, height=2.6)
     panels = figure.subplots(1, len(BENCHMARKS) + 1, sharex=True)
+    folders = sorted({images(one.run) for found in members.values() for one in found})
     for axes, name in zip(panels, (*BENCHMARKS, AVERAGE), strict=True):
         for model, found in members.items():
-            points = [(one.run.steps, one.psnr[name]) for one in found if name in one.psnr]
             line, marker = LINES[model]
-            axes.plot(
-                [steps for steps, _ in points], [psnr for _, psnr in points], line, marker=marker, markersize=4,
-                color=style.EDGE if model == "msrn" else style.MEASURED, linewidth=1, label=DISPLAY[model],
-            )  # fmt: skip
+            for folder in folders:
+                shown = [one for one in found if name in one.psnr and images(one.run) == folder]
+                for seed in sorted({one.run.seed for one in shown}):
+                    points = [(one.run.steps, one.psnr[name]) for one in shown if one.run.seed == seed]
+                    axes.plot(
+                        *zip(*points, strict=True), line if seed == 0 else "", marker=marker, markersize=4,
+                        color=style.EDGE if model == "msrn" else style.MEASURED, linewidth=1,
+                        markerfacecolor=None if folder == folders[0] else "white",
+                        label=f"{DISPLAY[model]}, {folder}" if seed == 0 else None,
+                    )  # fmt: skip
         axes.set_xscale("log", base=2)
         axes.xaxis.set_major_formatter(ScalarFormatter())
         axes.set_xticks(sorted({one.run.steps for found in members.values() for one in found}))
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set(title=name, xlabel="steps")
     panels[0].set_ylabel("PSNR on luma, dB")
-    panels[0].legend(loc="best")
+    handles, labels = panels[-1].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=2)
     return figure
 
 

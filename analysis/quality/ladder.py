@@ -1,9 +1,11 @@
 """What separability costs at growing budgets: pairs of trainings that differ in the network alone.
 
 A rung is one length of one recipe and one seed for which both networks are recorded (`replication.runs`) and measured
-(`replication.evaluate`). Losses are MSRN's PSNR on luma (protocol `public_code`) minus SMSRN's.
+(`replication.evaluate`). Losses are the PSNR on luma (protocol `public_code`) of the network with standard convolutions
+minus that of the separable one: of SMSRN against MSRN, and of another network, to see whether the step carries over.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +21,8 @@ from analysis.quality.columns import AVERAGE
 from replication import records
 from replication.records import Evaluation, TrainingRun
 
-PAIR = ("msrn", "smsrn")
+PAIR, OTHER_PAIR = ("msrn", "smsrn"), ("edsr-baseline", "edsr-baseline-separable")
+"""The networks of a rung: with standard convolutions, and separable."""
 RESAMPLES = 10_000
 COVERAGE = 0.95
 
@@ -51,13 +54,13 @@ class Member:
 
 @dataclass(frozen=True)
 class Rung:
-    """Both networks after the same steps of the same recipe, and what SMSRN loses by set."""
+    """Both networks of a pair after the same steps of the same recipe, and what the separable one loses by set."""
 
     steps: int
     seed: int
     share: float
-    msrn: Member
-    smsrn: Member
+    full: Member
+    light: Member
     loss: dict[str, Loss]
 
 
@@ -83,32 +86,38 @@ def condition(run: TrainingRun) -> tuple[object, ...]:
     return (run.recipe_digest, run.seed, run.data, run.precision)
 
 
-def rungs(results: Path) -> list[Rung]:
-    """All rungs that are recorded and measured on at least one set, by steps and seed."""
+def rungs(results: Path, pair: tuple[str, str] = PAIR) -> list[Rung]:
+    """All rungs of a pair that are recorded and measured on at least one set, by images, steps and seed."""
     known = records.load_all(results)
-    pairs: dict[tuple[object, ...], dict[str, TrainingRun]] = {}
+    alike: dict[tuple[object, ...], dict[str, TrainingRun]] = {}
     for run in finished_runs(results):
-        pairs.setdefault(condition(run), {})[run.model] = run
-    found = [_rung(pair["msrn"], pair["smsrn"], known) for pair in pairs.values() if set(pair) == set(PAIR)]
-    return sorted((rung for rung in found if rung), key=lambda rung: (rung.steps, rung.seed))
+        if run.model in pair:
+            alike.setdefault(condition(run), {})[run.model] = run
+    found = [_rung(runs[pair[0]], runs[pair[1]], known) for runs in alike.values() if len(runs) == len(pair)]
+    return sorted((rung for rung in found if rung), key=lambda rung: (images(rung.full.run), rung.steps, rung.seed))
 
 
-def _rung(msrn: TrainingRun, smsrn: TrainingRun, known: Sequence[Evaluation]) -> Rung | None:
-    measured = {run.model: _evaluations(run, known) for run in (msrn, smsrn)}
-    sets = [name for name in BENCHMARKS if all(name in found for found in measured.values())]
+def images(run: TrainingRun) -> str:
+    """The folders that a run was trained on."""
+    return re.sub(r"\d+ images of ", "", run.data)
+
+
+def _rung(full: TrainingRun, light: TrainingRun, known: Sequence[Evaluation]) -> Rung | None:
+    measured = [_evaluations(run, known) for run in (full, light)]
+    sets = [name for name in BENCHMARKS if all(name in found for found in measured)]
     if not sets:
         return None
     differences = {
         name: [
             one.psnr_public_code - other.psnr_public_code
-            for one, other in zip(measured["msrn"][name].images, measured["smsrn"][name].images, strict=True)
+            for one, other in zip(measured[0][name].images, measured[1][name].images, strict=True)
         ]
         for name in sets
     }
     loss = {name: bootstrap({name: differences[name]}) for name in sets}
     if len(sets) == len(BENCHMARKS):
         loss[AVERAGE] = bootstrap(differences)
-    return Rung(msrn.steps, msrn.seed, msrn.paper_fraction, member(msrn, known), member(smsrn, known), loss)
+    return Rung(full.steps, full.seed, full.paper_fraction, member(full, known), member(light, known), loss)
 
 
 def member(run: TrainingRun, known: Sequence[Evaluation]) -> Member:
@@ -135,6 +144,38 @@ def of_one_network(results: Path, model: str) -> list[Member]:
     known = records.load_all(results)
     members = [member(run, known) for run in finished_runs(results) if run.model == model]
     return sorted((one for one in members if one.psnr), key=lambda one: (one.run.steps, one.run.seed))
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """Runs of one network that differ in the seed alone: number, and largest minus smallest PSNR in dB.
+
+    ``validation``: on the held-out crops; ``average``: on the four benchmarks, None where fewer than two are measured.
+    """
+
+    model: str
+    steps: int
+    images: str
+    count: int
+    validation: float
+    average: float | None
+
+
+def seeds(results: Path) -> list[Seeds]:
+    """How far runs lie apart that differ in the seed alone."""
+    known, alike = records.load_all(results), dict[tuple[object, ...], list[TrainingRun]]()
+    for run in finished_runs(results):
+        alike.setdefault((run.model, run.steps, images(run), run.recipe_digest, run.precision), []).append(run)
+    found = []
+    for (model, steps, folders, *_), runs in alike.items():
+        validation = [score for run in runs if (score := run.log[-1].get("validation_psnr")) is not None]
+        averages = [psnr[AVERAGE] for run in runs if AVERAGE in (psnr := member(run, known).psnr)]
+        if len(validation) > 1:
+            spread = max(averages) - min(averages) if len(averages) > 1 else None
+            assert isinstance(model, str)
+            assert isinstance(steps, int)
+            found.append(Seeds(model, steps, str(folders), len(runs), max(validation) - min(validation), spread))
+    return sorted(found, key=lambda one: (one.images, one.steps, one.model))
 
 
 def best_within(members: Sequence[Member], name: str, *, hours: float = np.inf, macs: float = np.inf) -> Member | None:

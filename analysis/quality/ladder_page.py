@@ -5,9 +5,21 @@ from itertools import pairwise
 from pathlib import Path
 
 from analysis import paper
+from analysis.names import DISPLAY
 from analysis.paper import BENCHMARKS
 from analysis.quality.columns import AVERAGE
-from analysis.quality.ladder import Loss, Member, Rung, best_within, of_one_network, rungs
+from analysis.quality.ladder import (
+    OTHER_PAIR,
+    Loss,
+    Member,
+    Rung,
+    Seeds,
+    best_within,
+    images,
+    of_one_network,
+    rungs,
+    seeds,
+)
 from analysis.text import percent, table, wrap
 from replication.files import write_text
 
@@ -19,55 +31,85 @@ def loss_cell(loss: Loss | None) -> str:
     return f"{loss.mean:+.3f} ({loss.low:+.3f} to {loss.high:+.3f})" if loss else "not measured"
 
 
-def loss_table(found: Sequence[Rung]) -> str:
-    """What SMSRN loses against MSRN after the same steps, by set; the paper's in the last row."""
-    rows = [
-        [f"{rung.steps:,}", str(rung.seed), percent(rung.share, 2), *(loss_cell(rung.loss.get(name)) for name in SETS)]
+def loss_rows(found: Sequence[Rung]) -> list[list[str]]:
+    """What the separable network loses after the same steps, by set; a row for each rung."""
+    return [
+        [
+            images(rung.full.run), f"{rung.steps:,}", str(rung.seed), percent(rung.share, 2),
+            *(loss_cell(rung.loss.get(name)) for name in SETS),
+        ]
         for rung in found
-    ]
+    ]  # fmt: skip
+
+
+def papers_row() -> list[str]:
+    """What SMSRN loses in the paper."""
     table1 = paper.table1()
     scores = {name: table1.msrn.scores[name].psnr - table1.smsrn.scores[name].psnr for name in BENCHMARKS}
     mean = sum(scores.values()) / len(scores)
-    rows.append(["the paper", "", "100 %", *(f"{value:+.2f}" for value in (*scores.values(), mean))])
-    return table(rows, ["steps", "seed", "share of the paper's training", *SETS], "github", "rrrrrrrr")
+    return ["the paper: DIV2K", "", "", "100 %", *(f"{value:+.2f}" for value in (*scores.values(), mean))]
+
+
+def loss_table(rows: list[list[str]]) -> str:
+    """Rows of `loss_rows` and `papers_row` as a table."""
+    return table(rows, ["images", "steps", "seed", "share of the paper's training", *SETS], "github", "lrrrrrrrr")
+
+
+def seeds_table(found: Sequence[Seeds]) -> str:
+    """How far runs lie apart that differ in the seed alone."""
+    rows = [
+        [
+            DISPLAY[one.model], one.images, f"{one.steps:,}", str(one.count), f"{one.validation:.3f}",
+            "not measured" if one.average is None else f"{one.average:.3f}",
+        ]
+        for one in found
+    ]  # fmt: skip
+    return table(rows, ["network", "images", "steps", "seeds", "validation", AVERAGE], "github", "llrrrr")
 
 
 def psnr_table(members: Sequence[Member]) -> str:
     """PSNR of every run of one network, by set."""
     rows = [
         [
-            f"{one.run.steps:,}", str(one.run.seed), f"{one.run.hours:.2f}",
+            images(one.run), f"{one.run.steps:,}", str(one.run.seed), f"{one.run.hours:.2f}",
             *(f"{one.psnr[name]:.3f}" if name in one.psnr else "not measured" for name in SETS),
         ]
         for one in members
     ]  # fmt: skip
-    return table(rows, ["steps", "seed", "hours", *SETS], "github", "rrrrrrrr")
+    return table(rows, ["images", "steps", "seed", "hours", *SETS], "github", "lrrrrrrrr")
 
 
 def equal_cost(found: Sequence[Rung], smsrn: Sequence[Member]) -> list[str]:
     """For each MSRN of the ladder, the best SMSRN that cost no more: sentences."""
     lines = []
     for rung in found:
-        name = AVERAGE if AVERAGE in rung.msrn.psnr else BENCHMARKS[0]
-        by_time = best_within(smsrn, name, hours=rung.msrn.run.hours)
-        by_macs = best_within(smsrn, name, macs=rung.msrn.training_macs)
+        name, msrn = AVERAGE if AVERAGE in rung.full.psnr else BENCHMARKS[0], rung.full
+        same = [one for one in smsrn if images(one.run) == images(msrn.run)]
+        by_time = best_within(same, name, hours=msrn.run.hours)
+        by_macs = best_within(same, name, macs=msrn.training_macs)
         parts = [
-            f"{what}, SMSRN's best ({one.run.steps:,} steps) is {one.psnr[name] - rung.msrn.psnr[name]:+.3f} dB from it"
+            f"{what}, SMSRN's best ({one.run.steps:,} steps) is {one.psnr[name] - msrn.psnr[name]:+.3f} dB from it"
             for what, one in (("in no more hours", by_time), ("with no more multiply-adds", by_macs))
             if one
         ]
         if parts:
-            lines.append(f"- MSRN after {rung.steps:,} steps (seed {rung.seed}), on {name}: {'; '.join(parts)}.")
+            subject = f"MSRN after {rung.steps:,} steps (seed {rung.seed}, {images(msrn.run)})"
+            lines.append(f"- {subject}, on {name}: {'; '.join(parts)}.")
     return lines
 
 
 def tendency(found: Sequence[Rung]) -> str:
     """What the rungs of one seed say of longer trainings."""
-    means = {rung.steps: rung.loss[AVERAGE].mean for rung in found if rung.seed == 0 and AVERAGE in rung.loss}
+    ladders: dict[str, dict[int, float]] = {}
+    for rung in found:
+        if rung.seed == 0 and AVERAGE in rung.loss:
+            ladders.setdefault(images(rung.full.run), {})[rung.steps] = rung.loss[AVERAGE].mean
+    means = max(ladders.values(), key=len, default={})
     if len(means) < 3:
         return (
-            f"Rungs measured on all four sets: {len(means)}. That is too few to say how the loss goes on with the "
-            "budget, so nothing is said of the paper's budget."
+            "Rungs of one seed and the same images that are measured on all four sets: "
+            f"{len(means)}. That is too few to say how the loss goes on with the budget, so nothing is said of the "
+            "paper's budget."
         )
     steps = sorted(means)
     growth = ", ".join(f"{means[after] - means[before]:+.3f}" for before, after in pairwise(steps))
@@ -94,9 +136,18 @@ def markdown(results: Path) -> str:
             "images of each set. It says how much the choice of test images matters; that of the seed is seen where "
             "there are several."
         ),
-        loss_table(found) if found else "No pair is recorded and measured yet.",
+        loss_table([*loss_rows(found), papers_row()]) if found else "No pair is recorded and measured yet.",
         wrap(tendency(found)),
     ]
+    if apart := seeds(results):
+        text = "Largest minus smallest PSNR in dB among runs that differ in the seed (start and samples) alone."
+        parts += ["## Seeds", wrap(text), seeds_table(apart)]
+    if others := rungs(results, OTHER_PAIR):
+        text = (
+            "The paper expects that its step lightens other networks, too. EDSR-baseline with all its k x k layers "
+            "separable (as `replication.lighten` makes it) against EDSR-baseline, by the same recipe."
+        )
+        parts += ["## Another network", wrap(text), loss_table(loss_rows(others))]
     if lines := equal_cost(found, smsrn):
         costs = "Hours are by the clock on a shared machine, multiply-adds those of the folded networks."
         parts += ["## At equal cost", costs, "\n".join(lines)]

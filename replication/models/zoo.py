@@ -187,17 +187,19 @@ def srresnet(*, scale: int = 4) -> nn.Module:
     )
 
 
-def edsr(*, scale: int = 4, width: int = 256, blocks: int = 32, factor: float = 0.1) -> nn.Module:
+def edsr(
+    *, scale: int = 4, width: int = 256, blocks: int = 32, factor: float = 0.1, conv: Convolution = conv
+) -> nn.Module:
     """EDSR (Lim et al., CVPRW 2017): residual blocks of two 3x3 layers, scaled by ``factor``, no normalisation. RGB."""
     body = (Residual(conv(width, width, 3), nn.ReLU(), conv(width, width, 3), factor=factor) for _ in range(blocks))
     return Centred(
-        conv(3, width, 3), Residual(*body, conv(width, width, 3)), upsampler(width, scale), conv(width, 3, 3)
+        conv(3, width, 3), Residual(*body, conv(width, width, 3)), upsampler(width, scale, conv), conv(width, 3, 3)
     )
 
 
-def edsr_baseline(*, scale: int = 4) -> nn.Module:
+def edsr_baseline(*, scale: int = 4, conv: Convolution = conv) -> nn.Module:
     """EDSR-baseline (Lim et al., CVPRW 2017): EDSR with 64 channels and 16 blocks."""
-    return edsr(scale=scale, width=64, blocks=16, factor=1.0)
+    return edsr(scale=scale, width=64, blocks=16, factor=1.0, conv=conv)
 
 
 class DenseBlock(nn.Module):

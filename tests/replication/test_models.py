@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from replication import weights
 from replication.errors import UserError
-from replication.models import MODELS, build, count_parameters
+from replication.lighten import lighten
+from replication.models import MODELS, build, build_any, count_parameters
 from replication.models.layers import SeparableConv2d
 from replication.models.msrn import DIV2K_MEAN, MSRN
 
@@ -72,6 +73,13 @@ def test_parameters(name: str, scale: int) -> None:
     assert count_parameters(model) == TOTALS[name, scale]
     assert all(parameter.requires_grad for parameter in model.parameters())
     assert {key: tuple(value.shape) for key, value in model.state_dict().items()} == published_layers(name, scale)
+
+
+def test_the_other_network_is_lightened_as_any_is() -> None:
+    lightened, _ = lighten(build_any("edsr-baseline"))
+    found = {name: value.shape for name, value in build_any("edsr-baseline-separable").state_dict().items()}
+    assert found == {name: value.shape for name, value in lightened.state_dict().items()}
+    assert count_parameters(lightened) == 194_081
 
 
 def test_scale_4_is_the_default() -> None:

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from replication.models import MODELS, build, start
+from replication.models import MODELS, OTHERS, build, build_any, start
 from replication.models.msrn import SCALES
 from replication.models.start import identity_start
 
@@ -12,12 +12,12 @@ def nearest_neighbour(x: Tensor, scale: int) -> Tensor:
 
 
 @pytest.mark.parametrize("scale", SCALES)
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", [*MODELS, *OTHERS])
 @torch.no_grad()
 def test_the_untrained_network_is_nearest_neighbour_upsampling(
     name: str, scale: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = build(name, scale=scale)
+    model = build_any(name, scale=scale)
     x = torch.rand(1, 3, 8, 7, generator=torch.Generator().manual_seed(1))
     identity_start(model, seed=0)
     beside = model(x) - nearest_neighbour(x, scale)

@@ -22,8 +22,9 @@ from replication.data import patches
 from replication.errors import UserError
 from replication.images.io import write_image
 from replication.images.metrics import psnr, table_protocols
-from replication.models import MODELS, build
+from replication.models import MODELS, OTHERS, build, build_any
 from replication.models.msrn import MSRN
+from replication.models.start import identity_start
 from replication.recipe import Recipe
 from replication.train import Trainer, main
 
@@ -50,7 +51,7 @@ def small(name: str, *, scale: int) -> MSRN:
 def _quick(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A small network and no curve, but for tests that ask for the ``real_network``; one thread for equal bits."""
     if "real_network" not in request.fixturenames:
-        monkeypatch.setattr(run, "build", small)
+        monkeypatch.setattr(run, "build_any", small)
         monkeypatch.setattr(optimizers, "NARROWEST_MATRIX", 8)  # SOAP gets some of the small network, too
         monkeypatch.setattr(optimizers, "SOAP_LARGEST_SIDE", 60)
     monkeypatch.setattr(train, "draw_curve", lambda *arguments: None)
@@ -234,6 +235,27 @@ def test_the_shortcuts_compute_what_the_plain_loop_computes(images: Path, tmp_pa
     assert losses["bf16"] != losses["folded"]
 
 
+@pytest.mark.usefixtures("real_network")
+@pytest.mark.parametrize("name", OTHERS)
+def test_another_network_is_trained_and_measured(images: Path, tmp_path: Path, name: str) -> None:
+    main(arguments(images, tmp_path / "run", "--model", name, steps=2))
+    final = tmp_path / "run" / "final.safetensors"
+    start = identity_started(name)
+    moved = [not torch.equal(weights.read(final).state[key], value) for key, value in start.items()]
+    assert np.mean(moved) > 0.9  # in half precision, a few of the biases are as they were
+    method = evaluate.subject(name, 4, final)
+    assert method
+    assert method.upscale(noise(12, 16, 0)).shape == (48, 64, 3)
+    assert evaluate.subject(name, 4) is None, "no weights ship for it"
+
+
+def identity_started(name: str) -> dict[str, Tensor]:
+    """The parameters that a run of seed 0 starts from, as a weights file holds them."""
+    model = build_any(name)
+    identity_start(model, seed=0)
+    return {key: value.half().float() for key, value in model.state_dict().items()}
+
+
 def test_weights_to_start_from(images: Path, finished: Path, tmp_path: Path) -> None:
     start = finished / "final.safetensors"
     main(arguments(images, tmp_path / "run", "--initial", str(start), steps=2, learning_rate=1e-12, matrix_rate=1e-12))
@@ -282,7 +304,7 @@ def test_validation_is_the_mean_luma_psnr_of_the_rounded_output() -> None:
     for original in originals:
         low = np.rint(validation.imresize(original, 1 / 4) * 1.013).clip(0, 255).astype(np.uint8)
         expected.append(psnr(low.repeat(4, 0).repeat(4, 1), original, table_protocols(4)["luma"]))
-    assert validation.validate(Nearest(), originals) == pytest.approx(np.mean(expected), abs=1e-6)  # type: ignore[arg-type]
+    assert validation.validate(Nearest(), 4, originals) == pytest.approx(np.mean(expected), abs=1e-6)
 
 
 def test_the_best_weights_are_those_with_the_highest_validation(
@@ -431,7 +453,7 @@ from replication import train
 from replication.models import MODELS
 from replication.models.msrn import MSRN
 
-replication.run.build = lambda name, scale: MSRN(MODELS[name], scale=scale, width=8, blocks=1)
+replication.run.build_any = lambda name, scale: MSRN(MODELS[name], scale=scale, width=8, blocks=1)
 replication.optimizers.NARROWEST_MATRIX = 8
 replication.optimizers.SOAP_LARGEST_SIDE = 60
 train.draw_curve = lambda *arguments: None

@@ -39,17 +39,20 @@ def evaluation(run: TrainingRun, benchmark: str, psnr: np.ndarray[Any, Any]) -> 
     return Evaluation(key, benchmark, images, {}, {"machine": "m", "date": "2026-01-01"}, "evaluate")
 
 
-def lay(results: Path, steps: int, loss: float, sets: tuple[str, ...] = BENCHMARKS, seed: int = 0) -> None:
-    """Record both networks after ``steps``, MSRN better by ``loss`` on average and not on every image alike."""
+def lay(
+    results: Path, steps: int, loss: float, sets: tuple[str, ...] = BENCHMARKS, seed: int = 0,
+    pair: tuple[str, str] = ladder.PAIR,
+) -> None:  # fmt: skip
+    """Record both networks after ``steps``, the first better by ``loss`` on average and not on every image alike."""
     random = np.random.default_rng(steps)
-    for model in ladder.PAIR:
+    for model in pair:
         run = training(model, steps, seed)
         records.save(results, run)
         for name in sets:
             base = 25 + np.arange(IMAGES) / 10 + np.log2(steps) / 10
             spread = random.normal(0, 0.1, IMAGES)
             records.save(
-                results, evaluation(run, name, base + (loss + spread - spread.mean() if model == "msrn" else 0))
+                results, evaluation(run, name, base + (loss + spread - spread.mean() if model == pair[0] else 0))
             )
 
 
@@ -72,7 +75,7 @@ def test_a_rung_is_a_pair_that_differs_in_the_network_alone(tmp_path: Path) -> N
     assert [(rung.steps, set(rung.loss)) for rung in found] == [(2000, {*BENCHMARKS, AVERAGE}), (4000, {"Set5"})]
     assert found[0].loss[AVERAGE].mean == pytest.approx(0.1)
     assert found[1].loss["Set5"].mean == pytest.approx(0.2)
-    assert found[0].msrn.psnr[AVERAGE] - found[0].smsrn.psnr[AVERAGE] == pytest.approx(0.1)
+    assert found[0].full.psnr[AVERAGE] - found[0].light.psnr[AVERAGE] == pytest.approx(0.1)
 
 
 def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
@@ -111,15 +114,38 @@ def test_page_and_figure(tmp_path: Path) -> None:
     assert [line for line in text.splitlines() if line.startswith("|") and " 4,000 " in line and "+0.200 (" in line]
     assert "+0.200 (+0." in text
     assert "+0.100, +0.050 dB from rung to rung" in " ".join(text.split())
-    assert "| the paper |" in text
-    assert "MSRN after 2,000 steps (seed 0), on Average: in no more hours" in text
+    assert "| the paper: DIV2K |" in text
+    assert "MSRN after 2,000 steps (seed 0, a set), on Average: in no more hours" in text
     with style.settings():
         drawn = figure.draw({model: ladder.of_one_network(tmp_path, model) for model in figure.LINES})
-    assert {*BENCHMARKS, AVERAGE, "MSRN", "SMSRN"} <= set(style.words(drawn))
+    assert {*BENCHMARKS, AVERAGE, "MSRN, a set", "SMSRN, a set"} <= set(style.words(drawn))
     assert len(figure.write(tmp_path)) == 3
     before = path.read_bytes()
     ladder_page.write(tmp_path)
     assert path.read_bytes() == before
+
+
+def test_seeds_lie_apart_as_their_runs_do(tmp_path: Path) -> None:
+    for seed, loss in ((0, 0.1), (1, 0.25), (2, 0.2)):
+        lay(tmp_path, 4000, loss, seed=seed)
+    lay(tmp_path, 2000, 0.1)
+    spread = {one.model: one for one in ladder.seeds(tmp_path)}
+    assert set(spread) == set(ladder.PAIR)
+    assert spread["msrn"].average == pytest.approx(0.15)
+    assert spread["smsrn"].average == pytest.approx(0.0)
+    assert spread["msrn"].count == 3
+    assert "## Seeds" in ladder_page.markdown(tmp_path)
+
+
+def test_another_pair_has_a_table_of_its_own(tmp_path: Path) -> None:
+    lay(tmp_path, 4000, 0.2)
+    assert "## Another network" not in ladder_page.markdown(tmp_path)
+    lay(tmp_path, 4000, 0.3, pair=ladder.OTHER_PAIR)
+    (rung,) = ladder.rungs(tmp_path, ladder.OTHER_PAIR)
+    assert rung.loss[AVERAGE].mean == pytest.approx(0.3)
+    page = ladder_page.markdown(tmp_path)
+    assert "+0.300 (" in page.partition("## Another network")[2].partition("##")[0]
+    assert "+0.300 (" not in page.partition("## Another network")[0]
 
 
 def test_too_few_rungs_say_nothing_of_the_papers_budget(tmp_path: Path) -> None:
