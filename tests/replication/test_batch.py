@@ -285,6 +285,14 @@ def test_two_processes_share_a_batch(tmp_path: Path) -> None:
         np.testing.assert_array_equal(read_photo(path).pixels, PIXELS.repeat(2, 0).repeat(2, 1))
 
 
+def test_two_processes_say_an_error_once(tmp_path: Path) -> None:
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+    process = started(tmp_path, str(tmp_path / "missing.png"), launcher=launcher)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 1, output
+    assert output.count("error: cannot read the image") == 1, output
+
+
 def test_shares_are_whole_and_apart() -> None:
     items = list(range(11))
     shares = [Team(rank, 3).share(items) for rank in range(3)]
