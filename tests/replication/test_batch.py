@@ -258,12 +258,33 @@ run(upscale.main)
 """
 
 
-def started(folder: Path, *arguments: str, pause: float = 0.0, launcher: tuple[str, ...] = ()) -> subprocess.Popen[str]:
+def started(
+    folder: Path, *arguments: str, pause: float = 0.0, launcher: tuple[str, ...] = (), before: str = ""
+) -> subprocess.Popen[str]:
     program = folder / "program.py"
-    program.write_text(PROGRAM.format(pause=pause), encoding="utf-8")
+    program.write_text(before + PROGRAM.format(pause=pause), encoding="utf-8")
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, *launcher, str(program), *arguments]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such limit here")
+@pytest.mark.parametrize("suffix", ["png", "tif", "jpg", "webp", "gif"])
+def test_disk_that_is_full_while_writing(tmp_path: Path, suffix: str) -> None:
+    """A limit on the size of files stands for it: the picture that meets it is a line, and leaves nothing."""
+    noise = np.random.default_rng(0).integers(0, 256, (60, 60, 3), dtype=np.uint8)
+    for name, pixels in (("a", noise[:4, :4]), ("b", noise), ("c", noise[:4, :4])):
+        write_photo(tmp_path / "in" / f"{name}.png", Photo(pixels))
+    frames = [PIL.Image.fromarray(one) for one in (noise, noise[::-1])]
+    frames[0].save(tmp_path / "in" / "d.gif", save_all=True, append_images=frames[1:])
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))\n"
+    options = ("-o", str(tmp_path / "out"), "--format", suffix)
+    output, _ = started(tmp_path, str(tmp_path / "in"), *options, before=limit).communicate(timeout=120)
+    assert "2 of 4 pictures upscaled; 2 failed" in output, output
+    for name in ("b", "d"):
+        assert f"error: cannot write {tmp_path}/out/{name}_x2.{suffix}: File too large" in output, output
+    assert listing(tmp_path / "out") == [f"a_x2.{suffix}", f"c_x2.{suffix}"]
+    assert not list((tmp_path / "out").glob(".*"))
 
 
 def test_two_processes_share_a_batch(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import PIL.Image
@@ -561,8 +562,8 @@ def test_interruption_leaves_nothing_half_written(
     def interrupt(*args: object, **options: object) -> Batch:
         raise KeyboardInterrupt
 
-    def begin_and_interrupt(picture: PIL.Image.Image, path: Path, *args: object, **options: object) -> None:
-        Path(path).write_bytes(b"half a pic")
+    def begin_and_interrupt(picture: PIL.Image.Image, file: BinaryIO, *args: object, **options: object) -> None:
+        file.write(b"half a pic")
         raise KeyboardInterrupt
 
     if where == "network":
