@@ -134,7 +134,7 @@ class Evaluation(Record):
 
     @property
     def file_name(self) -> str:
-        return f"{self.benchmark}-x{self.key.scale}-{self.key.model}-{self.key.digest[:8]}.json"
+        return file_name(self.benchmark, self.key)
 
     def check(self) -> None:
         if not self.images:
@@ -471,6 +471,11 @@ Kind = TypeVar("Kind", bound=Record)
 
 
 # ---------------------------------------------------------------- provenance
+
+
+def file_name(benchmark: str, key: Key) -> str:
+    """The name of the file that records the measurement of ``key`` on ``benchmark``."""
+    return f"{benchmark}-x{key.scale}-{key.model}-{key.digest[:8]}.json"
 
 
 def protocols(scale: int) -> dict[str, dict[str, Any]]:

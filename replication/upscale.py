@@ -240,7 +240,7 @@ class Size:
 
 @dataclass(frozen=True)
 class Options:
-    """How every picture of a batch is upscaled and written."""
+    """How every picture of a batch is upscaled and written; ``quiet``: without bars that show how far it is."""
 
     size: Size = Size()
     tile: int | None = None
@@ -440,17 +440,9 @@ STANDARD = Path("-")
 def main(argv: Sequence[str] | None = None) -> int | None:
     """Run the command line; see `parser`."""
     arguments = parser().parse_args(argv)
-    if not 1 <= arguments.quality <= 100:
-        raise UserError(f"--quality: expected 1 to 100, got {arguments.quality}")
-    piped = STANDARD in arguments.picture or arguments.output == STANDARD
-    if piped and len(arguments.picture) > 1:
-        raise UserError("-: expected one picture from standard input or to standard output")
-    for source in arguments.picture[: 1 if len(arguments.picture) == 1 else 0]:
-        if source != STANDARD and not source.exists():  # known before the network is loaded
-            raise UserError(f"cannot read the image {source}: no such file or folder")
-    if arguments.output not in (None, STANDARD):
-        check_folder(arguments.output if arguments.output.is_dir() else arguments.output.parent)
     team = sharing.join()
+    piped = STANDARD in arguments.picture or arguments.output == STANDARD
+    team.led(lambda: _check(arguments, piped=piped, processes=team.size))
     network = load_network(
         arguments.model,
         scale=arguments.scale,
@@ -460,21 +452,20 @@ def main(argv: Sequence[str] | None = None) -> int | None:
     )
     _tile_shape(1, 1, network, arguments.tile)  # a tile too small for the overlap is no picture's fault
     size = Size(arguments.factor, arguments.to)
-    options = Options(size, arguments.tile, arguments.quality, arguments.quiet, arguments.strip)
+    quiet = arguments.quiet or not team.leads  # one bar, of the first process's share
+    options = Options(size, arguments.tile, arguments.quality, quiet, arguments.strip)
     suffix = f".{arguments.format or 'png'}"
     if piped:
         _upscale_piped(arguments.picture[0], arguments.output, suffix, network, options, force=arguments.force)
         return None
     naming = Naming(size.words(network.scale), arguments.name, suffix)
-    todo = plan(arguments.picture, arguments.output, naming, recursive=arguments.recursive)
-    if arguments.format and not todo.batch and todo.pairs[0][1].suffix.lower() != suffix:
-        raise UserError(f"{todo.pairs[0][1]}: its ending contradicts --format {arguments.format}")
+    todo = team.led(lambda: _planned(arguments, naming))
     if team.leads:
         for line in () if arguments.quiet else todo.left_out:
             print(printable(line))
         for line in todo.problems:
             print(f"error: {printable(line)}", file=sys.stderr)
-    counts = _run(todo, team.share(todo.pairs), network, options, force=arguments.force)
+    counts = _run(todo, team.share(todo.pairs), network, options, force=arguments.force, lines=not arguments.quiet)
     sys.stdout.flush()
     counts = Counts(*map(sum, zip(*team.gathered(counts.all()), strict=True)))
     failed = counts.failed + len(todo.problems)
@@ -484,6 +475,28 @@ def main(argv: Sequence[str] | None = None) -> int | None:
         print(summary + (f"; {failed} failed, see above" if failed else ""), flush=True)
     team.dismiss()
     return 1 if failed else None
+
+
+def _check(arguments: argparse.Namespace, *, piped: bool, processes: int) -> None:
+    """Raise UserError for what can be known to be wrong before the network is loaded."""
+    if not 1 <= arguments.quality <= 100:
+        raise UserError(f"--quality: expected 1 to 100, got {arguments.quality}")
+    if piped and len(arguments.picture) > 1:
+        raise UserError("-: expected one picture from standard input or to standard output")
+    if piped and processes > 1:
+        raise UserError(f"-: expected one process for standard input and output, got {processes}")
+    for source in arguments.picture[: 1 if len(arguments.picture) == 1 else 0]:
+        if source != STANDARD and not source.exists():
+            raise UserError(f"cannot read the image {source}: no such file or folder")
+    if arguments.output not in (None, STANDARD):
+        check_folder(arguments.output if arguments.output.is_dir() else arguments.output.parent)
+
+
+def _planned(arguments: argparse.Namespace, naming: Naming) -> Plan:
+    todo = plan(arguments.picture, arguments.output, naming, recursive=arguments.recursive)
+    if arguments.format and not todo.batch and todo.pairs[0][1].suffix.lower() != naming.suffix:
+        raise UserError(f"{todo.pairs[0][1]}: its ending contradicts --format {arguments.format}")
+    return todo
 
 
 @dataclass
@@ -499,8 +512,13 @@ class Counts:
         return self.done, self.existing, self.failed
 
 
-def _run(todo: Plan, pairs: list[tuple[Path, Path]], network: Network, options: Options, *, force: bool) -> Counts:
-    """Upscale ``pairs`` one after another; of a batch, whatever is wrong with one is a line, and the others go on."""
+def _run(
+    todo: Plan, pairs: list[tuple[Path, Path]], network: Network, options: Options, *, force: bool, lines: bool
+) -> Counts:
+    """Upscale ``pairs`` one after another; of a batch, whatever is wrong with one is a line, and the others go on.
+
+    ``lines``: whether each that is done is a line, too.
+    """
     counts = Counts()
     with tqdm(total=len(pairs), unit="picture", disable=options.quiet or not todo.batch) as bar:
         for source, target in pairs:
@@ -519,7 +537,7 @@ def _run(todo: Plan, pairs: list[tuple[Path, Path]], network: Network, options: 
                 tqdm.write(f"error: {printable(words)}", file=sys.stderr)
             else:
                 counts.done += 1
-                if not options.quiet:
+                if lines:
                     line = f"{source} -> {target}" + "".join(f" ({note})" for note in notes)
                     tqdm.write(printable(line), file=sys.stdout)
             finally:
