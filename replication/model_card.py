@@ -41,7 +41,8 @@ def card(model: str, scale: int, known: Sequence[records.Evaluation]) -> str:
         ("training images", f"{facts['data']} (SHA-256 of the decoded images `{facts['data_digest'][:16]}...`)"),
         (
             "training length",
-            f"{seen}: {100 * facts['paper_fraction']:.2f} % of the pixels that the paper's recipe sees",
+            f"{seen}: {100 * facts['paper_fraction']:.2f} % of the pixels that the recipe `paper` sees; more or less "
+            "by other readings of the paper (results/assumptions.md)",
         ),
         ("recipe", f"SHA-256 `{facts['recipe_digest'][:16]}...`; its values travel inside the file"),
         ("start, seed", f"{start}; seed {facts['seed']}"),

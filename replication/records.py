@@ -134,7 +134,7 @@ class Evaluation(Record):
 
     @property
     def file_name(self) -> str:
-        return f"{self.benchmark}-x{self.key.scale}-{self.key.model}-{self.key.digest[:8]}.json"
+        return file_name(self.benchmark, self.key)
 
     def check(self) -> None:
         if not self.images:
@@ -301,7 +301,7 @@ class Speed(Record):
 class NetworkTime:
     """One network for one 1280x720 output: its input's size, MACs, and seconds of each round in ``backend``.
 
-    ``trials``: seconds of one run in each backend that ran it, by which the fastest was chosen.
+    ``trials``: seconds of one run on a smaller picture in each backend, by which the fastest was chosen.
     """
 
     network: str
@@ -341,6 +341,45 @@ class NetworkSpeed(Record):
     def check(self) -> None:
         if not self.times or not all(one.seconds for one in self.times) or not self.product_seconds:
             raise ValueError("it holds no times")
+
+
+@dataclass(frozen=True)
+class IntegerFile:
+    """One ONNX file: bytes; PSNR on luma (dB) and processor seconds of one thread for each image of a set."""
+
+    how: str
+    size: int
+    psnr: tuple[float, ...]
+    seconds: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Integers(Record):
+    """A network in floating point (the first of ``files``) and with integers of 8 bits, all in one run.
+
+    ``calibration``: where the ``pictures`` came from that fixed the integers' ranges.
+    """
+
+    FOLDER = "int8"
+    IGNORED = frozenset()
+
+    model: str
+    scale: int
+    weights: str
+    benchmark: str
+    calibration: str
+    pictures: int
+    files: tuple[IntegerFile, ...]
+    environment: dict[str, str]
+    command: str
+
+    @property
+    def file_name(self) -> str:
+        return f"{self.benchmark}-x{self.scale}-{self.model}-{_digest([self.weights, self.calibration])[:8]}.json"
+
+    def check(self) -> None:
+        if len(self.files) < 2 or not all(one.psnr and len(one.psnr) == len(one.seconds) for one in self.files):
+            raise ValueError("it holds nothing to compare")
 
 
 @dataclass(frozen=True)
@@ -463,6 +502,11 @@ Kind = TypeVar("Kind", bound=Record)
 
 
 # ---------------------------------------------------------------- provenance
+
+
+def file_name(benchmark: str, key: Key) -> str:
+    """The name of the file that records the measurement of ``key`` on ``benchmark``."""
+    return f"{benchmark}-x{key.scale}-{key.model}-{key.digest[:8]}.json"
 
 
 def protocols(scale: int) -> dict[str, dict[str, Any]]:

@@ -51,9 +51,8 @@ def measurements() -> list[str]:
     """The longest pair of equal trainings that is measured on all sets, and the best weights."""
     rung = max((one for one in rungs(ROOT / "results") if AVERAGE in one.loss), key=lambda one: one.steps)
     loss = rung.loss[AVERAGE]
-    wanted = [f"after {rung.steps:,} steps", f"{percent(rung.share, 2)} of the paper's training"]
+    wanted = [f"after {rung.steps:,} steps", f"{share_with_range(rung.share)} of the paper's training"]
     wanted.append(f"**{loss.mean:.3f} dB** ({loss.low:.3f} to {loss.high:.3f} ")
-    wanted.append(f"{share_with_range(rung.share).partition('(')[2].rstrip(')')} by other readings")
     for model in ("smsrn", "msrn"):
         mean = measured(collect(ROOT / "results"), model, *BY_PROTOCOL["public_code"]).average
         assert mean, f"{model} is not measured on all four sets"

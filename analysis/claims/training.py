@@ -34,7 +34,7 @@ def optimiser(used: recipe.Recipe) -> str:
     return " and ".join(type(one).__name__ for one in optimizers.build(torch.nn.Conv2d(1, 1, 1), used))
 
 
-LOSSES = {
+LOSSES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "mean absolute error": lambda difference: difference.abs().mean(),
     "mean squared error": lambda difference: difference.square().mean(),
     "root mean squared error": lambda difference: difference.square().mean().sqrt(),

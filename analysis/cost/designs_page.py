@@ -93,7 +93,7 @@ def as_text(result: Search, names: dict[str, int], *, markdown: bool = False) ->
 
 SIZES = ("scale", "channels", "width", "blocks", "kernels")
 COLUMNS = ("params", *SIZES, "separable", "biases", "mean_shift_counted", "words")
-"""What is said of each design."""
+"""Columns of the table of designs."""
 
 
 def as_dictionary(result: Search, names: dict[str, int]) -> dict[str, Any]:

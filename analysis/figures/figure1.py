@@ -107,7 +107,8 @@ def draw(
     figure = style.new_figure(height=4.6)
     axes = figure.add_subplot()
     axes.set_xscale("log")
-    axes.set_xlabel(f"{cost}\n\nshare of the paper's training: {readings_words()}" if measured else cost, size=6.5)
+    note = f"\n\nshare of the paper's training:\n{readings_words()}" if measured else ""
+    axes.set_xlabel(f"{cost}{note}", size=6.5)
     axes.set_ylabel("PSNR on Set5, x4 (dB, luma)")
     axes.grid(linewidth=0.3, color="#dddddd")
     axes.set_axisbelow(True)

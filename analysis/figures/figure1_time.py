@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from analysis import style
-from analysis.figures.figure1 import COUNTED, MEASURED, PAPER, Look
+from analysis.figures.figure1 import COUNTED, EDGES, MEASURED, PAPER, Look
 from analysis.labels import place_labels
 from analysis.names import DISPLAY
 from analysis.quality.training import readings_words
@@ -58,6 +58,7 @@ def draw(networks: list[Timed], note: str) -> tuple[Figure, list[Text]]:
                 marker=how.marker,
                 s=how.area,
                 color=how.color,
+                **EDGES[False],
                 label=None if how.name in seen else said[how.name],
                 zorder=3,
             )
@@ -70,7 +71,7 @@ def draw(networks: list[Timed], note: str) -> tuple[Figure, list[Text]]:
         axes.margins(x=0.1, y=0.1)
         placed.append((axes, texts, radii))
     panels[0].legend(loc="lower center", bbox_to_anchor=(0.45, 1), ncols=3, columnspacing=1, handletextpad=0.2)
-    readings = f"\nshare of the paper's training: {readings_words()}" if any(one.training for one in networks) else ""
+    readings = f"\nshare of the paper's training:\n{readings_words()}" if any(one.training for one in networks) else ""
     panels[-1].set_xlabel(f"ms for a 1280x720 output\n{note}{readings}", size=6.5)
     for axes, texts, radii in placed:  # last, because it settles the layout
         place_labels(axes, texts, radii)

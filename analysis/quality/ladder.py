@@ -118,11 +118,11 @@ def condition(run: TrainingRun) -> tuple[object, ...]:
 def rungs(results: Path, pair: tuple[str, str] = PAIR) -> list[Rung]:
     """All rungs of a pair that are recorded and measured on at least one set, by images, steps and seed."""
     known = records.load_all(results)
-    alike: dict[tuple[object, ...], dict[str, TrainingRun]] = {}
+    partners: dict[tuple[object, ...], dict[str, TrainingRun]] = {}
     for run in finished_runs(results):
         if run.model in pair:
-            alike.setdefault(condition(run), {})[run.model] = run
-    found = [_rung(runs[pair[0]], runs[pair[1]], known) for runs in alike.values() if len(runs) == len(pair)]
+            partners.setdefault(condition(run), {})[run.model] = run
+    found = [_rung(runs[pair[0]], runs[pair[1]], known) for runs in partners.values() if len(runs) == len(pair)]
     return sorted((rung for rung in found if rung), key=lambda rung: (images(rung.full.run), rung.steps, rung.seed))
 
 
@@ -192,12 +192,12 @@ class Seeds:
 
 def seeds(results: Path) -> list[Seeds]:
     """How far runs lie apart that differ in the seed alone."""
-    known, alike = records.load_all(results), dict[tuple[object, ...], list[TrainingRun]]()
+    known, groups = records.load_all(results), dict[tuple[object, ...], list[TrainingRun]]()
     for run in finished_runs(results):
-        alike.setdefault((run.model, run.steps, images(run), run.recipe_digest, run.precision), []).append(run)
+        groups.setdefault((run.model, run.steps, images(run), run.recipe_digest, run.precision), []).append(run)
     found = []
-    for (model, steps, folders, *_), runs in alike.items():
-        validation = [score for run in runs if (score := run.log[-1].get("validation_psnr")) is not None]
+    for (model, steps, folders, *_), runs in groups.items():
+        validation = [score for run in runs if (score := last_validation(run)) is not None]
         averages = [psnr[AVERAGE] for run in runs if AVERAGE in (psnr := member(run, known).psnr)]
         if len(validation) > 1:
             spread = max(averages) - min(averages) if len(averages) > 1 else None

@@ -79,8 +79,9 @@ def conditions_lines(found: Sequence[Rung]) -> list[str]:
     for rung in found:
         last = {one.run.model: score for one in (rung.full, rung.light) if (score := last_validation(one.run))}
         if len(last) == len(PAIR):
-            where = f"{images(rung.full.run)}, {rung.steps:,} steps, seed {rung.seed}"
-            lines.append(f"{where}. {conditions.validation_text(last)}")
+            lines.append(
+                f"{rung.steps:,} steps, seed {rung.seed}, {images(rung.full.run)}. {conditions.validation_text(last)}"
+            )
     return lines
 
 
@@ -154,8 +155,8 @@ def markdown(results: Path) -> str:
             "there are several."
         ),
         loss_table([*loss_rows(found), papers_row()]) if found else "No pair is recorded and measured yet.",
-        "\n".join(f"- {line}" for line in conditions_lines(found)),
         wrap(f"{tendency(found)} {readings_note()}"),
+        "\n".join(f"- {line}" for line in conditions_lines(found)),
     ]
     if apart := seeds(results):
         text = "Largest minus smallest PSNR in dB among runs that differ in the seed (start and samples) alone."

@@ -26,7 +26,14 @@ from analysis.quality.columns import (
     retained,
 )
 from analysis.quality.ladder import lost
-from analysis.quality.training import Jump, Measurements, differing_conditions, readings_note, training_share
+from analysis.quality.training import (
+    Jump,
+    Measurements,
+    differing_conditions,
+    readings_note,
+    short_share,
+    training_share,
+)
 from analysis.text import percent, percentage, table, with_interval
 from replication.data.benchmarks import EMBEDDED
 from replication.evaluate import BICUBIC, METHODS, NOT_TRAINED
@@ -395,7 +402,7 @@ def summary(facts: Measurements) -> list[str]:
     ratio = retained(measured(rows, "msrn", *PAPERS), measured(rows, "smsrn", *PAPERS), AVERAGE)
     if ratio:
         in_paper = paper.table1().retained
-        shares = [f"{training_share(facts.trainings[model] or {})} ({DISPLAY[model]})" for model in ("msrn", "smsrn")]
+        shares = [f"{short_share(facts.trainings[model])} ({DISPLAY[model]})" for model in ("msrn", "smsrn")]
         lines.append(
             f"SMSRN keeps {percentage(ratio.psnr, 2)} of MSRN's PSNR and {percentage(ratio.ssim, 2)} of its SSIM "
             f"(paper: {in_paper['psnr']} % and {in_paper['ssim']} %); "

@@ -1,4 +1,4 @@
-"""What `replication.benchmark_networks` recorded, in numbers: time beside PSNR, and which network dominates which."""
+"""What `replication.benchmark_networks` recorded, in numbers: time and PSNR, and which network dominates which."""
 
 from dataclasses import dataclass
 from pathlib import Path

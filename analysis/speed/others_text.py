@@ -1,4 +1,4 @@
-"""Other networks beside ours in time and PSNR: the table and the words that go with it."""
+"""Time and PSNR of other networks and ours: the table and the words that go with it."""
 
 from pathlib import Path
 

@@ -30,7 +30,7 @@ def operator_table(shares: dict[str, float]) -> str:
 
 def paper_days(record: TrainingSpeed) -> dict[str, float]:
     """Days that the recipe ``paper`` would take by network, at the pace of the record's plain step for each pixel."""
-    plan, plain = recipe.load("paper"), {}
+    plan, plain = recipe.load("paper"), dict[str, float]()
     for one in record.steps:
         plain.setdefault(one.network, one.median)  # the plain loop stands first
     pixels = record.batch_size * record.hr_patch**2

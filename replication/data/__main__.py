@@ -100,12 +100,12 @@ def compare(folders: Sequence[Path], root: Path) -> int:
     Raises UserError for a folder that is missing or holds no image, and for an image that cannot be read.
     """
     paths = [path for folder in folders for path in list_images(folder, "any")]
-    sets = [found for name in (benchmarks.EMBEDDED, *benchmarks.BENCHMARKS) if (found := benchmarks.find(name, root))]
+    sets = [one for name in (benchmarks.EMBEDDED, *benchmarks.BENCHMARKS) if (one := benchmarks.find(name, root))]
     shown = {f"{one.name} {image.name}": details(image.load()) for one in sets for image in one.images}
     used = {str(path): details(read_image(path)) for path in tqdm(paths, "training images", leave=False)}
     found = overlaps(shown, used)
-    for (picture, path), number in found.items():
-        print(f"{path} shows {picture} ({number} details agree)")
+    for (picture, path), same in found.items():
+        print(f"{path} shows {picture} (correlation of details {same:.2f})")
     images = f"{len(paths)} image{'s' if len(paths) > 1 else ''}"
     compared = " and ".join(f"{len(one.images)} of {one.name}" for one in sets)
     sharing = len({path for _, path in found})

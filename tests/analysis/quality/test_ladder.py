@@ -115,9 +115,9 @@ def test_page_and_figure(tmp_path: Path) -> None:
     assert "+0.200 (+0." in text
     assert "+0.100, +0.050 dB from rung to rung" in " ".join(text.split())
     assert "| the paper: DIV2K |" in text
-    assert "MSRN after 2,000 steps (seed 0, a set), on Average: in no more hours" in text
     assert "One seed of each network" in text
     assert "MSRN 25.000 dB, SMSRN 25.000 dB; both level." in " ".join(text.split())
+    assert "MSRN after 2,000 steps (seed 0, a set), on Average: in no more hours" in text
     with style.settings():
         drawn = figure.draw({model: ladder.of_one_network(tmp_path, model) for model in figure.LINES})
     assert {*BENCHMARKS, AVERAGE, "MSRN, a set", "SMSRN, a set"} <= set(style.words(drawn))
