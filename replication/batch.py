@@ -1,15 +1,14 @@
 """Plan a batch: which pictures, which results, and every problem that can be known before the first one is upscaled."""
 
 import os
-import shutil
 import string
 import sys
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from replication.errors import UserError
+from replication.files import check_folder
 from replication.images.photo import SUFFIXES, WRITABLE, kind_of
 
 DEFAULT_NAME = "{name}_{size}"
@@ -27,9 +26,10 @@ class Naming:
     pattern: str = DEFAULT_NAME
     suffix: str = ".png"
 
-    def name_of(self, source: Path) -> str:
-        """The result's name."""
-        values = {"name": source.stem, "size": self.size, "suffix": source.suffix.removeprefix(".").lower()}
+    def name_of(self, source: Path, label: str | None = None) -> str:
+        """The result's name; ``label`` in place of the picture's, where another result would have the same name."""
+        suffix = source.suffix.removeprefix(".").lower()
+        values = {"name": source.stem if label is None else label, "size": self.size, "suffix": suffix}
         return self.pattern.format(**values) + self.suffix
 
     def is_result(self, path: Path) -> bool:
@@ -54,6 +54,14 @@ class _Found:
     files: dict[Path, Path | None] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    seen: set[str] = field(default_factory=set)
+
+    def add(self, path: Path, root: Path | None) -> None:
+        """Take a picture, once however it is spelled."""
+        spelled = os.path.abspath(path)
+        if spelled not in self.seen:
+            self.seen.add(spelled)
+            self.files[path] = root
 
 
 def check_pattern(pattern: str, *, batch: bool) -> None:
@@ -70,41 +78,14 @@ def check_pattern(pattern: str, *, batch: bool) -> None:
         raise UserError(f"--name {pattern!r}: expected {{name}} in it, or all results would have one name")
 
 
-def check_folder(folder: Path) -> None:
-    """Raise UserError when ``folder``, or the folder that it would be made in, cannot be written."""
-    above = folder
-    while not above.exists() and above.parent != above:
-        above = above.parent
-    if not above.is_dir():
-        raise UserError(f"cannot write into {folder}: {above} is not a folder")
-    try:
-        tempfile.TemporaryFile(
-            dir=above
-        ).close()  # the permissions alone do not tell: the disk may be read-only or full
-    except OSError as error:
-        raise UserError(f"cannot write into {folder}: {error.strerror or error}") from error
-
-
-def check_space(target: Path, needed: int) -> None:
-    """Raise UserError when the disk of ``target`` has less than ``needed`` bytes free."""
-    above = target.parent
-    while not above.exists() and above.parent != above:
-        above = above.parent
-    try:
-        free = shutil.disk_usage(above).free
-    except OSError:
-        return  # what cannot be asked is found out by writing
-    if free < needed:
-        raise UserError(f"cannot write {target}: it may take {needed / 1e6:,.0f} MB, and {free / 1e6:,.0f} MB are free")
-
-
 def plan(sources: Sequence[Path], output: Path | None, naming: Naming, *, recursive: bool = False) -> Plan:
     """Find the pictures in ``sources`` (files and folders) and name their targets.
 
     A target is ``output`` when that is a file's name and there is one source, else it is called by ``naming`` and lies
-    in the folder ``output`` or beside its source; ``recursive`` looks into folders below and mirrors them. Of a folder,
-    what is called as a result of an earlier run is left out. What is wrong with one picture of several is a line in
-    ``problems``; raises UserError for what is wrong with all of them, and for the only one.
+    in the folder ``output`` or beside its source; results that would have the same name get longer ones. ``recursive``
+    looks into folders below and mirrors them. Of a folder, what is called as a result of an earlier run is left out.
+    What is wrong with one picture of several is a line in ``problems``; raises UserError for what is wrong with all of
+    them, and for the only one.
     """
     batch = len(sources) > 1 or sources[0].is_dir()
     into_file = output is not None and not output.is_dir() and output.suffix.lower() in WRITABLE
@@ -121,7 +102,7 @@ def plan(sources: Sequence[Path], output: Path | None, naming: Naming, *, recurs
         if output is not None and not into_file:
             folder = output / file.parent.relative_to(root) if root is not None else output
         wanted[file] = output if into_file and output is not None else folder / naming.name_of(file)
-    pairs = _without_conflicts(wanted, found.problems)
+    pairs = _possible(_told_apart(wanted, naming), found.problems)
     if not pairs and (not batch or len(sources) == 1 or not found.files):
         raise UserError(found.problems[0])
     for folder in dict.fromkeys(target.parent for _, target in pairs):
@@ -129,7 +110,36 @@ def plan(sources: Sequence[Path], output: Path | None, naming: Naming, *, recurs
     return Plan(pairs, found.left_out, found.problems, batch)
 
 
-def _without_conflicts(wanted: dict[Path, Path], problems: list[str]) -> list[tuple[Path, Path]]:
+def _told_apart(wanted: dict[Path, Path], naming: Naming) -> dict[Path, Path]:
+    """``wanted`` without results of one name: all that would share one get longer names, see `_labels`.
+
+    All of them and not the later ones alone, so that no name stands for another picture once one is added.
+    """
+    sharing: dict[Path, list[Path]] = {}
+    for source, target in wanted.items():
+        sharing.setdefault(target, []).append(source)
+    taken, result = set(sharing), dict(wanted)
+    for target, sources in sharing.items():
+        labels = [_labels(source) for source in sources]
+        for step in range(max(map(len, labels)) if len(sources) > 1 else 0):
+            own = [one[min(step, len(one) - 1)] for one in labels]
+            names = [target.with_name(naming.name_of(*pair)) for pair in zip(sources, own, strict=True)]
+            if len(set(names)) == len(names) and taken.isdisjoint(names):
+                taken.update(names)
+                result.update(zip(sources, names, strict=True))
+                break
+    return result
+
+
+def _labels(source: Path) -> list[str]:
+    """Names for a picture: with its suffix, with its folder, with both, with the folder above it, too, and so on."""
+    suffix = source.suffix.removeprefix(".")
+    folders = Path(os.path.abspath(source)).parts[1:-1]
+    names = ["_".join((*folders[len(folders) - depth :], source.stem)) for depth in range(len(folders) + 1)]
+    return [label for name in names for label in (name, f"{name}_{suffix}")][1:]
+
+
+def _possible(wanted: dict[Path, Path], problems: list[str]) -> list[tuple[Path, Path]]:
     """The pairs that can be done; the others become ``problems``: no result may replace an original or another."""
     originals = {source.resolve(): source for source in wanted}
     taken: dict[Path, Path] = {}
@@ -139,10 +149,7 @@ def _without_conflicts(wanted: dict[Path, Path], problems: list[str]) -> list[tu
         if original is not None:
             problems.append(f"{source}: its result would replace the original {original}; choose another --name")
         elif target in taken:
-            problems.append(
-                f"{taken[target]} and {source} would both become {target}: left out the second "
-                f"(--name {{name}}_{{suffix}}_{{size}} or --recursive tells them apart)"
-            )
+            problems.append(f"{source}: its result would have the name of that of {taken[target]}, {target}")
         elif len(os.fsencode(target.name)) > BYTES_PER_NAME:
             problems.append(f"{source}: the name of its result is longer than {BYTES_PER_NAME} bytes; use --name")
         else:
@@ -158,7 +165,7 @@ def _pictures(sources: Sequence[Path], naming: Naming, *, recursive: bool) -> _F
         if source.is_dir():
             _look_into(source, found, naming, recursive=recursive)
         elif source.exists():
-            found.files.setdefault(source, None)
+            found.add(source, None)
         else:
             found.problems.append(f"{source}: no such file or folder")
     return found
@@ -171,19 +178,30 @@ def _look_into(source: Path, found: _Found, naming: Naming, *, recursive: bool) 
         found.problems.append(f"{source}: cannot be looked into ({error.strerror or error})")
         return
     pictures = [path for path in inside if path.suffix.lower() in SUFFIXES]
-    results = {path.with_name(naming.name_of(path)) for path in pictures}
-    fresh = [path for path in pictures if not naming.is_result(path) and path not in results - {path}]
+    results = {
+        result
+        for path in pictures
+        for label in (None, _labels(path)[0])
+        if (result := path.with_name(naming.name_of(path, label))) != path
+    }
+    fresh = [path for path in pictures if not naming.is_result(path) and path not in results]
     if not fresh:
-        found.problems.append(f"{source}: expected a folder with pictures, found none among {len(inside)} files")
+        advice = "" if recursive or not _has_folders(source) else "; --recursive looks into the folders below"
+        wrong = f"expected a folder with pictures, found none among {len(inside)} files"
+        found.problems.append(f"{source}: {wrong}{advice}")
         return
     for path in fresh:
-        found.files.setdefault(path, source)
-    for count, what in (
+        found.add(path, source)
+    for number, what in (
         (len(inside) - len(pictures), "not named as a picture"),
         (len(pictures) - len(fresh), f"named as a result (_{naming.size})"),
     ):
-        if count:
-            found.left_out.append(f"{source}: left out {count} file{'s' if count > 1 else ''} {what}")
+        if number:
+            found.left_out.append(f"{source}: left out {number} file{'s' if number > 1 else ''} {what}")
+
+
+def _has_folders(folder: Path) -> bool:
+    return any(path.is_dir() and not path.name.startswith(".") for path in folder.iterdir())
 
 
 def _files(folder: Path, problems: list[str], *, recursive: bool) -> Iterable[Path]:

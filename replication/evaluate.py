@@ -5,8 +5,8 @@ result is rounded and clipped to 8 bits before anything is compared (`replicatio
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 from time import perf_counter
@@ -22,7 +22,8 @@ from tqdm import tqdm
 from replication import records, sharing, weights
 from replication.data import benchmarks
 from replication.data.benchmarks import BENCHMARKS, EMBEDDED, Benchmark, BenchmarkImage
-from replication.errors import Parser, UserError, run
+from replication.errors import ArgumentError, Parser, UserError, run
+from replication.files import check_folder
 from replication.images.io import write_image
 from replication.images.metrics import SSIM_WINDOW, psnr, ssim, table_protocols
 from replication.images.resize import crop_to_multiple, imresize
@@ -31,6 +32,7 @@ from replication.models.msrn import SCALES
 from replication.models.official import load_official
 from replication.network import CHECKPOINTS, scales_in_words
 from replication.records import Evaluation, ImageResult, Key
+from replication.unfinished import Unfinished
 
 Image = NDArray[np.uint8]
 Upscale = Callable[[Image], Image]
@@ -91,7 +93,7 @@ def subject(model: str, scale: int, weights_file: Path | None = None) -> Subject
     Raises UserError for an unknown model or scale and for a weights file that does not fit.
     """
     if scale not in SCALES:
-        raise UserError(f"unknown scale {scale!r}: expected one of {', '.join(map(str, SCALES))}")
+        raise ArgumentError(f"unknown scale {scale!r}: expected one of {', '.join(map(str, SCALES))}")
     if model == BICUBIC:
         return Subject(model, scale, None, None, lambda lr: imresize(lr, scale).astype(np.uint8))
     network = build_any(model, scale=scale)
@@ -176,36 +178,46 @@ def measure_image(subject: Subject, name: str, hr: Image) -> tuple[ImageResult, 
 
 
 def measure(
-    subject: Subject, data: Prepared, save_images: Path | None = None, team: sharing.Team | None = None
+    subject: Subject,
+    data: Prepared,
+    save_images: Path | None = None,
+    team: sharing.Team | None = None,
+    unfinished: Unfinished | None = None,
 ) -> Evaluation:
     """Measure every image with a progress bar.
 
     ``save_images``: folder for the upscaled images, ``<folder>/<benchmark>/<image>_x<scale>_<model>.png``.
-    ``team``: the processes that share the images; each gets the whole record.
+    ``team``: the processes that share the images; each gets the whole record. ``unfinished``: what an earlier run has
+    measured of it, which is not measured again; what this one measures is added.
     """
     team = team or sharing.Team()
-    results: list[ImageResult] = []
-    own = team.share(list(data.images.items()))
-    with tqdm(
-        own, disable=not team.leads, desc=f"{data.benchmark} x{subject.scale} {subject.model}", unit="image"
-    ) as bar:
-        for name, hr in bar:
-            result, sr = measure_image(subject, name, hr)
-            results.append(result)
-            bar.set_postfix_str(f"mean PSNR {fmean(one.psnr_y for one in results):.2f} dB")
-            if save_images is not None:
-                write_image(save_images / data.benchmark / f"{name}_x{subject.scale}_{subject.model}.png", sr)
-    by_name = {one.name: one for part in team.gathered(results) for one in part}
-    results = [by_name[name] for name in data.images]
     options = f"--model {subject.model} --benchmark {data.benchmark} --scale {subject.scale}"
-    return Evaluation(
+    blank = Evaluation(
         key=key_of(subject, data),
         benchmark=data.benchmark,
-        images=tuple(results),
+        images=(),
         training=subject.training,
         environment=records.environment(),
         command=f"python -m replication.evaluate {options}",
     )
+    known = _united(team.gathered(unfinished.found(blank) if unfinished else {}))
+    own = team.share([(name, hr) for name, hr in data.images.items() if name not in known])
+    results: dict[str, ImageResult] = {}
+    label = f"{data.benchmark} x{subject.scale} {subject.model}"
+    with tqdm(own, disable=not team.leads, desc=label, unit="image") as bar:
+        for name, hr in bar:
+            results[name], sr = measure_image(subject, name, hr)
+            bar.set_postfix_str(f"mean PSNR {fmean(one.psnr_y for one in results.values()):.2f} dB")
+            if save_images is not None:
+                write_image(save_images / data.benchmark / f"{name}_x{subject.scale}_{subject.model}.png", sr)
+            if unfinished is not None:
+                unfinished.keep(replace(blank, images=tuple(results.values())))
+    known |= _united(team.gathered(results))
+    return replace(blank, images=tuple(known[name] for name in data.images))
+
+
+def _united(parts: Sequence[dict[str, ImageResult]]) -> dict[str, ImageResult]:
+    return {name: image for part in parts for name, image in part.items()}
 
 
 def evaluate(
@@ -224,17 +236,18 @@ def evaluate(
 
     A pair whose key is recorded already is not measured again unless ``force`` or ``save_images`` asks for it. A
     benchmark that is not on this machine shows the recorded values, if any. A model without weights is never run.
-    ``team``: the processes that share the images of each pair; the first saves.
+    ``team``: the processes that share the images of each pair; the first saves. Of a pair that was cut off, only the
+    images that are left are measured.
     """
     team = team or sharing.Team()
     root = benchmarks.data_root(data)
-    known = records.load_all(results)
-    records.check_writable(results)
+    known = team.led(lambda: _store(results, save_images))
     ready = {model: subject(model, scale, weights_file) for model in models}
     rows = []
     for name in names:
         benchmark = benchmarks.find(name, root, scale=scale)
         prepared = prepare(benchmark, scale) if benchmark and any(ready.values()) else None
+        _check_same(team, name, prepared, ready.values())
         for note in benchmark.notes(scale) if benchmark and team.leads else ():
             print(note)
         for model, method in ready.items():
@@ -247,13 +260,33 @@ def evaluate(
                 key = key_of(method, prepared)
                 there = next((record for record in known if record.key == key and record.benchmark == name), None)
                 if there is None or force or save_images is not None:
-                    record = measure(method, prepared, save_images, team)
+                    again = force or save_images is not None
+                    unfinished = None if again else Unfinished.of(results, records.file_name(name, key))
+                    record = measure(method, prepared, save_images, team, unfinished)
                     if team.leads:
                         records.save(results, record)
+                        if unfinished is not None:
+                            unfinished.discard()
                     rows.append(Row(name, model, record, MEASURED_NOW))
                 else:
                     rows.append(Row(name, model, there, recorded(there)))
     return rows
+
+
+def _store(results: Path, save_images: Path | None) -> list[Evaluation]:
+    """What is recorded. Raises UserError when nothing can be written where records or images are to go."""
+    known = records.load_all(results)
+    records.check_writable(results)
+    if save_images is not None:
+        check_folder(save_images)
+    return known
+
+
+def _check_same(team: sharing.Team, name: str, prepared: Prepared | None, ready: Iterable[Subject | None]) -> None:
+    """Raise UserError when the processes, on several machines perhaps, have other images or weights."""
+    own = (prepared.digest if prepared else None, [method.weights if method else None for method in ready])
+    if any(one != own for one in team.gathered(own)):
+        raise UserError(f"{name}: expected the same images and weights for every process, got different ones")
 
 
 def recorded(record: Evaluation) -> str:
@@ -318,7 +351,7 @@ def parser() -> Parser:
         choices=(*BENCHMARKS, EMBEDDED),
         help="default: the embedded set and every benchmark that is found or recorded",
     )
-    result.add_argument("--scale", type=int, choices=SCALES, default=4, help=scales_in_words())
+    result.add_argument("--scale", type=int, choices=SCALES, default=4, help=scales_in_words("%(default)s"))
     result.add_argument(
         "--weights",
         type=Path,

@@ -40,6 +40,7 @@ SHAPES: dict[str, Callable[[Array, Array], Array]] = {
     "star": lambda y, x: (_radius(y, x) < 0.22 + 0.14 * np.cos(5 * np.arctan2(y - 0.5, x - 0.5))) * 1.0,
     "line": lambda y, x: (np.abs(y - 0.3 - 0.4 * x) < 0.02) * 1.0,
     "soft disc": lambda y, x: np.clip(1.5 - 4 * _radius(y, x), 0, 1),
+    "square": lambda y, x: 1.0 * (np.abs(y - 0.5) < 0.3) * (np.abs(x - 0.5) < 0.3),
     "half transparent square": lambda y, x: 0.5 * (np.abs(y - 0.5) < 0.3) * (np.abs(x - 0.5) < 0.3),
 }
 """Coverage at (y, x) in 0..1."""

@@ -134,7 +134,7 @@ class Evaluation(Record):
 
     @property
     def file_name(self) -> str:
-        return f"{self.benchmark}-x{self.key.scale}-{self.key.model}-{self.key.digest[:8]}.json"
+        return file_name(self.benchmark, self.key)
 
     def check(self) -> None:
         if not self.images:
@@ -344,6 +344,45 @@ class NetworkSpeed(Record):
 
 
 @dataclass(frozen=True)
+class IntegerFile:
+    """One ONNX file: bytes; PSNR on luma (dB) and processor seconds of one thread for each image of a set."""
+
+    how: str
+    size: int
+    psnr: tuple[float, ...]
+    seconds: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Integers(Record):
+    """A network in floating point (the first of ``files``) and with integers of 8 bits, all in one run.
+
+    ``calibration``: where the ``pictures`` came from that fixed the integers' ranges.
+    """
+
+    FOLDER = "int8"
+    IGNORED = frozenset()
+
+    model: str
+    scale: int
+    weights: str
+    benchmark: str
+    calibration: str
+    pictures: int
+    files: tuple[IntegerFile, ...]
+    environment: dict[str, str]
+    command: str
+
+    @property
+    def file_name(self) -> str:
+        return f"{self.benchmark}-x{self.scale}-{self.model}-{_digest([self.weights, self.calibration])[:8]}.json"
+
+    def check(self) -> None:
+        if len(self.files) < 2 or not all(one.psnr and len(one.psnr) == len(one.seconds) for one in self.files):
+            raise ValueError("it holds nothing to compare")
+
+
+@dataclass(frozen=True)
 class StepTime:
     """One variant of one network's training step: median seconds, and the farthest single step as a share of it."""
 
@@ -432,6 +471,11 @@ Kind = TypeVar("Kind", bound=Record)
 
 
 # ---------------------------------------------------------------- provenance
+
+
+def file_name(benchmark: str, key: Key) -> str:
+    """The name of the file that records the measurement of ``key`` on ``benchmark``."""
+    return f"{benchmark}-x{key.scale}-{key.model}-{key.digest[:8]}.json"
 
 
 def protocols(scale: int) -> dict[str, dict[str, Any]]:

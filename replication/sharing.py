@@ -5,14 +5,16 @@ processes wait for each other: the launcher would stop the others as soon as one
 """
 
 import os
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from replication.errors import UserError
 
 Item = TypeVar("Item")
+Result = TypeVar("Result")
 LONGEST_WAIT = timedelta(days=30)
 """How long a process that is done waits for the others; the launcher ends it if one of them dies."""
 
@@ -42,6 +44,24 @@ class Team:
         everything: list[Any] = [None] * self.size
         distributed.all_gather_object(everything, own)
         return everything
+
+    def led(self, work: Callable[[], Result]) -> Result:
+        """What ``work`` gives in the leading process, in every process; its UserError ends all and is said once."""
+        if self.size == 1:
+            return work()
+        result: Result | None = None
+        error: UserError | None = None
+        if self.leads:
+            try:
+                result = work()
+            except UserError as caught:
+                error = caught
+        result, error = self.gathered((result, error))[0]
+        if error is not None:
+            if self.leads:
+                raise error
+            sys.exit(2)
+        return cast(Result, result)
 
     def dismiss(self) -> None:
         """Wait until all processes are here, and end their connection."""

@@ -31,9 +31,10 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from replication import sharing
-from replication.backends import BACKENDS, load_network
-from replication.batch import DEFAULT_NAME, Naming, Plan, check_folder, check_space, plan, printable
-from replication.errors import Parser, UserError, run
+from replication.backends import BACKENDS, backends_in_words, load_network
+from replication.batch import DEFAULT_NAME, Naming, Plan, plan, printable
+from replication.errors import ArgumentError, Parser, UserError, run
+from replication.files import check_folder, check_space
 from replication.images.alpha import upscale_alpha, upscale_colors, visible_colors
 from replication.images.animation import Animation, animation, can_hold_frames, frames, write_frames
 from replication.images.metadata import Metadata
@@ -62,15 +63,16 @@ class Window:
     last: int
 
 
-def windows(size: int, tile: int, radius: int) -> list[Window]:
+def windows(size: int, tile: int, radius: int, *, exact: bool = False) -> list[Window]:
     """Cover ``size`` pixels by windows of equal length, at most ``tile``; what is kept of them joins without a gap.
 
     Everything kept is at least ``radius`` away from any end of its window that is not an end of the picture.
+    ``exact``: no window is shorter than ``tile`` (nor than the picture).
     """
     if size <= tile:
         return [Window(0, size, 0, size)]
     count = -(-(size - 2 * radius) // (tile - 2 * radius))
-    length = -(-(size - 2 * radius) // count) + 2 * radius  # no longer than needed: equal shares
+    length = tile if exact else -(-(size - 2 * radius) // count) + 2 * radius  # no longer than needed: equal shares
     starts = [index * (size - length) // (count - 1) for index in range(count)]
     joints = [0, *(start + length - radius for start in starts[:-1]), size]
     return [
@@ -80,11 +82,21 @@ def windows(size: int, tile: int, radius: int) -> list[Window]:
 
 
 def _tile_shape(height: int, width: int, network: Network, tile: int | None) -> tuple[int, int]:
-    """Largest height and width of a tile: ``tile`` squared, or what `TILE_MEMORY` allows, square where it can be."""
+    """Largest height and width of a tile: ``tile`` squared, or what `TILE_MEMORY` allows, square where it can be.
+
+    A network that takes one size only decides itself.
+    """
     smallest = 2 * network.radius + 1
+    if network.size is not None:
+        if tile is not None:
+            raise ArgumentError(
+                f"tile: expected none (auto), because this network takes {network.size[0]}x{network.size[1]} pixels "
+                f"and no others, got {tile}"
+            )
+        return network.size
     if tile is not None:
         if tile < smallest:
-            raise UserError(
+            raise ArgumentError(
                 f"tile: expected at least {smallest} pixels, which is twice the overlap of {network.radius} and one, "
                 f"got {tile}"
             )
@@ -107,8 +119,11 @@ def upscale(
     machine's byte order), ``scale`` times larger, rounded and clipped. Grey goes through the network as three equal
     channels and is the mean of the three results. ``tile``: side in pixels of what the network sees at once, overlap
     included; None: as large as `TILE_MEMORY` allows. ``progress``: label of a progress bar over the tiles. Raises
-    UserError for another kind of array, for a tile too small for the overlap, and for tiles that would cost more than
-    `LARGEST_COST` times the whole picture.
+    ArgumentError for another kind of array, for a tile too small for the overlap, and for tiles that would cost more
+    than `LARGEST_COST` times the whole picture.
+
+    A network that takes one size only (`Network.size`) gives the same result in tiles of that size; a picture that is
+    smaller is continued by its mirror image, which changes the result near the side that is.
 
     >>> upscale(np.zeros((5, 7, 3), np.uint8)).shape
     (20, 28, 3)
@@ -117,16 +132,21 @@ def upscale(
         return PIL.Image.fromarray(upscale(_pixels_of(image), network, tile=tile, progress=progress))
     image = np.asarray(image)
     if image.dtype.newbyteorder("=") not in (np.uint8, np.uint16):
-        raise UserError(f"upscale: expected uint8 or uint16, got {image.dtype}")
+        raise ArgumentError(f"upscale: expected uint8 or uint16, got {image.dtype}")
     if 0 in image.shape or not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] in (1, 2, 3, 4))):
-        raise UserError(f"upscale: expected non-empty (H, W) or (H, W, 1, 2, 3 or 4), got shape {image.shape}")
+        raise ArgumentError(f"upscale: expected non-empty (H, W) or (H, W, 1, 2, 3 or 4), got shape {image.shape}")
     image = image.astype(image.dtype.newbyteorder("="), copy=False)
     network = network or _default_network()
     height, width = image.shape[:2]
     scale = network.scale
     tile_height, tile_width = _tile_shape(height, width, network, tile)
-    rows = windows(height, tile_height, network.radius)
-    columns = windows(width, tile_width, network.radius)
+    exact = network.size is not None
+    if exact and (height < tile_height or width < tile_width):
+        missing = (max(tile_height - height, 0), max(tile_width - width, 0))
+        larger = np.pad(image, [(0, missing[0]), (0, missing[1]), (0, 0)][: image.ndim], mode="symmetric")
+        return upscale(larger, network, progress=progress)[: scale * height, : scale * width].copy()
+    rows = windows(height, tile_height, network.radius, exact=exact)
+    columns = windows(width, tile_width, network.radius, exact=exact)
     if tile is not None:
         _check_cost(height, width, rows, columns, network, tile)
     source = visible_colors(image) if has_alpha(image) else image
@@ -153,7 +173,7 @@ def _pixels_of(picture: PIL.Image.Image) -> Pixels:
     if picture.mode.startswith("I;16"):
         return np.array(picture)
     if picture.mode in ("F", "I", "LAB", "HSV"):
-        raise UserError(f"upscale: expected a picture of 8 bits per channel or I;16, got mode {picture.mode}")
+        raise ArgumentError(f"upscale: expected a picture of 8 bits per channel or I;16, got mode {picture.mode}")
     mode = "L" if picture.mode in ("1", "L", "LA", "La") else "RGB"
     if picture.has_transparency_data:
         mode = {"L": "LA", "RGB": "RGBA"}[mode]
@@ -167,7 +187,7 @@ def _check_cost(
     seen = sum(row.stop - row.start for row in rows) * sum(column.stop - column.start for column in columns)
     cost = seen / (height * width)
     if cost > LARGEST_COST:
-        raise UserError(
+        raise ArgumentError(
             f"tile: {tile} pixels make {len(rows) * len(columns):,} tiles of a picture of {width}x{height}, and cost "
             f"{cost:.0f} times the whole, because each repeats {network.radius} pixels on every side; "
             f"expected {LARGEST_COST} times at most: {4 * network.radius} pixels or more are enough, or auto"
@@ -220,7 +240,7 @@ class Size:
 
 @dataclass(frozen=True)
 class Options:
-    """How every picture of a batch is upscaled and written."""
+    """How every picture of a batch is upscaled and written; ``quiet``: without bars that show how far it is."""
 
     size: Size = Size()
     tile: int | None = None
@@ -367,7 +387,7 @@ def parser() -> Parser:
             "default: the shipped ones"
         ),
     )
-    result.add_argument("--backend", choices=list(BACKENDS), default="torch", help="default: %(default)s")
+    result.add_argument("--backend", choices=list(BACKENDS), default="torch", help=backends_in_words())
     result.add_argument(
         "--tile",
         type=_tile,
@@ -420,17 +440,9 @@ STANDARD = Path("-")
 def main(argv: Sequence[str] | None = None) -> int | None:
     """Run the command line; see `parser`."""
     arguments = parser().parse_args(argv)
-    if not 1 <= arguments.quality <= 100:
-        raise UserError(f"--quality: expected 1 to 100, got {arguments.quality}")
-    piped = STANDARD in arguments.picture or arguments.output == STANDARD
-    if piped and len(arguments.picture) > 1:
-        raise UserError("-: expected one picture from standard input or to standard output")
-    for source in arguments.picture[: 1 if len(arguments.picture) == 1 else 0]:
-        if source != STANDARD and not source.exists():  # known before the network is loaded
-            raise UserError(f"cannot read the image {source}: no such file or folder")
-    if arguments.output not in (None, STANDARD):
-        check_folder(arguments.output if arguments.output.is_dir() else arguments.output.parent)
     team = sharing.join()
+    piped = STANDARD in arguments.picture or arguments.output == STANDARD
+    team.led(lambda: _check(arguments, piped=piped, processes=team.size))
     network = load_network(
         arguments.model,
         scale=arguments.scale,
@@ -440,21 +452,20 @@ def main(argv: Sequence[str] | None = None) -> int | None:
     )
     _tile_shape(1, 1, network, arguments.tile)  # a tile too small for the overlap is no picture's fault
     size = Size(arguments.factor, arguments.to)
-    options = Options(size, arguments.tile, arguments.quality, arguments.quiet, arguments.strip)
+    quiet = arguments.quiet or not team.leads  # one bar, of the first process's share
+    options = Options(size, arguments.tile, arguments.quality, quiet, arguments.strip)
     suffix = f".{arguments.format or 'png'}"
     if piped:
         _upscale_piped(arguments.picture[0], arguments.output, suffix, network, options, force=arguments.force)
         return None
     naming = Naming(size.words(network.scale), arguments.name, suffix)
-    todo = plan(arguments.picture, arguments.output, naming, recursive=arguments.recursive)
-    if arguments.format and not todo.batch and todo.pairs[0][1].suffix.lower() != suffix:
-        raise UserError(f"{todo.pairs[0][1]}: its ending contradicts --format {arguments.format}")
+    todo = team.led(lambda: _planned(arguments, naming))
     if team.leads:
         for line in () if arguments.quiet else todo.left_out:
             print(printable(line))
         for line in todo.problems:
             print(f"error: {printable(line)}", file=sys.stderr)
-    counts = _run(todo, team.share(todo.pairs), network, options, force=arguments.force)
+    counts = _run(todo, team.share(todo.pairs), network, options, force=arguments.force, lines=not arguments.quiet)
     sys.stdout.flush()
     counts = Counts(*map(sum, zip(*team.gathered(counts.all()), strict=True)))
     failed = counts.failed + len(todo.problems)
@@ -464,6 +475,28 @@ def main(argv: Sequence[str] | None = None) -> int | None:
         print(summary + (f"; {failed} failed, see above" if failed else ""), flush=True)
     team.dismiss()
     return 1 if failed else None
+
+
+def _check(arguments: argparse.Namespace, *, piped: bool, processes: int) -> None:
+    """Raise UserError for what can be known to be wrong before the network is loaded."""
+    if not 1 <= arguments.quality <= 100:
+        raise UserError(f"--quality: expected 1 to 100, got {arguments.quality}")
+    if piped and len(arguments.picture) > 1:
+        raise UserError("-: expected one picture from standard input or to standard output")
+    if piped and processes > 1:
+        raise UserError(f"-: expected one process for standard input and output, got {processes}")
+    for source in arguments.picture[: 1 if len(arguments.picture) == 1 else 0]:
+        if source != STANDARD and not source.exists():
+            raise UserError(f"cannot read the image {source}: no such file or folder")
+    if arguments.output not in (None, STANDARD):
+        check_folder(arguments.output if arguments.output.is_dir() else arguments.output.parent)
+
+
+def _planned(arguments: argparse.Namespace, naming: Naming) -> Plan:
+    todo = plan(arguments.picture, arguments.output, naming, recursive=arguments.recursive)
+    if arguments.format and not todo.batch and todo.pairs[0][1].suffix.lower() != naming.suffix:
+        raise UserError(f"{todo.pairs[0][1]}: its ending contradicts --format {arguments.format}")
+    return todo
 
 
 @dataclass
@@ -479,8 +512,13 @@ class Counts:
         return self.done, self.existing, self.failed
 
 
-def _run(todo: Plan, pairs: list[tuple[Path, Path]], network: Network, options: Options, *, force: bool) -> Counts:
-    """Upscale ``pairs`` one after another; of a batch, whatever is wrong with one is a line, and the others go on."""
+def _run(
+    todo: Plan, pairs: list[tuple[Path, Path]], network: Network, options: Options, *, force: bool, lines: bool
+) -> Counts:
+    """Upscale ``pairs`` one after another; of a batch, whatever is wrong with one is a line, and the others go on.
+
+    ``lines``: whether each that is done is a line, too.
+    """
     counts = Counts()
     with tqdm(total=len(pairs), unit="picture", disable=options.quiet or not todo.batch) as bar:
         for source, target in pairs:
@@ -499,7 +537,7 @@ def _run(todo: Plan, pairs: list[tuple[Path, Path]], network: Network, options: 
                 tqdm.write(f"error: {printable(words)}", file=sys.stderr)
             else:
                 counts.done += 1
-                if not options.quiet:
+                if lines:
                     line = f"{source} -> {target}" + "".join(f" ({note})" for note in notes)
                     tqdm.write(printable(line), file=sys.stdout)
             finally:

@@ -4,7 +4,7 @@ from pathlib import Path
 from statistics import median
 
 from analysis.names import BACKEND_NAMES, VARIANTS
-from analysis.speed import others_text
+from analysis.speed import int8_text, others_text
 from analysis.speed.inference import (
     REFERENCE,
     Factor,
@@ -236,7 +236,7 @@ def write(results: Path) -> list[Path]:
     record = read(results)
     page = results / "speed.md"
     try:
-        text = f"{as_markdown(record)}\n{others_text.section(results)}\n"
+        text = f"{as_markdown(record)}\n{int8_text.section(results)}\n\n{others_text.section(results)}\n"
     except (KeyError, IndexError, TypeError, ValueError, ZeroDivisionError) as error:
         raise UserError(
             f"{records.folder(results, Speed) / record.file_name} is damaged: {type(error).__name__} {error}"

@@ -28,7 +28,7 @@ ALIKE = 0.9
 """Correlation from which two surroundings look the same."""
 AGREEING = 6
 """Details that look the same and moved by one distance, from which two images are laid on each other."""
-SAME = 0.6
+SAME = 0.8
 """Correlation of what is fine in two images laid on each other, from which they share pixels."""
 
 Array = NDArray[np.float32]

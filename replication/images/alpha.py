@@ -24,6 +24,8 @@ AROUND = 8
 """Pixels to each side that are the surroundings of `FAINT`."""
 REACH = 2
 """Pixels around a pixel that count as its surroundings: those that bicubic interpolation sees."""
+ALPHA_REACH = 1
+"""Likewise for the range of alpha: a network rings further, and what is two pixels from an edge has nothing of it."""
 
 
 def upscale_colors(colors: Samples, upscaler: Upscaler, scale: int) -> Samples:
@@ -40,10 +42,10 @@ def upscale_colors(colors: Samples, upscaler: Upscaler, scale: int) -> Samples:
 def upscale_alpha(alpha: Samples, upscaler: Upscaler, scale: int) -> Samples:
     """Upscale (H, W) in 0..1 to (scale·H, scale·W) in 0..1.
 
-    Every value stays within those around it, so that what is opaque or transparent stays so, without a halo.
+    Every value stays within those of the pixels next to it: what is opaque or transparent stays so, without a halo.
     """
     lowest, highest = (
-        _repeated(extreme(alpha, size=2 * REACH + 1, mode="nearest"), scale)
+        _repeated(extreme(alpha, size=2 * ALPHA_REACH + 1, mode="nearest"), scale)
         for extreme in (minimum_filter, maximum_filter)
     )
     if alpha.min() == alpha.max():

@@ -10,7 +10,7 @@ import PIL.Image
 from numpy.typing import NDArray
 
 from replication.files import atomic_path
-from replication.images.io import file_content, opened_content
+from replication.images.io import file_content, opened_content, save
 from replication.images.photo import WRITABLE
 
 ANIMATED = ("GIF", "PNG", "WEBP")
@@ -86,7 +86,7 @@ def write_frames(
     if kind == "GIF":
         options |= {"disposal": 2 if transparent else 0, "optimize": False}
     with atomic_path(path) as temporary:
-        pictures[0].save(temporary, kind, save_all=True, append_images=pictures[1:], **options)
+        save(pictures[0], temporary, kind, save_all=True, append_images=pictures[1:], **options)
     if kind != "GIF":
         return ()
     return ("colours reduced to 256 a frame" + (", transparency to yes or no" if transparent else ""),)

@@ -5,11 +5,13 @@ ignored, as MATLAB's ``imread`` and the literature do. What cannot be represente
 transparency, CMYK, animations) is refused, because a silent conversion would change every measured number.
 """
 
+import io
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -122,10 +124,23 @@ def write_image(path: Path, image: Image) -> None:
         raise ArgumentError(f"cannot write {path}: expected a name that ends in {', '.join(WRITABLE)}")
     picture = PIL.Image.fromarray(np.ascontiguousarray(image))
     with atomic_path(path) as temporary:
-        if kind == "JPEG":
-            picture.save(temporary, kind, quality=95, subsampling=0)
-        else:
-            picture.save(temporary, kind)
+        save(picture, temporary, kind, **({"quality": 95, "subsampling": 0} if kind == "JPEG" else {}))
+
+
+class _Stream(io.BufferedRandom):
+    """A file that hides its descriptor.
+
+    Through a descriptor Pillow writes by itself, and takes what a full disk had room for as all of it.
+    """
+
+    def fileno(self) -> int:
+        raise io.UnsupportedOperation("fileno")
+
+
+def save(picture: PIL.Image.Image, path: Path, kind: str, **options: Any) -> None:
+    """Pillow's ``save`` into a file, whole. Raises OSError when it cannot be written to its end."""
+    with _Stream(io.FileIO(path, "w+")) as file:
+        picture.save(file, kind, **options)
 
 
 def file_content(path: Path) -> bytes:

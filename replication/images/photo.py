@@ -26,7 +26,16 @@ from PIL import ImageCms
 from replication.errors import UserError
 from replication.files import atomic_path
 from replication.images import metadata, tiff
-from replication.images.io import GREY_MODES, damage_named, file_content, opened_content, raw_mode, tiff_layout, upright
+from replication.images.io import (
+    GREY_MODES,
+    damage_named,
+    file_content,
+    opened_content,
+    raw_mode,
+    save,
+    tiff_layout,
+    upright,
+)
 from replication.images.io import READABLE as READABLE_BENCHMARKS
 from replication.images.metadata import NOTHING, Metadata
 from replication.network import extra
@@ -300,7 +309,7 @@ def write_photo(path: Path, photo: Photo, *, quality: int = 95) -> tuple[str, ..
                 gif = ("colours reduced to 256" + (", transparency to yes or no" if photo.has_alpha else ""),)
             if kind in ("JPEG", "WebP"):
                 options |= {"quality": quality, "subsampling": 0}
-            PIL.Image.fromarray(pixels).save(temporary, kind, icc_profile=profile, **options)
+            save(PIL.Image.fromarray(pixels), temporary, kind, icc_profile=profile, **options)
     return (*metadata.left_out(photo.metadata, kind), *gif)
 
 

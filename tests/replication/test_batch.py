@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from replication import batch, upscale
+from replication import upscale
 from replication.errors import UserError
 from replication.images.photo import Photo, read_photo, write_photo
 from replication.network import Batch, Network
@@ -53,12 +54,54 @@ def test_every_problem_is_a_line_and_the_others_are_done(tmp_path: Path, capsys:
     sources = [str(tmp_path / name) for name in ("one", "empty", "two", "missing.png")]
     assert upscale.main([*sources, "-o", str(tmp_path / "out")]) == 1
     output = capsys.readouterr()
-    assert listing(tmp_path / "out") == ["a_x2.png", "b_x2.png"]
+    assert listing(tmp_path / "out") == ["b_x2.png", "one_a_jpg_x2.png", "one_a_png_x2.png", "two_a_png_x2.png"]
     errors = [line for line in output.err.splitlines() if line.startswith("error: ")]
-    assert len(errors) == 4
-    for words in ("empty: expected a folder with pictures", "missing.png: no such file", "would both become"):
+    assert len(errors) == 2
+    for words in ("empty: expected a folder with pictures", "missing.png: no such file"):
         assert any(words in line for line in errors), words
-    assert "2 of 6 pictures upscaled; 4 failed" in output.out
+    assert "4 of 6 pictures upscaled; 2 failed" in output.out
+
+
+@pytest.mark.parametrize(
+    ("sources", "pictures", "results"),
+    [
+        (["."], ["a.jpg", "a.png", "b.png"], ["a_jpg_x2.png", "a_png_x2.png", "b_x2.png"]),
+        (["."], ["a.JPG", "a.jpg"], ["a_JPG_x2.png", "a_jpg_x2.png"]),
+        (["one", "two"], ["one/1.png", "two/1.png"], ["one_1_x2.png", "two_1_x2.png"]),
+        (["x/in", "y/in"], ["x/in/1.png", "y/in/1.png"], ["x_in_1_x2.png", "y_in_1_x2.png"]),
+        (["1", "2"], ["1/a.png", "2/1_a.png", "2/a.png"], ["1_a_png_x2.png", "1_a_x2.png", "2_a_png_x2.png"]),
+        (["one", "one/../one/1.png"], ["one/1.png"], ["1_x2.png"]),
+    ],
+)  # fmt: skip
+def test_results_of_one_name_are_told_apart(
+    tmp_path: Path, sources: list[str], pictures: list[str], results: list[str]
+) -> None:
+    """Every picture is done, whatever the names; a second run has nothing to do."""
+    for level, name in enumerate(pictures):
+        fill(tmp_path / "in", name)
+        write_photo(tmp_path / "in" / name, Photo(np.full((12, 20, 3), 40 * level, np.uint8)))
+    arguments = [*(str(tmp_path / "in" / source) for source in sources), "-o", str(tmp_path / "out")]
+    for done in (len(pictures), 0):
+        before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("*")}
+        assert upscale.main(arguments) is None
+        assert listing(tmp_path / "out") == results
+        assert len({path for path in (tmp_path / "out").iterdir() if path not in before}) == done
+    levels = sorted(int(read_photo(tmp_path / "out" / name).pixels.mean().round()) for name in results)
+    assert levels == [40 * level for level in range(len(pictures))]
+
+
+def test_a_second_run_in_the_same_folder_does_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fill(tmp_path, "a.jpg", "a.png", "b.png")
+    for pattern in ([], ["--name", "{size}-{name}"]):
+        for words in ("3 of 3 pictures upscaled\n", "0 of 3 pictures upscaled; 3 had a result already"):
+            assert upscale.main([str(tmp_path), *pattern]) is None
+            assert words in capsys.readouterr().out
+
+
+def test_pictures_below_a_folder_without_any(tmp_path: Path) -> None:
+    fill(tmp_path, "deep/in/a.png")
+    with pytest.raises(UserError, match="found none among 0 files; --recursive looks into the folders below"):
+        upscale.main([str(tmp_path / "deep")])
 
 
 def test_recursive_mirrors_folders(tmp_path: Path) -> None:
@@ -177,7 +220,7 @@ def test_errors_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(upscale, "load_network", lambda *args, **options: replace(NEAREST, run=run))
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(batch.shutil, "disk_usage", lambda path: usage(1, 1, 1000))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(1, 1, 1000))
     with pytest.raises(UserError, match=r"it may take .* MB are free"):
         upscale.main([source])
 
@@ -216,12 +259,33 @@ run(upscale.main)
 """
 
 
-def started(folder: Path, *arguments: str, pause: float = 0.0, launcher: tuple[str, ...] = ()) -> subprocess.Popen[str]:
+def started(
+    folder: Path, *arguments: str, pause: float = 0.0, launcher: tuple[str, ...] = (), before: str = ""
+) -> subprocess.Popen[str]:
     program = folder / "program.py"
-    program.write_text(PROGRAM.format(pause=pause), encoding="utf-8")
+    program.write_text(before + PROGRAM.format(pause=pause), encoding="utf-8")
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, *launcher, str(program), *arguments]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such limit here")
+@pytest.mark.parametrize("suffix", ["png", "tif", "jpg", "webp", "gif"])
+def test_disk_that_is_full_while_writing(tmp_path: Path, suffix: str) -> None:
+    """A limit on the size of files stands for it: the picture that meets it is a line, and leaves nothing."""
+    noise = np.random.default_rng(0).integers(0, 256, (60, 60, 3), dtype=np.uint8)
+    for name, pixels in (("a", noise[:4, :4]), ("b", noise), ("c", noise[:4, :4])):
+        write_photo(tmp_path / "in" / f"{name}.png", Photo(pixels))
+    frames = [PIL.Image.fromarray(one) for one in (noise, noise[::-1])]
+    frames[0].save(tmp_path / "in" / "d.gif", save_all=True, append_images=frames[1:])
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))\n"
+    options = ("-o", str(tmp_path / "out"), "--format", suffix)
+    output, _ = started(tmp_path, str(tmp_path / "in"), *options, before=limit).communicate(timeout=120)
+    assert "2 of 4 pictures upscaled; 2 failed" in output, output
+    for name in ("b", "d"):
+        assert f"error: cannot write {tmp_path}/out/{name}_x2.{suffix}: File too large" in output, output
+    assert listing(tmp_path / "out") == [f"a_x2.{suffix}", f"c_x2.{suffix}"]
+    assert not list((tmp_path / "out").glob(".*"))
 
 
 def test_two_processes_share_a_batch(tmp_path: Path) -> None:
@@ -241,6 +305,14 @@ def test_two_processes_share_a_batch(tmp_path: Path) -> None:
             (tmp_path / "out" / name).unlink()
     for path in (tmp_path / "out").iterdir():
         np.testing.assert_array_equal(read_photo(path).pixels, PIXELS.repeat(2, 0).repeat(2, 1))
+
+
+def test_two_processes_say_an_error_once(tmp_path: Path) -> None:
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+    process = started(tmp_path, str(tmp_path / "missing.png"), launcher=launcher)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 1, output
+    assert output.count("error: cannot read the image") == 1, output
 
 
 def test_shares_are_whole_and_apart() -> None:
