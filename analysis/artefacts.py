@@ -33,6 +33,7 @@ from analysis.quality import calibration_page, ladder_page, protocol_page, runs_
 from analysis.quality.columns import bicubic_deviation
 from analysis.quality.training import measurements
 from analysis.speed import inference_page, training_page
+from analysis.text import percent
 from replication.records import (
     TOLERANCE_PSNR,
     TOLERANCE_SSIM,
@@ -80,8 +81,9 @@ def cost(job: Job) -> Outcome:
     if not facts.verified:
         return Outcome(files, failures=[f"the cost arithmetic does not agree with the networks: see {files[0]}"])
     finding = (
-        f"cost arithmetic verified ({len(facts.checks or []):,} comparisons): SMSRN saves {100 * facts.macs_saved:.1f} "
-        f"% of MSRN's MACs and {100 * facts.params_saved:.1f} % of its parameters; the paper's {PRINTED_MEAN} is a "
+        f"cost arithmetic verified ({len(facts.checks or []):,} comparisons): SMSRN saves "
+        f"{percent(facts.macs_saved)} of MSRN's MACs and {percent(facts.params_saved)} of its parameters; the paper's "
+        f"{PRINTED_MEAN} is a "
         "mean of two layers"
     )
     return Outcome(files, [finding])

@@ -26,3 +26,14 @@ PUBLISHED_LABELS = {
     MSRN_ROW: "MSRN 2019-06",
 }
 """Labels of the published MSRN versions: the 2018 paper (another network), and two trainings by its authors."""
+
+VARIANTS: dict[tuple[str, bool], str] = {
+    ("msrn", False): "MSRN",
+    ("msrn", True): "MSRN, folded",
+    ("smsrn", False): "SMSRN",
+    ("smsrn", True): "SMSRN, folded",
+}
+"""Labels of the networks as they run, by method and whether they are folded."""
+
+BACKEND_NAMES = {"torch": "PyTorch", "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO"}
+"""Names of the backends."""

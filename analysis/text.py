@@ -17,9 +17,24 @@ CONVENTION = (
 )
 
 
-def percent(part: float | Fraction, digits: int = 1) -> str:
+def percent(part: float | Fraction, digits: int = 1, *, signed: bool = False) -> str:
     """``part`` of 1 as a percentage, with the space that the paper prints."""
-    return f"{100 * float(part):.{digits}f} %"
+    return f"{100 * float(part):{'+' if signed else ''}.{digits}f} %"
+
+
+def percentage(value: float | Fraction, digits: int = 1) -> str:
+    """A number that is in percent already, written like `percent`."""
+    return f"{float(value):.{digits}f} %"
+
+
+def small_percent(part: float) -> str:
+    """``part`` of 1 as a percentage with two significant digits and no exponent, for shares that may be tiny."""
+    return f"{float(f'{100 * part:.2g}'):g} %"
+
+
+def with_interval(mean: float, low: float, high: float) -> str:
+    """A difference in dB with the ends of its interval."""
+    return f"{mean:.3f} dB ({low:.3f} to {high:.3f})"
 
 
 def wrap(text: str) -> str:

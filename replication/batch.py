@@ -1,15 +1,14 @@
 """Plan a batch: which pictures, which results, and every problem that can be known before the first one is upscaled."""
 
 import os
-import shutil
 import string
 import sys
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from replication.errors import UserError
+from replication.files import check_folder
 from replication.images.photo import SUFFIXES, WRITABLE, kind_of
 
 DEFAULT_NAME = "{name}_{size}"
@@ -77,34 +76,6 @@ def check_pattern(pattern: str, *, batch: bool) -> None:
         raise UserError(f"--name {pattern!r}: expected a name without folders (--output names the folder)")
     if batch and "name" not in fields:
         raise UserError(f"--name {pattern!r}: expected {{name}} in it, or all results would have one name")
-
-
-def check_folder(folder: Path) -> None:
-    """Raise UserError when ``folder``, or the folder that it would be made in, cannot be written."""
-    above = folder
-    while not above.exists() and above.parent != above:
-        above = above.parent
-    if not above.is_dir():
-        raise UserError(f"cannot write into {folder}: {above} is not a folder")
-    try:
-        tempfile.TemporaryFile(
-            dir=above
-        ).close()  # the permissions alone do not tell: the disk may be read-only or full
-    except OSError as error:
-        raise UserError(f"cannot write into {folder}: {error.strerror or error}") from error
-
-
-def check_space(target: Path, needed: int) -> None:
-    """Raise UserError when the disk of ``target`` has less than ``needed`` bytes free."""
-    above = target.parent
-    while not above.exists() and above.parent != above:
-        above = above.parent
-    try:
-        free = shutil.disk_usage(above).free
-    except OSError:
-        return  # what cannot be asked is found out by writing
-    if free < needed:
-        raise UserError(f"cannot write {target}: it may take {needed / 1e6:,.0f} MB, and {free / 1e6:,.0f} MB are free")
 
 
 def plan(sources: Sequence[Path], output: Path | None, naming: Naming, *, recursive: bool = False) -> Plan:

@@ -1,15 +1,15 @@
-"""How long the published networks take beside MSRN and SMSRN, for one 1280x720 output, each in its fastest backend.
+"""Inference time of the published networks, MSRN and SMSRN, for one 1280x720 output, each in its fastest backend.
 
-Fresh weights for the published ones: no network's time depends on its values. One trial in each backend chooses the
-fastest, then every round runs each network once in it, in shuffled order, so that what else the machine does falls on
-all alike. A large matrix product runs in each round as well: what multiply-adds take at best. The record holds
-everything; `python -m analysis speed figure1_time` shows it.
+Fresh weights for the published ones: no network's time depends on its values. One trial in each backend, on a picture
+of a sixteenth of the area, chooses the fastest; then every round runs each network once in it, in shuffled order, so
+that other load affects all of them equally. A large matrix product runs in each round as well: what multiply-adds take
+at best. The record holds everything; `python -m analysis speed figure1_time` shows it.
 """
 
 import random
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 
@@ -46,6 +46,12 @@ class Candidate:
     folded: bool
     make: Callable[[], nn.Module]
     shape: tuple[int, int, int, int]
+
+    @property
+    def smaller(self) -> "Candidate":
+        """The same for a picture of a sixteenth of the area."""
+        batch, channels, height, width = self.shape
+        return replace(self, shape=(batch, channels, max(height // 4, 1), max(width // 4, 1)))
 
     @property
     def macs(self) -> int:
@@ -136,25 +142,19 @@ def seconds_of(function: Step) -> float:
 def fastest(
     candidate: Candidate, backends: Sequence[str], folder: Path, threads: int
 ) -> tuple[dict[str, float], str, Step]:
-    """Seconds of one trial in each backend that runs the network, the fastest one, and its function.
-
-    Each trial is the first run, after which nothing of the losers stays in memory.
-    """
+    """Seconds of one trial on a smaller picture in each backend that runs it, the fastest one, and its function."""
     trials: dict[str, float] = {}
-    best: tuple[str, Step] | None = None
     for backend in backends:
         try:
-            function = step(candidate, backend, folder, threads)
-            seconds_of(function) if backend == "openvino" else None  # its first run prepares what others did on loading
+            function = step(candidate.smaller, backend, folder, threads)
+            seconds_of(function)  # the first run prepares what the later ones have
             trials[backend] = seconds_of(function)
         except Exception as error:  # a runtime's or the exporter's own types: this network does not run there
             print(f"{candidate.name}: left out in {backend} ({type(error).__name__})")
-            continue
-        if best is None or trials[backend] <= min(trials.values()):
-            best = backend, function
-    if best is None:
+    if not trials:
         raise UserError(f"{candidate.name}: runs in none of {', '.join(backends)}")
-    return trials, *best
+    best = min(trials, key=lambda backend: trials[backend])
+    return trials, best, step(candidate, best, folder, threads)
 
 
 def measure(threads: int, rounds: int, most_macs: float, backends: Sequence[str] | None = None) -> NetworkSpeed:

@@ -1,7 +1,7 @@
 """Measure what a training step costs: against the plain PyTorch loop, shortcut by shortcut, and against its arithmetic.
 
 All variants of both networks are measured in one run, one step of each in every round and in shuffled order, so that
-whatever else the machine does falls on all of them alike.
+other load on the machine affects all of them equally.
 """
 
 import random
@@ -32,7 +32,7 @@ from replication.train import TrainingNetwork, load_batches
 
 SCALE = 4
 FLOOR_SIDE = 2048
-"""Side of the matrices whose product tells the rate of this machine's single-precision arithmetic."""
+"""Side of the matrices whose product gives the rate of this machine's single-precision arithmetic."""
 FLOOR = ("", "matrix product")
 Step = Callable[[], object]
 

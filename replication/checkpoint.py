@@ -24,7 +24,7 @@ PATTERN = "checkpoint-*.safetensors"
 BEFORE_DECAY = "before-decay.safetensors"
 """The last state before the rate falls in the schedule "decay": where a longer run goes on from."""
 KEEP = 2
-"""Checkpoints kept beside the best: the last, and the one before in case the last gets damaged."""
+"""Checkpoints kept in addition to the best: the last, and the one before in case the last gets damaged."""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,8 @@ from tqdm import tqdm
 from replication import records, sharing, weights
 from replication.data import benchmarks
 from replication.data.benchmarks import BENCHMARKS, EMBEDDED, Benchmark, BenchmarkImage
-from replication.errors import Parser, UserError, run
+from replication.errors import ArgumentError, Parser, UserError, run
+from replication.files import check_folder
 from replication.images.io import write_image
 from replication.images.metrics import SSIM_WINDOW, psnr, ssim, table_protocols
 from replication.images.resize import crop_to_multiple, imresize
@@ -92,7 +93,7 @@ def subject(model: str, scale: int, weights_file: Path | None = None) -> Subject
     Raises UserError for an unknown model or scale and for a weights file that does not fit.
     """
     if scale not in SCALES:
-        raise UserError(f"unknown scale {scale!r}: expected one of {', '.join(map(str, SCALES))}")
+        raise ArgumentError(f"unknown scale {scale!r}: expected one of {', '.join(map(str, SCALES))}")
     if model == BICUBIC:
         return Subject(model, scale, None, None, lambda lr: imresize(lr, scale).astype(np.uint8))
     network = build_any(model, scale=scale)
@@ -240,7 +241,7 @@ def evaluate(
     """
     team = team or sharing.Team()
     root = benchmarks.data_root(data)
-    known = team.led(lambda: _store(results))
+    known = team.led(lambda: _store(results, save_images))
     ready = {model: subject(model, scale, weights_file) for model in models}
     rows = []
     for name in names:
@@ -272,9 +273,12 @@ def evaluate(
     return rows
 
 
-def _store(results: Path) -> list[Evaluation]:
+def _store(results: Path, save_images: Path | None) -> list[Evaluation]:
+    """What is recorded. Raises UserError when nothing can be written where records or images are to go."""
     known = records.load_all(results)
     records.check_writable(results)
+    if save_images is not None:
+        check_folder(save_images)
     return known
 
 
@@ -347,7 +351,7 @@ def parser() -> Parser:
         choices=(*BENCHMARKS, EMBEDDED),
         help="default: the embedded set and every benchmark that is found or recorded",
     )
-    result.add_argument("--scale", type=int, choices=SCALES, default=4, help=scales_in_words())
+    result.add_argument("--scale", type=int, choices=SCALES, default=4, help=scales_in_words("%(default)s"))
     result.add_argument(
         "--weights",
         type=Path,

@@ -2,12 +2,14 @@
 
 One input, ``image``: float32 RGB (1, 3, H, W) in 0..1, any H and W. One output, ``upscaled``: float32
 (1, 3, scale·H, scale·W), not clipped. The network is folded (`replication.fold`) unless asked otherwise. A file of half
-precision computes in float16 between the two, which stay float32, so that the same code runs both files. The metadata
+precision computes in float16 between the two, which stay float32, so that the same code runs both files. A file for
+phones takes one size only, and is made of operators that their accelerators have (`replication.phone`). The metadata
 describe what the file holds; `replication.runtimes` reads model, scale and radius from them.
 
 No file is written that was not checked: by the ONNX checker, and against PyTorch in each runtime that is installed.
 """
 
+import argparse
 import logging
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,14 +29,31 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from replication import __version__, evaluate
 from replication.data import benchmarks
 from replication.errors import MissingPackageError, Parser, UserError, run
-from replication.files import write_bytes
+from replication.files import check_folder, check_space, write_bytes
 from replication.fold import fold
 from replication.images.metrics import psnr, table_protocols
 from replication.images.resize import imresize
-from replication.network import DEFAULT_MODEL, DEFAULT_SCALE, Batch, Network, Trained, extra, receptive_radius, trained
+from replication.models import count_parameters
+from replication.network import (
+    DEFAULT_MODEL,
+    Batch,
+    Network,
+    Trained,
+    extra,
+    receptive_radius,
+    scales_in_words,
+    trained,
+)
+from replication.phone import fold_for_phones
 from replication.runtimes import ONNX_RUNTIMES
 
 OPSET = 20
+PHONE_OPSET = 11
+"""Of a file for phones: the oldest that has its operators, because converters and OpenCV know few of the newer ones."""
+UNCHANGED = frozenset({"Add", "Cast", "Concat", "Conv", "DepthToSpace", "Relu", "Slice", "Sub"})
+"""Operators that mean the same in every opset from `PHONE_OPSET` to `OPSET`: only types of numbers were added."""
+Size = tuple[int, int]
+"""Height and width in pixels."""
 INPUT, OUTPUT = "image", "upscaled"
 SIZES = ((24, 40), (37, 19), (1, 1))
 """Heights and widths that a file is checked on: even, odd, and the smallest picture, which is all border."""
@@ -85,16 +104,17 @@ class Float16(nn.Module):
         return output
 
 
-def onnx_bytes(source: Trained, *, folded: bool = True, half: bool = False) -> bytes:
+def onnx_bytes(source: Trained, *, folded: bool = True, half: bool = False, size: Size | None = None) -> bytes:
     """``source`` as an ONNX file, with its metadata; the same bytes for the same network and versions.
 
-    Raises UserError when onnx or onnxscript is not installed.
+    ``size``: the only one that a file for phones takes. Raises UserError when onnx or onnxscript is not installed.
     """
     onnx = extra("onnx", "onnx")
     extra("onnxscript", "onnx")
-    network = inference_network(source, folded=folded)
-    program = _exported(HalfPrecision(network) if half else network)
-    model = program.model_proto
+    network = fold_for_phones(source.module) if size else inference_network(source, folded=folded)
+    model = _exported(HalfPrecision(network) if half else network, size)
+    if size:
+        _age(model)
     _forget_origin(model)
     onnx.helper.set_model_props(model, facts(source, folded=folded, half=half))
     content: bytes = model.SerializeToString(deterministic=True)
@@ -127,21 +147,23 @@ def precision(half: bool) -> str:
     return "half" if half else "single"
 
 
-def _exported(network: nn.Module) -> Any:
-    """PyTorch's ONNX program, with free height and width."""
-    size = {2: Dim("height", min=1), 3: Dim("width", min=1)}
-    example = torch.zeros(1, 3, 16, 24)  # unequal and above 1, or the exporter would tie the two or fix one
+def _exported(network: nn.Module, size: Size | None) -> Any:
+    """PyTorch's ONNX model, with free height and width unless ``size`` fixes them."""
+    free = {2: Dim("height", min=1), 3: Dim("width", min=1)}
+    example = torch.zeros(1, 3, *(size or (16, 24)))  # unequal and above 1, or the exporter would tie or fix the two
     with _quiet():
-        return torch.onnx.export(
+        program = torch.onnx.export(
             network.eval(),
             (example,),
             dynamo=True,
-            dynamic_shapes=(size,),
+            dynamic_shapes=None if size else (free,),
             input_names=[INPUT],
             output_names=[OUTPUT],
             opset_version=OPSET,
             verbose=False,
         )
+    assert program
+    return program.model_proto
 
 
 @contextmanager
@@ -158,6 +180,16 @@ def _quiet() -> Iterator[None]:
         logger.setLevel(level)
 
 
+def _age(model: Any) -> None:
+    """Make ``model`` one of `PHONE_OPSET`, which changes no number of what it computes."""
+    changed = {node.op_type for node in model.graph.node} - UNCHANGED
+    assert not changed, f"{changed} may mean something else in opset {PHONE_OPSET}"
+    onnx = extra("onnx", "onnx")
+    del model.opset_import[:]
+    model.opset_import.append(onnx.helper.make_opsetid("", PHONE_OPSET))
+    model.ir_version = onnx.helper.find_min_ir_version_for(model.opset_import)
+
+
 def _forget_origin(model: Any) -> None:
     """Remove what the exporter notes of source lines and folders: it is nobody's business and changes the bytes."""
     model.graph.ClearField("doc_string")
@@ -170,16 +202,17 @@ def _forget_origin(model: Any) -> None:
 
 @dataclass(frozen=True)
 class Check:
-    """The largest difference of a runtime's output from PyTorch's in single precision, over `SIZES`."""
+    """The largest difference of a runtime's output from PyTorch's in single precision, over the sizes tried."""
 
     runtime: str
     difference: float
 
 
-def check(content: bytes, source: Trained, *, half: bool) -> list[Check]:
+def check(content: bytes, source: Trained, *, half: bool, size: Size | None = None) -> list[Check]:
     """Check an ONNX file: its form, and its output in each runtime that is installed, against ``source`` in PyTorch.
 
-    Raises UserError when the file is not valid, an output differs by more than `TOLERANCE`, or no runtime is there.
+    ``size``: the only one that it takes, of a file for phones; else `SIZES` are tried. Raises UserError when the file
+    is not valid, an output differs by more than `TOLERANCE`, or no runtime is there.
     """
     onnx = extra("onnx", "onnx")
     try:
@@ -189,10 +222,12 @@ def check(content: bytes, source: Trained, *, half: bool) -> list[Check]:
     runtimes = dict(_installed_runtimes(content))
     if not runtimes:
         extra("onnxruntime", "onnx")
-    checks = [Check(name, _largest_difference(network.run, source.module)) for name, network in runtimes.items()]
-    if half:  # the runtimes may compute in float32 here; a phone does not
+    sizes = (size,) if size else SIZES
+    checks = [Check(name, _largest_difference(network.run, source.module, sizes)) for name, network in runtimes.items()]
+    if half:  # the runtimes may compute in float32 here; others do not
         float16 = Float16(inference_network(source, folded=True))
-        checks.append(Check("float16 emulated by PyTorch", _largest_difference(_as_function(float16), source.module)))
+        difference = _largest_difference(_as_function(float16), source.module, sizes)
+        checks.append(Check("float16 emulated by PyTorch", difference))
     allowed = TOLERANCE[precision(half)]
     for one in checks:
         if not one.difference <= allowed:
@@ -221,10 +256,10 @@ def _as_function(module: nn.Module) -> Callable[[Batch], Batch]:
     return run_module
 
 
-def _largest_difference(run_network: Callable[[Batch], Batch], module: nn.Module) -> float:
+def _largest_difference(run_network: Callable[[Batch], Batch], module: nn.Module, sizes: Sequence[Size]) -> float:
     generator = torch.Generator().manual_seed(0)
     differences = []
-    for height, width in SIZES:
+    for height, width in sizes:
         image = torch.rand(1, 3, height, width, generator=generator)
         expected = _as_function(module)(image.numpy())
         output = run_network(image.numpy())
@@ -260,29 +295,33 @@ def parser() -> Parser:
         description=(
             "Write a trained network as ONNX, with free height and width, folded to half of the multiply-adds. The\n"
             "file is checked before it gets its name: by the ONNX checker, and against PyTorch in ONNX Runtime (and\n"
-            "in OpenVINO where that is installed) on three sizes. It needs no PyTorch to run."
+            "in OpenVINO where that is installed) on three sizes. It needs no PyTorch to run. With --size it is for\n"
+            "phones: one height and width, and only operators that the accelerators of phones have."
         ),
         epilog=(
             "examples:\n"
             "  python -m replication.export                          makes smsrn_x4.onnx here\n"
+            "  python -m replication.export --size 180x320           for phones: makes smsrn_x4_180x320.onnx\n"
             "  python -m replication.export --half                   half the size; says how much PSNR that costs\n"
             "  python -m replication.export --model msrn -o big.onnx\n"
             "  python -m replication.upscale photo.jpg --backend onnxruntime --weights smsrn_x4.onnx\n"
         ),
     )
     result.add_argument("--model", metavar="NAME", help=f"smsrn or msrn (default: {DEFAULT_MODEL}, or what FILE holds)")
+    result.add_argument("--scale", type=int, metavar="N", help=scales_in_words())
     result.add_argument(
-        "--scale", type=int, metavar="N", help=f"2, 3, 4 or 8 (default: {DEFAULT_SCALE}, or what FILE holds)"
-    )
-    result.add_argument("--weights", type=Path, metavar="FILE", help=".safetensors (default: the shipped ones)")
+        "--weights", type=Path, metavar="FILE",
+        help=".safetensors, or .pt of the public MSRN code (default: the shipped ones)",
+    )  # fmt: skip
     result.add_argument(
-        "-o",
-        "--output",
-        type=Path,
-        metavar="FILE",
-        help="default: <model>_x<scale>.onnx, or <model>_x<scale>_half.onnx",
-    )
-    result.add_argument("--half", action="store_true", help="compute in float16: for phones and graphics processors")
+        "-o", "--output", type=Path, metavar="FILE",
+        help="default: <model>_x<scale>.onnx, with the size and _half added where they are asked for",
+    )  # fmt: skip
+    result.add_argument(
+        "--size", type=_size, metavar="HxW",
+        help="for phones: height and width in pixels of the only picture that the file takes (larger ones in tiles)",
+    )  # fmt: skip
+    result.add_argument("--half", action="store_true", help="store and compute in float16")
     result.add_argument("--unfolded", action="store_true", help="the network as the paper has it, layer by layer")
     result.add_argument(
         "--data", type=Path, metavar="DIR",
@@ -293,18 +332,42 @@ def parser() -> Parser:
     return result
 
 
+def _size(text: str) -> Size:
+    height, _, width = text.lower().partition("x")
+    if not (height.isdecimal() and width.isdecimal() and int(height) and int(width)):
+        raise argparse.ArgumentTypeError(f"expected height and width in pixels, such as 180x320, got {text!r}")
+    return int(height), int(width)
+
+
+def _check_target(target: Path, source: Trained, *, force: bool) -> None:
+    """Raise UserError when ``target`` cannot be written, or must not be."""
+    if target.suffix != ".onnx":
+        raise UserError(f"--output: expected a name that ends in .onnx, got {target}")
+    if target.is_dir():
+        raise UserError(f"--output: expected the name of a file, got the folder {target}")
+    if target.exists() and not force:
+        raise UserError(f"{target} exists already: --force replaces it")
+    check_folder(target.parent)
+    check_space(target, 4 * count_parameters(source.module))
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line; see `parser`."""
     arguments = parser().parse_args(argv)
+    size: Size | None = arguments.size
+    if size and arguments.unfolded:
+        raise UserError("--size: expected without --unfolded, because a file for phones is folded")
     source = trained(arguments.model, arguments.scale, arguments.weights)
-    ending = "_half" if arguments.half else ""
+    smallest = 2 * receptive_radius(source.module) + 1
+    if size and min(size) < smallest:
+        raise UserError(
+            f"--size: expected at least {smallest}x{smallest}, or tiles could not overlap, got {size[0]}x{size[1]}"
+        )
+    ending = (f"_{size[0]}x{size[1]}" if size else "") + ("_half" if arguments.half else "")
     target = arguments.output or Path(f"{source.model}_x{source.module.scale}{ending}.onnx")
-    if target.suffix != ".onnx":
-        raise UserError(f"--output: expected a name that ends in .onnx, got {target}")
-    if target.exists() and not arguments.force:
-        raise UserError(f"{target} exists already: --force replaces it")
-    content = onnx_bytes(source, folded=not arguments.unfolded, half=arguments.half)
-    checks = check(content, source, half=arguments.half)
+    _check_target(target, source, force=arguments.force)
+    content = onnx_bytes(source, folded=not arguments.unfolded, half=arguments.half, size=size)
+    checks = check(content, source, half=arguments.half, size=size)
     change = psnr_change(source, arguments.data, folded=not arguments.unfolded) if arguments.half else None
     write_bytes(target, content)
     words = ", ".join(f"{one.difference:.1g} in {one.runtime}" for one in checks)

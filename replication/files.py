@@ -2,6 +2,8 @@
 
 import os
 import secrets
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -46,3 +48,29 @@ def write_with(path: Path, writer: Callable[[Path], object]) -> None:
     """Let ``writer(temporary_path)`` produce the file, then move it to ``path`` atomically."""
     with atomic_path(path) as temporary:
         writer(temporary)
+
+
+def check_folder(folder: Path) -> None:
+    """Raise UserError when ``folder``, or the folder that it would be made in, cannot be written."""
+    above = folder
+    while not above.exists() and above.parent != above:
+        above = above.parent
+    if not above.is_dir():
+        raise UserError(f"cannot write into {folder}: {above} is not a folder")
+    try:
+        tempfile.TemporaryFile(dir=above).close()  # permissions do not say it: the disk may be read-only or full
+    except OSError as error:
+        raise UserError(f"cannot write into {folder}: {error.strerror or error}") from error
+
+
+def check_space(target: Path, needed: int) -> None:
+    """Raise UserError when the disk of ``target`` has less than ``needed`` bytes free."""
+    above = target.parent
+    while not above.exists() and above.parent != above:
+        above = above.parent
+    try:
+        free = shutil.disk_usage(above).free
+    except OSError:
+        return  # what cannot be asked is found out by writing
+    if free < needed:
+        raise UserError(f"cannot write {target}: it may take {needed / 1e6:,.0f} MB, and {free / 1e6:,.0f} MB are free")

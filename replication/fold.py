@@ -15,9 +15,10 @@ each side and each corner (T and a side of the columns), and each is linear in t
 LR map: `Border`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from math import prod
 from typing import Literal, cast
@@ -258,41 +259,49 @@ class Border(nn.Module):
         self.outputs, self.inputs = border_depths(chain)
         for sides in SIDES:
             weight, bias = self._correction(chain, sides)
-            self.register_buffer(f"{_name(sides)}_weight", weight)
-            self.register_buffer(f"{_name(sides)}_bias", bias)
+            self.register_buffer(f"{name_of(sides)}_weight", weight)
+            self.register_buffer(f"{name_of(sides)}_bias", bias)
 
     def _correction(self, chain: Chain, sides: tuple[Side, Side]) -> tuple[Tensor, Tensor]:
-        """The terms that have a cut on each of ``sides``: responses with and without it, by inclusion and exclusion."""
         rows, columns = (_near(side, self.outputs, Span(0, self.scale)) for side in sides)
         window = Span(-self.radius, 2 * self.radius + 1)
         above, beside = (_near(side, self.inputs, window) for side in sides)
-        terms = []
-        for kept in product(*((None, side) if side else (None,) for side in sides)):
-            left_out = sum(one != other for one, other in zip(kept, sides, strict=True))
-            weight, bias = response(chain, (rows, columns), (above, beside), (kept[0], kept[1]))
-            terms.append(((-1) ** left_out * weight, (-1) ** left_out * bias))
-        weights, biases = zip(*terms, strict=True)
-        return torch.stack(weights).sum(0), torch.stack(biases).sum(0)
+        return correction(chain, sides, (rows, columns), (above, beside))
 
     def forward(self, padded: Tensor, image: Tensor) -> Tensor:
         """``image`` with the corrections added. ``padded`` is the chain's input, padded by the folded radius."""
-        values = {sides: self._values(padded, sides) for sides in SIDES}
-        for end in ENDS:
-            image = _added(image, values[None, end], 3, end)
-        for end in ENDS:
-            strip = values[end, None]
-            for corner in ENDS:
-                strip = _added(strip, values[end, corner], 3, corner)
-            image = _added(image, strip, 2, end)
-        return image
+        return corrected(image, {sides: self._values(padded, sides) for sides in SIDES})
 
     def _values(self, padded: Tensor, sides: tuple[Side, Side]) -> Tensor:
         """The correction of ``sides``: as high and wide as the output, or as its outermost rows or columns."""
         first, last = self.radius, self.radius + self.inputs
         strip = {None: slice(None), "first": slice(first, last), "last": slice(-last, -first)}
-        weight, bias = (self.get_buffer(f"{_name(sides)}_{kind}") for kind in ("weight", "bias"))
+        weight, bias = (self.get_buffer(f"{name_of(sides)}_{kind}") for kind in ("weight", "bias"))
         values = conv2d(padded[:, :, strip[sides[0]], strip[sides[1]]], weight, bias)
         return _spread(values, *(self.outputs if side else self.scale for side in sides))
+
+
+def correction(chain: Chain, sides: tuple[Side, Side], outputs: Area, inputs: Area) -> tuple[Tensor, Tensor]:
+    """The terms that have a cut on each of ``sides``: responses with and without it, by inclusion and exclusion."""
+    terms = []
+    for kept in product(*((None, side) if side else (None,) for side in sides)):
+        left_out = sum(one != other for one, other in zip(kept, sides, strict=True))
+        weight, bias = response(chain, outputs, inputs, (kept[0], kept[1]))
+        terms.append(((-1) ** left_out * weight, (-1) ** left_out * bias))
+    weights, biases = zip(*terms, strict=True)
+    return torch.stack(weights).sum(0), torch.stack(biases).sum(0)
+
+
+def corrected(image: Tensor, values: Mapping[tuple[Side, Side], Tensor]) -> Tensor:
+    """``image`` with the corrections ``values`` added to its sides and corners."""
+    for end in ENDS:
+        image = _added(image, values[None, end], 3, end)
+    for end in ENDS:
+        strip = values[end, None]
+        for corner in ENDS:
+            strip = _added(strip, values[end, corner], 3, corner)
+        image = _added(image, strip, 2, end)
+    return image
 
 
 def _added(image: Tensor, values: Tensor, axis: int, end: End) -> Tensor:
@@ -312,7 +321,7 @@ def _added(image: Tensor, values: Tensor, axis: int, end: End) -> Tensor:
     return torch.cat([part(image, 0, -count), part(image, -count, None) + part(values, -size, None)], axis)
 
 
-def _name(sides: tuple[Side, Side]) -> str:
+def name_of(sides: tuple[Side, Side]) -> str:
     """``top``, ``top_left`` and so on."""
     names = {"first": ("top", "left"), "last": ("bottom", "right")}
     return "_".join(names[side][axis] for axis, side in enumerate(sides) if side)
@@ -385,12 +394,14 @@ class FoldedBlock(nn.Module):
 class FoldedMSRN(nn.Module):
     """The inference network that `fold` makes: same input, same output, fewer multiply-adds.
 
+    ``end`` makes one module of the linear layers at the end.
+
     (B, 3, H, W), float RGB in 0..1 -> (B, 3, scale·H, scale·W), not clipped.
     """
 
     mean: Tensor
 
-    def __init__(self, model: MSRN, *, exact_border: bool) -> None:
+    def __init__(self, model: MSRN, end: Callable[[Chain], nn.Module]) -> None:
         super().__init__()
         for layer in model.modules():
             if isinstance(layer, SeparableConv2d):
@@ -407,7 +418,7 @@ class FoldedMSRN(nn.Module):
         chain[-1] = Linear(chain[-1].weight, chain[-1].bias + model.mean.flatten(), chain[-1].factor)
         start = cheapest_start(chain)
         convolutions = [index for index, layer in enumerate(layers) if isinstance(layer, nn.Conv2d)]
-        self.tail = nn.Sequential(*layers[: convolutions[start]], FoldedConv(chain[start:], exact_border=exact_border))
+        self.tail = nn.Sequential(*layers[: convolutions[start]], end(chain[start:]))
 
     def forward(self, x: Tensor) -> Tensor:
         *blocks, last = self.body
@@ -458,7 +469,6 @@ def _fused(model: MSRN) -> nn.ModuleList:
     return nn.ModuleList(_convolution(weight, None if index else bias) for index, weight in enumerate(weights))
 
 
-@torch.no_grad()
 def fold(model: MSRN, *, exact_border: bool = True) -> FoldedMSRN:
     """An inference network with the same output as ``model``, which stays as it is; of its data type and on its device.
 
@@ -472,6 +482,10 @@ def fold(model: MSRN, *, exact_border: bool = True) -> FoldedMSRN:
     >>> count_parameters(fold(build("smsrn")))
     661387
     """
-    dtype = model.mean.dtype
-    folded = FoldedMSRN(deepcopy(model).double(), exact_border=exact_border)
-    return folded.to(dtype).eval().requires_grad_(False)
+    return fold_with(model, partial(FoldedConv, exact_border=exact_border))
+
+
+@torch.no_grad()
+def fold_with(model: MSRN, end: Callable[[Chain], nn.Module]) -> FoldedMSRN:
+    """As `fold`, with another module for the linear layers at the end: ``end`` makes it of them, in float64."""
+    return FoldedMSRN(deepcopy(model).double(), end).to(model.mean.dtype).eval().requires_grad_(False)

@@ -11,6 +11,7 @@ from typing import Any
 from tabulate import tabulate
 
 from replication import records, weights
+from replication.curve import common_limits, draw_curve, read_log
 from replication.data.benchmarks import BENCHMARKS, EMBEDDED
 from replication.errors import Parser, UserError, run
 from replication.files import write_text
@@ -40,7 +41,8 @@ def card(model: str, scale: int, known: Sequence[records.Evaluation]) -> str:
         ("training images", f"{facts['data']} (SHA-256 of the decoded images `{facts['data_digest'][:16]}...`)"),
         (
             "training length",
-            f"{seen}: {100 * facts['paper_fraction']:.2f} % of the pixels that the paper's recipe sees",
+            f"{seen}: {100 * facts['paper_fraction']:.2f} % of the pixels that the recipe `paper` sees; more or less "
+            "by other readings of the paper (results/assumptions.md)",
         ),
         ("recipe", f"SHA-256 `{facts['recipe_digest'][:16]}...`; its values travel inside the file"),
         ("start, seed", f"{start}; seed {facts['seed']}"),
@@ -57,16 +59,17 @@ def card(model: str, scale: int, known: Sequence[records.Evaluation]) -> str:
         f"Made by `python -m replication.model_card` from the weights file and `results/records/`.\n\n"
         f"{tabulate(rows, ('what', 'value'), tablefmt='github')}\n\n"
         f"## Measured\n\n{_measured(model, scale, digest, known)}\n\n"
-        f"## Training\n\n![loss and validation PSNR]({path.stem}.png)\n\n"
+        f"## Training\n\n![loss and validation PSNR]({path.stem}.png)\n\nThe axes are those of all cards.\n\n"
         f"Numbers: [{path.stem}.csv]({path.stem}.csv). To go on from them, with a fresh rise of the rate:\n\n"
         f"    {_longer(facts, path)}\n\n"
         f"{_needs(facts)}\n\n"
         "## Licence and limits\n\n"
-        "MIT, as the package. The training images are no part of it; where they come from is said in the README.\n"
+        "MIT, as the package. The training images are no part of it; where they come from is said in docs/data.md.\n"
         "Trained for bicubic downsampling only: real photographs, compressed ones above all, are blurred and noisy in\n"
         "other ways, and their artefacts are enlarged with them. The budget is a small fraction of the paper's: these\n"
-        "weights are for comparing the two networks under equal conditions and for use on a CPU, not for the paper's\n"
-        "absolute numbers. Details that the low-resolution image lost are guessed: not for evidence.\n"
+        "weights are for use on a CPU, not for the paper's absolute numbers, and MSRN and SMSRN as they ship are\n"
+        "comparable only where their training lengths are equal. Details that the low-resolution image\n"
+        "lost are guessed: not for evidence.\n"
     )
 
 
@@ -119,19 +122,24 @@ def _needs(facts: dict[str, Any]) -> str:
         f"At the pace of this run these {LONGER * facts['step']:,} steps take {LONGER * facts['hours']:,.0f} hours on "
         f"the same machine.\nTo see as many pixels as the paper's recipe would take {whole * facts['step']:,.0f} steps "
         f"of this size, or {whole * facts['hours'] / 24:,.0f} days;\n"
-        "on a graphics processor use `--recipe paper` (see README)."
+        "on a graphics processor use `--recipe paper` (docs/training.md)."
     )
 
 
 def write(results: Path, folder: Path = weights.FOLDER) -> list[Path]:
-    """Write the card of every shipped weights file beside it. Raises UserError naming a damaged record or file."""
+    """Write card and curve of every shipped weights file into ``folder``, all curves on one scale; return the paths.
+
+    Raises UserError naming a damaged record or file.
+    """
     known = records.load_all(results)
+    shipped = [(model, scale) for model in MODELS for scale in SCALES if weights.shipped(model, scale)]
+    logs = {f"{model}_x{scale}": read_log(weights.FOLDER / f"{model}_x{scale}.csv") for model, scale in shipped}
     paths = []
-    for model in MODELS:
-        for scale in SCALES:
-            if weights.shipped(model, scale):
-                paths.append(folder / f"{model}_x{scale}.md")
-                write_text(paths[-1], card(model, scale, known))
+    for model, scale in shipped:
+        path = folder / f"{model}_x{scale}.md"
+        write_text(path, card(model, scale, known))
+        draw_curve(path.with_suffix(".png"), logs[path.stem], common_limits(list(logs.values())))
+        paths += [path, path.with_suffix(".png")]
     return paths
 
 

@@ -4,9 +4,11 @@ Nothing here imports PyTorch until a network of its own is built: an ONNX file a
 """
 
 import importlib
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,9 +16,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from replication import weights
 from replication.errors import ArgumentError, MissingPackageError, UserError
 
 if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
     from replication.models.msrn import MSRN
 
 Batch = NDArray[np.float32]
@@ -24,12 +30,11 @@ Batch = NDArray[np.float32]
 DEFAULT_MODEL, DEFAULT_SCALE = "smsrn", 4
 
 
-def scales_in_words(model: str = DEFAULT_MODEL) -> str:
+def scales_in_words(default: str = f"{DEFAULT_SCALE}, or what FILE holds") -> str:
     """Which scales have weights here and which need a file, for the help of commands."""
-    folder = Path(__file__).parent / "weights"
-    there = [scale for scale in (2, 3, 4, 8) if (folder / f"{model}_x{scale}.safetensors").is_file()]
+    there = [scale for scale in (2, 3, 4, 8) if weights.shipped(DEFAULT_MODEL, scale)]
     absent = [scale for scale in (2, 3, 4, 8) if scale not in there]
-    words = f"{', '.join(map(str, there)) or 'none'} (default: {DEFAULT_SCALE}, or what FILE holds)"
+    words = f"{', '.join(map(str, there)) or 'none'} (default: {default})"
     return words + (f"; {', '.join(map(str, absent))} have no weights here and need --weights" if absent else "")
 
 
@@ -49,12 +54,17 @@ class Network:
 
     ``run``: float32 RGB (1, 3, H, W) in 0..1 -> float32 (1, 3, scale·H, scale·W), not clipped. ``radius``: how many
     pixels of the input around a pixel its results depend on. ``bytes_per_pixel``: memory at work per input pixel.
+    ``size``: the only H and W that it takes, or None: any.
+
+    It serves any number of threads at once. It can be pickled, and so be sent to a process that was spawned; in a
+    forked one it runs as well, PyTorch with one thread (`one_thread_after_fork`).
     """
 
     run: Callable[[Batch], Batch]
     scale: int
     radius: int
     bytes_per_pixel: int
+    size: tuple[int, int] | None = None
 
 
 def receptive_radius(model: "MSRN") -> int:
@@ -96,7 +106,6 @@ def trained(model: str | None, scale: int | None, weights_file: Path | None) -> 
 
     ``model`` and ``scale`` as in `load_network`, which see for the errors. Needs PyTorch.
     """
-    from replication import weights
     from replication.models import build
 
     if weights_file is None:
@@ -126,7 +135,6 @@ def trained(model: str | None, scale: int | None, weights_file: Path | None) -> 
 
 def _public(model: str | None, scale: int | None, weights_file: Path) -> Trained:
     """A checkpoint of the public MSRN code, which names neither model nor scale: its shapes tell."""
-    from replication import weights
     from replication.models import build
     from replication.models.official import load_official, scale_of
 
@@ -134,6 +142,50 @@ def _public(model: str | None, scale: int | None, weights_file: Path) -> Trained
     module = build(model, scale=scale_of(weights_file) if scale is None else scale)
     load_official(module, weights_file)
     return Trained(module, model, weights.digest(weights_file))
+
+
+class TorchRun:
+    """A module that PyTorch runs: float32 (1, 3, H, W) -> float32 (1, 3, scale·H, scale·W)."""
+
+    def __init__(self, module: "nn.Module", layout: "torch.memory_format") -> None:
+        self.module, self.layout = module, layout
+        one_thread_after_fork()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return TorchRun, (self.module, self.layout)  # made anew where it arrives
+
+    def __call__(self, pixels: Batch) -> Batch:
+        import torch
+
+        with torch.inference_mode():
+            x = torch.from_numpy(pixels).contiguous(memory_format=self.layout)
+            output: Batch = self.module(x).contiguous().numpy()
+            return output
+
+
+@cache
+def one_thread_after_fork() -> None:
+    """Let PyTorch use one thread in processes that are forked from now on.
+
+    Its threads do not exist there, and to wait for them, as it would, takes forever. See `forked`.
+    """
+    import torch
+
+    def in_child() -> None:
+        global _forked
+        _forked = True
+        torch.set_num_threads(1)
+
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=in_child)
+
+
+_forked = False
+
+
+def forked() -> bool:
+    """Whether this process was forked from one that had a network in PyTorch, so that more than one thread hangs."""
+    return _forked
 
 
 def torch_network(model: "MSRN", *, folded: bool = True, channels_last: bool = True, compiled: bool = False) -> Network:
@@ -146,14 +198,8 @@ def torch_network(model: "MSRN", *, folded: bool = True, channels_last: bool = T
     module = (fold(model) if folded else model.eval()).to(memory_format=layout)  # type: ignore[call-overload]  # a gap
     if compiled:
         module = torch.compile(module)
-
-    def run_torch(pixels: Batch) -> Batch:
-        with torch.inference_mode():
-            x = torch.from_numpy(pixels).contiguous(memory_format=layout)
-            output: Batch = module(x).contiguous().numpy()
-            return output
-
-    return Network(run_torch, model.scale, receptive_radius(model), bytes_per_pixel=BYTES_PER_PIXEL["torch"])
+    run = TorchRun(module, layout)
+    return Network(run, model.scale, receptive_radius(model), bytes_per_pixel=BYTES_PER_PIXEL["torch"])
 
 
 def extra(module: str, name: str) -> Any:

@@ -59,7 +59,7 @@ def share(parameter: nn.Parameter) -> float:
 
     Fan-in is the number of inputs per output; a 3x3 over 64 channels has the share 1. Adam moves every weight by about
     the rate, whatever its size, and a weight's size at the start is about 1 / sqrt(fan-in): with these shares all
-    layers change alike in proportion.
+    layers change by similar proportions.
     """
     return math.sqrt(REFERENCE_FAN_IN / parameter[0].numel()) if parameter.dim() == 4 else 1.0
 

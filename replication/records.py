@@ -48,7 +48,11 @@ BY_PROTOCOL: dict[str, tuple[Metric, Metric]] = {
 """PSNR and SSIM under each protocol of `replication.images.metrics.NAMED`."""
 
 TOLERANCE_PSNR, TOLERANCE_SSIM = 0.01, 0.0005
-"""How far (dB, SSIM) a measurement may be from a record of the same, and bicubic from the published values."""
+"""How far (dB, SSIM) bicubic may be from the published values."""
+
+NOISE_PSNR, NOISE_SSIM = 0.001, 0.0001
+"""How far (dB, SSIM) an image's measurement may be from the record that it repeats. Other processors and numbers of
+threads add in another order; that moves a few pixels by one level of 255, and an image by some 0.00001 dB."""
 
 TRAINING_FACTS = ("recipe_digest", "step", "steps", "seed", "data", "hours", "machine", "paper_fraction")
 """What a record repeats of the metadata inside a weights file."""
@@ -152,6 +156,13 @@ class Calibration(Evaluation):
     """
 
     FOLDER = "calibration"
+
+
+@dataclass(frozen=True)
+class Repetition(Evaluation):
+    """What this machine measured of something that is recorded already: kept next to the records, never committed."""
+
+    FOLDER = "here"
 
 
 @dataclass(frozen=True)
@@ -290,7 +301,7 @@ class Speed(Record):
 class NetworkTime:
     """One network for one 1280x720 output: its input's size, MACs, and seconds of each round in ``backend``.
 
-    ``trials``: seconds of one run in each backend that ran it, by which the fastest was chosen.
+    ``trials``: seconds of one run on a smaller picture in each backend, by which the fastest was chosen.
     """
 
     network: str
@@ -330,6 +341,45 @@ class NetworkSpeed(Record):
     def check(self) -> None:
         if not self.times or not all(one.seconds for one in self.times) or not self.product_seconds:
             raise ValueError("it holds no times")
+
+
+@dataclass(frozen=True)
+class IntegerFile:
+    """One ONNX file: bytes; PSNR on luma (dB) and processor seconds of one thread for each image of a set."""
+
+    how: str
+    size: int
+    psnr: tuple[float, ...]
+    seconds: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Integers(Record):
+    """A network in floating point (the first of ``files``) and with integers of 8 bits, all in one run.
+
+    ``calibration``: where the ``pictures`` came from that fixed the integers' ranges.
+    """
+
+    FOLDER = "int8"
+    IGNORED = frozenset()
+
+    model: str
+    scale: int
+    weights: str
+    benchmark: str
+    calibration: str
+    pictures: int
+    files: tuple[IntegerFile, ...]
+    environment: dict[str, str]
+    command: str
+
+    @property
+    def file_name(self) -> str:
+        return f"{self.benchmark}-x{self.scale}-{self.model}-{_digest([self.weights, self.calibration])[:8]}.json"
+
+    def check(self) -> None:
+        if len(self.files) < 2 or not all(one.psnr and len(one.psnr) == len(one.seconds) for one in self.files):
+            raise ValueError("it holds nothing to compare")
 
 
 @dataclass(frozen=True)
@@ -558,6 +608,32 @@ def largest_difference(old: Evaluation, new: Evaluation) -> tuple[float, float]:
             else:
                 ssim = max(ssim, difference)
     return psnr, ssim
+
+
+@dataclass(frozen=True)
+class Confirmation:
+    """How far (dB, SSIM) what this machine measured is from the record that it repeats, at most over the images."""
+
+    record: Evaluation
+    psnr: float
+    ssim: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether it is no more than the noise of float arithmetic."""
+        return self.psnr <= NOISE_PSNR and self.ssim <= NOISE_SSIM
+
+
+def confirmation(record: Evaluation, repeated: Evaluation) -> Confirmation:
+    """Compare a repeated measurement with its record; both of the same images."""
+    return Confirmation(record, *largest_difference(record, repeated))
+
+
+def confirmations(results: Path) -> list[Confirmation]:
+    """What this machine repeated of the records, in their order; nothing where it repeated nothing."""
+    repeated = {one.key.digest: one for one in load(results, Repetition)}
+    known = [one for one in load_all(results) if one.key.digest in repeated]
+    return [confirmation(one, repeated[one.key.digest]) for one in known]
 
 
 def _read(path: Path, kind: type[Kind]) -> Kind:

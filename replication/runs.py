@@ -13,7 +13,7 @@ from replication.records import TrainingRun
 
 
 def read(folder: Path, note: str) -> TrainingRun:
-    """The run in ``folder`` as its newest checkpoint tells it. Raises UserError when there is none."""
+    """The run in ``folder``, read from its newest checkpoint. Raises UserError when there is none."""
     found = next(checkpoint.saved(folder), None)
     if found is None:
         raise UserError(f"{folder}: expected a training run, found no checkpoint")

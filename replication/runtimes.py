@@ -1,13 +1,83 @@
 """The runtimes for ONNX files, ONNX Runtime and OpenVINO, each as a `replication.network.Network` without PyTorch."""
 
+import os
 import threading
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 
-from replication.errors import UserError
+from replication.errors import MissingPackageError, UserError
 from replication.network import BYTES_PER_PIXEL, Batch, Network, extra
+
+_ABANDONED: list[object] = []
+"""What a forked process does not use and must keep: to free it would wait forever for threads that are not there."""
+
+
+class _Run:
+    """An ONNX file's content, ready to run: float32 (1, 3, H, W) -> float32 (1, 3, scale·H, scale·W).
+
+    What a runtime makes of the content serves one process. A process that got this object by fork makes its own when it
+    first runs, and one that got it pickled when it arrives.
+    """
+
+    def __init__(self, content: bytes, threads: int | None) -> None:
+        self.content, self.threads = content, threads
+        self._start()
+
+    def _start(self) -> None:
+        """Make what runs in this process."""
+        self._process = os.getpid()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.content, self.threads)
+
+    def __call__(self, pixels: Batch) -> Batch:
+        if self._process != os.getpid():
+            _ABANDONED.append(vars(self).copy())
+            self._start()
+        return self._infer(pixels)
+
+    def _infer(self, pixels: Batch) -> Batch:
+        raise NotImplementedError
+
+
+class OnnxRuntimeRun(_Run):
+    """A network that ONNX Runtime runs; a session serves any number of threads."""
+
+    def _start(self) -> None:
+        super()._start()
+        onnxruntime = extra("onnxruntime", "onnx")
+        options = onnxruntime.SessionOptions()
+        options.enable_mem_pattern = False  # it keeps a plan, and its memory, for each size of tile that it has seen
+        options.intra_op_num_threads = self.threads or 0  # 0: its own choice
+        self.session = onnxruntime.InferenceSession(self.content, options, providers=["CPUExecutionProvider"])
+        self._name = self.session.get_inputs()[0].name
+
+    def _infer(self, pixels: Batch) -> Batch:
+        output: Batch = self.session.run(None, {self._name: pixels})[0]
+        return output
+
+
+class OpenVinoRun(_Run):
+    """A network that OpenVINO runs; a request serves one thread at a time, and answers another that it is busy."""
+
+    def _start(self) -> None:
+        super()._start()
+        openvino = extra("openvino", "openvino")
+        settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32"}  # some processors would take bfloat16
+        if self.threads is not None:
+            settings["INFERENCE_NUM_THREADS"] = self.threads
+        core = openvino.Core()
+        self.network = core.read_model(self.content)
+        self._compiled = core.compile_model(self.network, "CPU", settings)
+        self._own = threading.local()
+
+    def _infer(self, pixels: Batch) -> Batch:
+        if not hasattr(self._own, "request"):
+            self._own.request = self._compiled.create_infer_request()
+        output: Batch = self._own.request.infer([pixels])[0]  # a copy
+        return output
 
 
 def onnxruntime_network(
@@ -18,51 +88,47 @@ def onnxruntime_network(
     ``source``: its name, for errors. ``model`` and ``scale``: what it is expected to hold. Raises UserError for another
     one, for what is no ONNX file, and for one without the metadata model, scale and radius.
     """
-    onnxruntime = extra("onnxruntime", "onnx")
-    options = onnxruntime.SessionOptions()
-    options.enable_mem_pattern = False  # it keeps a plan, and its memory, for each size of tile that it has seen
-    options.intra_op_num_threads = threads or 0  # 0: its own choice
-    try:
-        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # its exception types are private
-        raise UserError(f"cannot read {source} as an ONNX network: {_last_line(error)}") from error
-    found_scale, radius = _checked_facts(session.get_modelmeta().custom_metadata_map, source, model, scale)
-    name = session.get_inputs()[0].name
-
-    def run_onnxruntime(pixels: Batch) -> Batch:
-        output: Batch = session.run(None, {name: pixels})[0]
-        return output
-
-    return _tried(Network(run_onnxruntime, found_scale, radius, BYTES_PER_PIXEL["onnxruntime"]), source)
+    run = _started(OnnxRuntimeRun, content, source, threads)
+    facts = run.session.get_modelmeta().custom_metadata_map
+    found_scale, radius = _checked_facts(facts, source, model, scale)
+    sides = [_sides(one.shape) for one in (run.session.get_inputs()[0], run.session.get_outputs()[0])]
+    return _tried(Network(run, found_scale, radius, BYTES_PER_PIXEL["onnxruntime"], sides[0]), source, sides[1])
 
 
 def openvino_network(
     content: bytes, source: str, *, model: str | None = None, scale: int | None = None, threads: int | None = None
 ) -> Network:
     """An ONNX file's ``content`` as a `Network` that OpenVINO runs; see `onnxruntime_network`."""
-    openvino = extra("openvino", "openvino")
-    settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32"}  # some processors would take bfloat16
-    if threads is not None:
-        settings["INFERENCE_NUM_THREADS"] = threads
-    core = openvino.Core()
-    try:
-        network = core.read_model(content)
-    except Exception as error:  # a RuntimeError of several lines
-        raise UserError(f"cannot read {source} as an ONNX network: {_last_line(error)}") from error
-    stored = dict(network.get_rt_info().items()).get("framework", {})  # where ONNX metadata is kept
+    run = _started(OpenVinoRun, content, source, threads)
+    stored = dict(run.network.get_rt_info().items()).get("framework", {})  # where ONNX metadata is kept
     facts = {key: str(value.astype(str)) for key, value in stored.items()}
     found_scale, radius = _checked_facts(facts, source, model, scale)
-    compiled = core.compile_model(network, "CPU", settings)
+    shapes = [one.get_partial_shape() for one in (run.network.input(0), run.network.output(0))]
+    sides = [
+        _sides([axis.get_length() if axis.is_static else None for axis in shape] if shape.rank.is_static else [])
+        for shape in shapes
+    ]
+    return _tried(Network(run, found_scale, radius, BYTES_PER_PIXEL["openvino"], sides[0]), source, sides[1])
 
-    own = threading.local()  # a request serves one thread at a time, and answers another that it is busy
 
-    def run_openvino(pixels: Batch) -> Batch:
-        if not hasattr(own, "request"):
-            own.request = compiled.create_infer_request()
-        output: Batch = own.request.infer([pixels])[0]  # a copy
-        return output
+Started = TypeVar("Started", bound=_Run)
 
-    return _tried(Network(run_openvino, found_scale, radius, BYTES_PER_PIXEL["openvino"]), source)
+
+def _started(kind: type[Started], content: bytes, source: str, threads: int | None) -> Started:
+    try:
+        return kind(content, threads)
+    except MissingPackageError:
+        raise
+    except Exception as error:  # each runtime has types of its own
+        raise UserError(f"cannot read {source} as an ONNX network: {_last_line(error)}") from error
+
+
+def _sides(shape: Sequence[object]) -> tuple[int, int] | None:
+    """Height and width of (1, channels, H, W), or None where they are not fixed."""
+    match list(shape):
+        case [_, _, int(height), int(width)]:
+            return height, width
+    return None
 
 
 ONNX_RUNTIMES = {"onnxruntime": onnxruntime_network, "openvino": openvino_network}
@@ -85,10 +151,20 @@ def _checked_facts(facts: Mapping[str, str], source: str, model: str | None, sca
     return found_scale, radius
 
 
-def _tried(network: Network, source: str) -> Network:
-    """``network``, if it takes and gives what its metadata say. Raises UserError naming ``source``."""
-    height, width = 8, 9
+def _tried(network: Network, source: str, declared: tuple[int, int] | None) -> Network:
+    """``network``, if it takes and gives what its metadata say. Raises UserError naming ``source``.
+
+    ``declared``: height and width of its output as the file states them, which suffices if it takes one size only.
+    """
+    height, width = network.size or (8, 9)
     expected = (1, 3, height * network.scale, width * network.scale)
+    if network.size is not None:
+        smallest = 2 * network.radius + 1
+        if min(network.size) < smallest:
+            raise UserError(f"{source}: expected a size of {smallest}x{smallest} or more, got {height}x{width}")
+        if declared != expected[2:]:
+            raise UserError(f"{source}: expected {expected} for its input of {height}x{width} pixels, got {declared}")
+        return network
     try:
         shape = network.run(np.zeros((1, 3, height, width), np.float32)).shape
     except Exception as error:  # each runtime has types of its own

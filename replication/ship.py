@@ -1,7 +1,7 @@
 """Make a finished training run the weights that ship with the package.
 
-The weights become half precision when that leaves the measured PSNR as it is; the log and its curve go along, and the
-digest into ``weights/SHA256SUMS``. The model card is written by `replication.model_card`, after measuring.
+The weights become half precision when that leaves the measured PSNR as it is; the log goes along, and the digest
+into ``weights/SHA256SUMS``. Model card and curve are made by `replication.model_card`, after measuring.
 """
 
 import copy
@@ -57,7 +57,7 @@ def _mean_psnr(network: nn.Module, scale: int, images: dict[str, evaluate.Image]
 
 
 def ship(run_folder: Path, data: Path | None, folder: Path = weights.FOLDER) -> list[Path]:
-    """Write weights, log, curve and digest of a finished run into ``folder``; return the paths.
+    """Write weights, log and digest of a finished run into ``folder``; return the paths.
 
     Raises UserError when the run is not finished.
     """
@@ -72,14 +72,11 @@ def ship(run_folder: Path, data: Path | None, folder: Path = weights.FOLDER) -> 
     }
     path = folder / f"{last.run['model']}_x{last.run['scale']}.safetensors"
     weights.write(path, model, facts, dtype=dtype)
-    paths = [path]
-    for source, suffix in (("log.csv", ".csv"), ("curve.png", ".png")):
-        target = path.with_suffix(suffix)
-        write_bytes(target, (run_folder / source).read_bytes())
-        paths.append(target)
+    log = path.with_suffix(".csv")
+    write_bytes(log, (run_folder / "log.csv").read_bytes())
     sums = {found.name: weights.digest(found) for found in sorted(folder.glob("*.safetensors"))}
     write_text(folder / weights.SUMS, "".join(f"{value}  {name}\n" for name, value in sums.items()))
-    return [*paths, folder / weights.SUMS]
+    return [path, log, folder / weights.SUMS]
 
 
 def main(argv: Sequence[str] | None = None) -> int:

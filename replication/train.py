@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from accelerate.utils import broadcast_object_list
 from torch import Tensor, nn
@@ -24,9 +23,10 @@ from tqdm import tqdm
 
 from replication import checkpoint, kernels, optimizers, recipe, validation, weights
 from replication.checkpoint import Checkpoint, Live, Progress
+from replication.curve import draw_curve
 from replication.data import patches
 from replication.errors import Parser, UserError, run
-from replication.files import write_text, write_with
+from replication.files import write_text
 from replication.fold import forward_folded
 from replication.models import MODELS, OTHERS
 from replication.models.msrn import MSRN, SCALES
@@ -60,6 +60,11 @@ class TrainingNetwork(nn.Module):
             return forward_folded(self.model, x)
         output: Tensor = self.model(x)
         return output
+
+
+def objective(restored: Tensor, original: Tensor) -> Tensor:
+    """What training minimises, the mean absolute error of the paper's section 4.1; a value of no dimensions."""
+    return nn.functional.l1_loss(restored, original)
 
 
 class Trainer:
@@ -145,7 +150,7 @@ class Trainer:
         optimizers.set_rate(self.live.optimizers, self.plan.rate(step))
         for optimizer in self.prepared:
             optimizer.zero_grad()
-        loss = nn.functional.l1_loss(self.network(low).float(), high)
+        loss = objective(self.network(low).float(), high)
         self.accelerator.backward(loss)
         if self.plan.gradient_clip:
             self.accelerator.clip_grad_norm_(self.model.parameters(), self.plan.gradient_clip)
@@ -228,7 +233,7 @@ class Trainer:
             if self.live.average:
                 averaged = self.options.output / "final-ema.safetensors"
                 self._write_weights(averaged, self._averaged(), ema_decay=self.plan.ema_decay)
-            draw_curve(self.options.output, self.progress.log)
+            draw_curve(self.options.output / "curve.png", self.progress.log)
             print(
                 f"weights: {path}\nmeasure them: python -m replication.evaluate --model {self.options.model} "
                 f"--scale {self.options.scale} --weights {path}"
@@ -265,22 +270,6 @@ def write_log(folder: Path, log: Sequence[dict[str, float | None]]) -> None:
     table.writeheader()
     table.writerows(log)
     write_text(folder / "log.csv", text.getvalue())
-
-
-def draw_curve(folder: Path, log: Sequence[dict[str, float | None]]) -> None:
-    """Draw ``curve.png``: loss and validation PSNR over steps."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, 3.5), layout="constrained")
-    axes = figure.add_subplot()
-    values = {key: np.array([row[key] for row in log], float) for key in ("step", "loss", "validation_psnr")}
-    axes.plot(values["step"], values["loss"], color="0.6", label="L1 loss (left)")
-    axes.set(xlabel="step", ylabel="L1 loss, values in 0..1")
-    scores = axes.twinx()
-    scores.plot(values["step"], values["validation_psnr"], color="black", label="validation PSNR (right)")
-    scores.set_ylabel("PSNR in dB, luma")
-    figure.legend(loc="outside upper center", ncols=2)
-    write_with(folder / "curve.png", lambda path: figure.savefig(path, dpi=120, metadata={"Software": None}))
 
 
 def _parser() -> Parser:

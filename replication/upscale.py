@@ -31,9 +31,10 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from replication import sharing
-from replication.backends import BACKENDS, load_network
-from replication.batch import DEFAULT_NAME, Naming, Plan, check_folder, check_space, plan, printable
-from replication.errors import Parser, UserError, run
+from replication.backends import BACKENDS, backends_in_words, load_network
+from replication.batch import DEFAULT_NAME, Naming, Plan, plan, printable
+from replication.errors import ArgumentError, Parser, UserError, run
+from replication.files import check_folder, check_space
 from replication.images.alpha import upscale_alpha, upscale_colors, visible_colors
 from replication.images.animation import Animation, animation, can_hold_frames, frames, write_frames
 from replication.images.metadata import Metadata
@@ -62,15 +63,16 @@ class Window:
     last: int
 
 
-def windows(size: int, tile: int, radius: int) -> list[Window]:
+def windows(size: int, tile: int, radius: int, *, exact: bool = False) -> list[Window]:
     """Cover ``size`` pixels by windows of equal length, at most ``tile``; what is kept of them joins without a gap.
 
     Everything kept is at least ``radius`` away from any end of its window that is not an end of the picture.
+    ``exact``: no window is shorter than ``tile`` (nor than the picture).
     """
     if size <= tile:
         return [Window(0, size, 0, size)]
     count = -(-(size - 2 * radius) // (tile - 2 * radius))
-    length = -(-(size - 2 * radius) // count) + 2 * radius  # no longer than needed: equal shares
+    length = tile if exact else -(-(size - 2 * radius) // count) + 2 * radius  # no longer than needed: equal shares
     starts = [index * (size - length) // (count - 1) for index in range(count)]
     joints = [0, *(start + length - radius for start in starts[:-1]), size]
     return [
@@ -80,11 +82,21 @@ def windows(size: int, tile: int, radius: int) -> list[Window]:
 
 
 def _tile_shape(height: int, width: int, network: Network, tile: int | None) -> tuple[int, int]:
-    """Largest height and width of a tile: ``tile`` squared, or what `TILE_MEMORY` allows, square where it can be."""
+    """Largest height and width of a tile: ``tile`` squared, or what `TILE_MEMORY` allows, square where it can be.
+
+    A network that takes one size only decides itself.
+    """
     smallest = 2 * network.radius + 1
+    if network.size is not None:
+        if tile is not None:
+            raise ArgumentError(
+                f"tile: expected none (auto), because this network takes {network.size[0]}x{network.size[1]} pixels "
+                f"and no others, got {tile}"
+            )
+        return network.size
     if tile is not None:
         if tile < smallest:
-            raise UserError(
+            raise ArgumentError(
                 f"tile: expected at least {smallest} pixels, which is twice the overlap of {network.radius} and one, "
                 f"got {tile}"
             )
@@ -107,8 +119,11 @@ def upscale(
     machine's byte order), ``scale`` times larger, rounded and clipped. Grey goes through the network as three equal
     channels and is the mean of the three results. ``tile``: side in pixels of what the network sees at once, overlap
     included; None: as large as `TILE_MEMORY` allows. ``progress``: label of a progress bar over the tiles. Raises
-    UserError for another kind of array, for a tile too small for the overlap, and for tiles that would cost more than
-    `LARGEST_COST` times the whole picture.
+    ArgumentError for another kind of array, for a tile too small for the overlap, and for tiles that would cost more
+    than `LARGEST_COST` times the whole picture.
+
+    A network that takes one size only (`Network.size`) gives the same result in tiles of that size; a picture that is
+    smaller is continued by its mirror image, which changes the result near the side that is.
 
     >>> upscale(np.zeros((5, 7, 3), np.uint8)).shape
     (20, 28, 3)
@@ -117,16 +132,21 @@ def upscale(
         return PIL.Image.fromarray(upscale(_pixels_of(image), network, tile=tile, progress=progress))
     image = np.asarray(image)
     if image.dtype.newbyteorder("=") not in (np.uint8, np.uint16):
-        raise UserError(f"upscale: expected uint8 or uint16, got {image.dtype}")
+        raise ArgumentError(f"upscale: expected uint8 or uint16, got {image.dtype}")
     if 0 in image.shape or not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] in (1, 2, 3, 4))):
-        raise UserError(f"upscale: expected non-empty (H, W) or (H, W, 1, 2, 3 or 4), got shape {image.shape}")
+        raise ArgumentError(f"upscale: expected non-empty (H, W) or (H, W, 1, 2, 3 or 4), got shape {image.shape}")
     image = image.astype(image.dtype.newbyteorder("="), copy=False)
     network = network or _default_network()
     height, width = image.shape[:2]
     scale = network.scale
     tile_height, tile_width = _tile_shape(height, width, network, tile)
-    rows = windows(height, tile_height, network.radius)
-    columns = windows(width, tile_width, network.radius)
+    exact = network.size is not None
+    if exact and (height < tile_height or width < tile_width):
+        missing = (max(tile_height - height, 0), max(tile_width - width, 0))
+        larger = np.pad(image, [(0, missing[0]), (0, missing[1]), (0, 0)][: image.ndim], mode="symmetric")
+        return upscale(larger, network, progress=progress)[: scale * height, : scale * width].copy()
+    rows = windows(height, tile_height, network.radius, exact=exact)
+    columns = windows(width, tile_width, network.radius, exact=exact)
     if tile is not None:
         _check_cost(height, width, rows, columns, network, tile)
     source = visible_colors(image) if has_alpha(image) else image
@@ -153,7 +173,7 @@ def _pixels_of(picture: PIL.Image.Image) -> Pixels:
     if picture.mode.startswith("I;16"):
         return np.array(picture)
     if picture.mode in ("F", "I", "LAB", "HSV"):
-        raise UserError(f"upscale: expected a picture of 8 bits per channel or I;16, got mode {picture.mode}")
+        raise ArgumentError(f"upscale: expected a picture of 8 bits per channel or I;16, got mode {picture.mode}")
     mode = "L" if picture.mode in ("1", "L", "LA", "La") else "RGB"
     if picture.has_transparency_data:
         mode = {"L": "LA", "RGB": "RGBA"}[mode]
@@ -167,7 +187,7 @@ def _check_cost(
     seen = sum(row.stop - row.start for row in rows) * sum(column.stop - column.start for column in columns)
     cost = seen / (height * width)
     if cost > LARGEST_COST:
-        raise UserError(
+        raise ArgumentError(
             f"tile: {tile} pixels make {len(rows) * len(columns):,} tiles of a picture of {width}x{height}, and cost "
             f"{cost:.0f} times the whole, because each repeats {network.radius} pixels on every side; "
             f"expected {LARGEST_COST} times at most: {4 * network.radius} pixels or more are enough, or auto"
@@ -367,7 +387,7 @@ def parser() -> Parser:
             "default: the shipped ones"
         ),
     )
-    result.add_argument("--backend", choices=list(BACKENDS), default="torch", help="default: %(default)s")
+    result.add_argument("--backend", choices=list(BACKENDS), default="torch", help=backends_in_words())
     result.add_argument(
         "--tile",
         type=_tile,

@@ -1,6 +1,6 @@
 """Validation: the mean luma PSNR on crops of images that are not trained on.
 
-It has to tell a better network from a worse one, and is no benchmark: single precision, small crops.
+It ranks networks while they train and is no benchmark: single precision, small crops.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,8 @@
 """Weights files: safetensors that carry how they were made.
 
 A weights file holds the parameters of one network (half or single precision) and one JSON text, ``replication``, with
-the model, scale, recipe, seed, data, steps, hours, machine and package versions.
+the model, scale, recipe, seed, data, steps, hours, machine and package versions. To name files and take their digests
+needs no PyTorch.
 """
 
 import hashlib
@@ -9,15 +10,16 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
-from torch import Tensor, nn
 
 from replication.errors import DamagedFileError, UserError
 from replication.files import write_bytes
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
 
 FOLDER = Path(__file__).parent / "weights"
 METADATA_KEY = "replication"
@@ -28,7 +30,7 @@ SUMS = "SHA256SUMS"
 class Weights:
     """Parameters by name (float32) and the facts that travel with them."""
 
-    state: dict[str, Tensor]
+    state: "dict[str, Tensor]"
     metadata: dict[str, Any]
 
 
@@ -61,14 +63,21 @@ def read(path: Path) -> Weights:
     return Weights(state, metadata)
 
 
-def write(path: Path, module: nn.Module, metadata: Mapping[str, Any], *, dtype: torch.dtype = torch.float16) -> None:
-    """Write ``module``'s parameters as ``dtype`` with ``metadata``, atomically. Raises UserError naming ``path``."""
+def write(path: Path, module: "nn.Module", metadata: Mapping[str, Any], *, dtype: "torch.dtype | None" = None) -> None:
+    """Write ``module``'s parameters as ``dtype`` (float16 unless given) with ``metadata``, atomically.
+
+    Raises UserError naming ``path``.
+    """
+    import torch
+    from safetensors.torch import save
+
+    dtype = dtype or torch.float16
     state = {name: value.detach().to("cpu", dtype).contiguous() for name, value in module.state_dict().items()}
     text = {METADATA_KEY: json.dumps(metadata, sort_keys=True)}
     write_bytes(path, save(state, text))
 
 
-def load(module: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
+def load(module: "nn.Module", state: "Mapping[str, Tensor]", source: str) -> None:
     """Copy ``state`` into ``module``, all or nothing. Raises UserError naming ``source`` and the key at fault."""
     own = module.state_dict()
     for name in own:
@@ -85,7 +94,7 @@ def load(module: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
     module.load_state_dict(dict(state))
 
 
-def load_file(module: nn.Module, path: Path, *, model: str, scale: int) -> dict[str, Any]:
+def load_file(module: "nn.Module", path: Path, *, model: str, scale: int) -> dict[str, Any]:
     """Load a weights file into ``module`` and return its metadata.
 
     Raises UserError when the file was made for another model or scale, or a parameter does not fit.
@@ -98,7 +107,7 @@ def load_file(module: nn.Module, path: Path, *, model: str, scale: int) -> dict[
     return found.metadata
 
 
-def load_shipped(module: nn.Module, model: str, scale: int) -> dict[str, Any]:
+def load_shipped(module: "nn.Module", model: str, scale: int) -> dict[str, Any]:
     """Load the shipped weights after checking their digest against ``weights/SHA256SUMS``; return their metadata."""
     path = shipped(model, scale)
     if path is None:

@@ -29,3 +29,14 @@ def test_a_wrong_file_is_found() -> None:
 def test_what_the_paper_shows_is_in_it() -> None:
     stems = {Path(file).stem for file in FILES}
     assert {"table1", "figure1", "figure2", "figure3", "claims", "calibration"} <= stems
+
+
+def test_it_names_the_same_paper_as_the_citation() -> None:
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    title = re.search(r"^  title: (.+)$", TEXT, re.MULTILINE)
+    assert title
+    assert f"title: {title[1]}\n" in citation
+    known = re.findall(r"name: (.+)\n +ORCID: (.+)", TEXT)
+    cited = re.findall(r"family-names: (.+)\n +given-names: (.+)\n +orcid: https://orcid.org/(.+)", citation)
+    assert [(f"{given} {family}", orcid) for family, given, orcid in cited] == known
+    assert len(known) == 3

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from replication.commands import command_for
+
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("replication", "analysis")
 
@@ -200,6 +202,65 @@ def test_help(module: str, capsys: pytest.CaptureFixture[str], monkeypatch: pyte
     assert [action.dest for action in parser._actions if not action.help] == []
 
 
+@pytest.mark.parametrize("module", ["replication.upscale", "replication.export", "replication.evaluate"])
+def test_help_offers_no_scale_without_weights(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def words() -> str:
+        return " ".join(importlib.import_module(module).parser().format_help().split())
+
+    monkeypatch.setattr("replication.weights.shipped", lambda model, scale: Path() if scale == 3 else None)
+    assert re.search(r"--scale .*?\b3 \(default: 4.*?\); 2, 4, 8 have no weights here and need --weights", words())
+    monkeypatch.setattr("replication.weights.shipped", lambda model, scale: Path())
+    assert "2, 3, 4, 8 (default: 4" in words()
+    assert "need --weights" not in words()
+
+
+def test_help_says_which_backends_are_not_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "openvino" else name)
+    help_text = " ".join(importlib.import_module("replication.upscale").parser().format_help().split())
+    assert 'default: torch; openvino is not installed here (pip install ".[openvino]")' in help_text
+
+
+def instead() -> dict[str, str]:
+    return importlib.import_module("replication.commands").INSTEAD | importlib.import_module("analysis").INSTEAD
+
+
+@pytest.mark.parametrize("module", sources())
+def test_a_module_without_a_command_names_one(module: str) -> None:
+    """`commands` finds the commands otherwise than the packages do."""
+    known = {name.removesuffix(".__main__") for name in commands()}
+    found = command_for(module, instead())
+    if module in known | {f"{name}.__main__" for name in known}:
+        assert found is None
+    else:
+        assert found in known
+
+
+def test_what_is_named_in_the_list_is_there() -> None:
+    assert set(instead()) <= set(sources())
+    assert command_for("replication.no_such_module", instead()) is None
+    assert command_for("json.tool", instead()) is None
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "words"),
+    [
+        (["-m", "replication.fold", "-m", "x"], 2, "fold is not a command; run: python -m replication.export"),
+        (["-Bm", "replication.images"], 2, "error: replication.images is not a command"),
+        (["-manalysis.cost.closed_form"], 2, "closed_form is not a command; run: python -m analysis.cost"),
+        (["-m", "replication.no_such_module"], 1, "No module named replication.no_such_module"),
+        (["-c", "import replication.fold, sys; sys.argv = ['-x']; import analysis.text"], 0, ""),
+    ],
+)  # fmt: skip
+def test_python_m_of_a_module_without_a_command(options: list[str], status: int, words: str) -> None:
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, *options], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (status, "")
+    assert words in done.stderr
+    assert done.stderr.count("\n") == (1 if words else 0)
+
+
 @pytest.mark.parametrize("module", commands())
 def test_unknown_option(module: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
@@ -229,6 +290,24 @@ def test_named_modules_exist(module: str) -> None:
         there = sources().get(above)
         defined = there and re.search(rf"\b{last}\b", there.read_text(encoding="utf-8"))
         assert name in sources() or defined, f"{module} names `{name}`"
+
+
+OWN_FORMAT = re.compile(r"[.\d][fg]\} ?%|\d%\}")
+"""A number that is made a percentage inside a string."""
+
+
+def formatters() -> list[str]:
+    """Modules of analysis, other than its formatter, that format percentages, tables or wrapped prose themselves."""
+    modules = [name for name in sources() if name.startswith("analysis") and name != "analysis.text"]
+    own = [name for name in modules if OWN_FORMAT.search(sources()[name].read_text(encoding="utf-8"))]
+    return own + [name for name in modules if imported(name) & {"tabulate", "textwrap"}]
+
+
+def test_one_place_formats() -> None:
+    assert OWN_FORMAT.search('f"{share:.2f} %"')
+    assert OWN_FORMAT.search('f"{share:.0%}"')
+    assert not OWN_FORMAT.search('f"{number:.2f} and 3 %"')
+    assert formatters() == []
 
 
 def project_files() -> list[Path]:

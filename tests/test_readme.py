@@ -14,8 +14,9 @@ from analysis.names import DISPLAY
 from analysis.paper import BENCHMARKS
 from analysis.quality.columns import AVERAGE, collect, measured
 from analysis.quality.ladder import rungs
+from analysis.quality.training import share_with_range
 from analysis.text import percent
-from replication.records import BY_PROTOCOL
+from replication.records import BY_PROTOCOL, NOISE_PSNR
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -25,8 +26,8 @@ FINDINGS = " ".join(README.split("## Does the paper hold?")[1].split("![")[0].sp
 def networks() -> list[str]:
     printed = paper.table1()
     return [
-        f"{printed.msrn.parameters:,}",
-        f"{printed.smsrn.parameters:,} (14.63 %)",
+        f"**{percent(printed.smsrn.parameters / printed.msrn.parameters, 2)}** of MSRN's parameters",
+        f"{printed.smsrn.parameters:,} of {printed.msrn.parameters:,}",
         f"{designs.paper_search().size:,} designs",
     ]
 
@@ -35,7 +36,7 @@ def cost() -> list[str]:
     msrn, smsrn = closed_form.msrn(), closed_form.smsrn()
     saving = 1 - closed_form.total_macs(smsrn) / closed_form.total_macs(msrn)
     gmacs = [f"{closed_form.gmacs_720p(layers, 4):.1f}" for layers in (msrn, smsrn)]
-    return [f"{100 * saving:.1f} %", f"{gmacs[0]} to {gmacs[1]} G"]
+    return [f"**{percent(saving)}** of MSRN's multiply-adds", f"{gmacs[0]} to {gmacs[1]} G"]
 
 
 def decibels() -> list[str]:
@@ -49,8 +50,9 @@ def decibels() -> list[str]:
 def measurements() -> list[str]:
     """The longest pair of equal trainings that is measured on all sets, and the best weights."""
     rung = max((one for one in rungs(ROOT / "results") if AVERAGE in one.loss), key=lambda one: one.steps)
-    wanted = [f"after {rung.steps:,} steps", f"({percent(rung.share, 2)} of the paper's training"]
-    wanted.append(f"loses {rung.loss[AVERAGE].mean:.2f} dB on average")
+    loss = rung.loss[AVERAGE]
+    wanted = [f"after {rung.steps:,} steps", f"{share_with_range(rung.share)} of the paper's training"]
+    wanted.append(f"**{loss.mean:.3f} dB** ({loss.low:.3f} to {loss.high:.3f} ")
     for model in ("smsrn", "msrn"):
         mean = measured(collect(ROOT / "results"), model, *BY_PROTOCOL["public_code"]).average
         assert mean, f"{model} is not measured on all four sets"
@@ -67,6 +69,18 @@ def verdicts() -> list[str]:
 def test_findings_are_computed_ones(numbers: Callable[[], list[str]]) -> None:
     for words in numbers():
         assert words in FINDINGS, f"README.md, findings: expected {words!r}"
+
+
+def test_the_tolerance_is_the_one_that_is_used() -> None:
+    assert f"({NOISE_PSNR} dB for each image)" in README
+
+
+def test_the_first_table_has_three_rows_of_one_number_and_one_link() -> None:
+    rows = [line for line in README.split("## Does the paper hold?")[1].splitlines() if line.startswith("| **")]
+    assert [row.split("**")[1] for row in rows] == ["Holds", "Does not hold", "Open"]
+    for row in rows:
+        assert row.count("**") == 4, row  # its name, and the number
+        assert row.count("](") == 1, row
 
 
 PAGES = ["README.md", "CONTRIBUTING.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))]

@@ -1,12 +1,14 @@
 """The committed results are what the code makes: nothing below results/ is edited by hand or left behind."""
 
+import math
 import shutil
 from pathlib import Path
 
 import pytest
 
 from analysis.artefacts import ARTEFACTS, IMAGES, Artefact
-from replication import model_card, weights
+from analysis.style import same_picture
+from replication import curve, model_card, weights
 from replication.records import load
 from replication.stages import Job
 
@@ -33,4 +35,15 @@ def test_committed_results_are_fresh(artefact: Artefact, tmp_path: Path) -> None
 
 def test_committed_model_cards_are_fresh(tmp_path: Path) -> None:
     for path in model_card.write(RESULTS, tmp_path):
-        assert path.read_bytes() == (weights.FOLDER / path.name).read_bytes(), f"{path.name} is stale"
+        committed = weights.FOLDER / path.name
+        same = path.read_bytes() == committed.read_bytes() if path.suffix in TEXT else same_picture(committed, path)
+        assert same, f"{path.name} is stale: run `python -m replication.model_card` and commit"
+
+
+def test_curves_share_their_axes() -> None:
+    one = [{"step": 100.0, "loss": 0.03, "validation_psnr": 26.0}, {"step": 500.0, "loss": 0.02, "validation_psnr": 27}]
+    other = [{"step": 900.0, "loss": 0.01, "validation_psnr": math.nan}]
+    limits = curve.common_limits([one, other])
+    assert limits["step"] == pytest.approx((60, 940))
+    assert limits["loss"] == pytest.approx((0.009, 0.031))
+    assert limits["validation_psnr"] == pytest.approx((25.95, 27.05))

@@ -26,8 +26,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         prog="python -m analysis.claims",
         description=(
             "Recompute every number of the paper and say whether it holds: confirmed, confirmed to rounding,\n"
-            "confirmed for part, contradicted, or not decidable here, each with its reason. Measured values come\n"
-            "from the records of the results folder. Writes nothing: `python -m analysis claims` writes the page."
+            "confirmed for part, contradicted, adopted, or not decidable here, each with its reason. Measured values\n"
+            "come from the records of the results folder. Writes nothing: `python -m analysis claims` writes the page."
         ),
         epilog=(
             "examples:\n"

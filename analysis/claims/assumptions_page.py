@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from analysis.paper.assumptions import Assumption, load
-from analysis.text import table
+from analysis.quality.training import readings_note
+from analysis.text import table, wrap
 from replication.files import write_text
 
 
@@ -16,7 +17,9 @@ def markdown(assumptions: Sequence[Assumption]) -> str:
         "# What the paper leaves open\n\n"
         "Each is an assumption of this package. Values in code type are keys of `replication/recipes/paper.toml`, read "
         "from it. Made by `python -m analysis assumptions`.\n\n"
-        f"{table(rows, headers, 'github', 'llll')}\n"
+        f"{table(rows, headers, 'github', 'llll')}\n\n"
+        "## How much of the paper's training a run is\n\n"
+        f"{wrap(readings_note())}\n"
     )
 
 

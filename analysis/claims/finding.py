@@ -9,7 +9,10 @@ from pathlib import Path
 from sympy import Expr
 
 from analysis.paper.printed import decimal, half_unit
+from analysis.quality.calibration import Calibrated, calibrated
 from analysis.quality.columns import Rows, collect
+from analysis.quality.ladder import OTHER_PAIR, Rung, rungs
+from analysis.quality.spread import Spread, spread
 
 
 @dataclass(frozen=True)
@@ -34,12 +37,17 @@ Recomputed = Value | Formula | str
 
 @dataclass(frozen=True)
 class Finding:
-    """What recomputing gave. ``scope``: how far it holds, if not as said. ``undecided``: nothing here can decide it."""
+    """What recomputing gave.
+
+    ``scope``: how far it holds, if not as said. ``undecided``: nothing here can decide it. ``adopted``: nothing can
+    decide it from outside, and the values are what the code here does.
+    """
 
     values: Mapping[str, Recomputed]
     reason: str
     scope: str = ""
     undecided: bool = False
+    adopted: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,6 +60,26 @@ class Sources:
     def rows(self) -> Rows:
         """The recorded measurements of each method, with its shipped weights, on each set."""
         return collect(self.results)
+
+    @cached_property
+    def calibrated(self) -> Calibrated:
+        """Networks that others trained, measured here."""
+        return calibrated(self.results)
+
+    @cached_property
+    def rungs(self) -> list[Rung]:
+        """Pairs of trainings under equal conditions."""
+        return rungs(self.results)
+
+    @cached_property
+    def other_rungs(self) -> list[Rung]:
+        """The same of another network with and without separable convolutions."""
+        return rungs(self.results, OTHER_PAIR)
+
+    @cached_property
+    def spread(self) -> Spread:
+        """How far apart trainings of one network end."""
+        return spread(self.results)
 
 
 def exact(number: int | Fraction) -> Value:

@@ -2,6 +2,8 @@
 
 from analysis.claims.finding import Finding, Sources
 from analysis.claims.quality import decibels_lost, more_error
+from analysis.claims.structure import smsrn
+from analysis.cost import closed_form
 from analysis.quality.columns import AVERAGE
 
 
@@ -9,8 +11,9 @@ def by_eye(sources: Sources) -> Finding:
     """What is hard to see."""
     lost = decibels_lost(AVERAGE)
     reason = (
-        "A judgement of viewers: none were asked here. Figures 4 to 7 are drawn again for the reader's own eye. The "
-        f"average loss is {lost:.2f} dB, that is {more_error(lost)} more mean squared error."
+        "A judgement of viewers: none were asked here. Figures 4 to 7 are not shown, since their images may not be "
+        f"passed on; whoever has the images can draw them. The average loss is {lost:.2f} dB, that is "
+        f"{more_error(lost)} more mean squared error."
     )
     return Finding({}, reason, undecided=True)
 
@@ -18,4 +21,23 @@ def by_eye(sources: Sources) -> Finding:
 def depends_on_original(sources: Sources) -> Finding:
     """Whether a better network gives a better lightened one."""
     reason = "It needs several networks, each trained before and after: the paper shows one, and so does this package."
+    return Finding({}, reason, undecided=True)
+
+
+def choose_model(sources: Sources) -> Finding:
+    """Advice that follows from the claim before."""
+    reason = (
+        "Advice, and no better founded than depends-on-original. What each of other networks would save is counted in "
+        "results/lighten.md; what it would lose is not known."
+    )
+    return Finding({}, reason, undecided=True)
+
+
+def mobile(sources: Sources) -> Finding:
+    """Whether SMSRN is usable on mobile devices."""
+    reason = (
+        "No phone is measured here or in the paper, and it says no limit of time or memory. SMSRN needs "
+        f"{closed_form.gmacs_720p(smsrn(), 4):.1f} G multiply-adds for a 1280x720 output; its time and memory on a "
+        "processor are in results/speed.md."
+    )
     return Finding({}, reason, undecided=True)

@@ -148,8 +148,8 @@ def markdown(entries: Sequence[Entry]) -> str:
         + "\n".join(f"| {number[verdict]} | {verdict} | {meaning} |" for verdict, meaning in VERDICTS.items()),
         wrap(
             "The claims stand in the order in which the paper makes them. Each number of its text, equations, tables "
-            "and captions belongs to one claim. Not listed: numbers of sections, figures and references, dates, the "
-            "grant and the authors' lives."
+            "and captions belongs to one claim, and so do the statements without a number that its conclusions rest "
+            "on. Not listed: numbers of sections, figures and references, dates, the grant and the authors' lives."
         ),
         table(rows, ["claim", "first said in", "printed", "recomputed", "verdict"], "github", "lllll"),
         "## What a percentage of a decibel value means",

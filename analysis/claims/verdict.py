@@ -19,6 +19,8 @@ PART = "confirmed for part"
 
 CONTRADICTED = "contradicted"
 
+ADOPTED = "adopted"
+
 UNDECIDABLE = "not decidable here"
 
 VERDICTS = {
@@ -27,10 +29,12 @@ VERDICTS = {
     "that it is computed from are themselves printed rounded (their range is shown in brackets)",
     PART: "it holds within the scope that is named, and not as generally as it is said",
     CONTRADICTED: "the recomputed value is not the printed one, whatever was rounded",
+    ADOPTED: "a choice of the authors that cannot be seen from outside; this package makes it, too, and the value "
+    "shown is read from its code",
     UNDECIDABLE: "nothing that is here can decide it; the reason says what is missing",
 }
 
-KINDS = ("arithmetic", "structural", "cost", "protocol-dependent", "needs training", "judgement")
+KINDS = ("arithmetic", "structural", "cost", "protocol-dependent", "needs training", "literature", "judgement")
 
 
 def agrees(printed: str, found: Recomputed) -> bool:
@@ -63,7 +67,10 @@ def judge(claim: Claim, finding: Finding) -> str:
     if finding.values.keys() != claim.values.keys() or not claim.values:
         raise ValueError(f"claim {claim.id}: printed are {list(claim.values)}, recomputed are {list(finding.values)}")
     pairs = [(claim.values[name], finding.values[name]) for name in claim.values]
-    if not all(agrees(printed, found) for printed, found in pairs):
+    agreeing = all(agrees(printed, found) for printed, found in pairs)
+    if finding.adopted:
+        return ADOPTED if agreeing else UNDECIDABLE
+    if not agreeing:
         return CONTRADICTED
     if finding.scope:
         return PART

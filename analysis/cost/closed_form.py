@@ -82,7 +82,7 @@ def msrn(scale: int = 4, width: int = 64, blocks: int = 8) -> list[Layer]:
 
     Raises UserError for a scale other than 2, 3, 4 and 8 and for a width or a number of blocks below 1.
     """
-    return _network(standard_conv, scale, width, blocks)
+    return network(standard_conv, Sizes(scale, width, blocks))
 
 
 def smsrn(scale: int = 4, width: int = 64, blocks: int = 8) -> list[Layer]:
@@ -90,16 +90,38 @@ def smsrn(scale: int = 4, width: int = 64, blocks: int = 8) -> list[Layer]:
 
     Raises UserError as `msrn` does.
     """
-    return _network(separable_conv, scale, width, blocks)
+    return network(separable_conv, Sizes(scale, width, blocks))
 
 
-def _network(conv: Convolution, scale: int, width: int, blocks: int) -> list[Layer]:
+@dataclass(frozen=True)
+class Sizes:
+    """What is free in a network of MSRN's kind; the defaults are the paper's.
+
+    ``kernels``: of the two branches of a block. ``channels``: of the image. ``second``: outputs of each second layer of
+    a block, in widths. ``block_fusion`` and ``fusion``: kernel of the layer that ends a block, and of the one that
+    joins the blocks.
+    """
+
+    scale: int = 4
+    width: int = 64
+    blocks: int = 8
+    kernels: tuple[int, int] = (3, 5)
+    channels: int = 3
+    second: int = 2
+    block_fusion: int = 1
+    fusion: int = 1
+
+
+def network(conv: Convolution, sizes: Sizes) -> list[Layer]:
+    """The convolutions of a network of MSRN's kind, ``conv`` in its head and branches. Raises UserError as `msrn`."""
+    scale, width, blocks = sizes.scale, sizes.width, sizes.blocks
     check_sizes(scale, width, blocks)
-    layers = conv("head.0", "head", 3, 3, width)
+    layers = conv("head.0", "head", 3, sizes.channels, width)
     for index in range(blocks):
-        layers += branch_layers(conv, f"body.{index}", width)
-        layers += standard_conv(f"body.{index}.confusion", "block 1x1", 1, 4 * width, width)
-    return layers + tail_layers(scale, width, blocks)
+        layers += branch_layers(conv, f"body.{index}", width, sizes.kernels, sizes.second)
+        both = 2 * sizes.second * width
+        layers += standard_conv(f"body.{index}.confusion", "block 1x1", sizes.block_fusion, both, width)
+    return layers + tail_layers(scale, width, blocks, sizes.channels, sizes.fusion)
 
 
 def check_sizes(scale: int, width: int, blocks: int) -> None:
@@ -111,26 +133,28 @@ def check_sizes(scale: int, width: int, blocks: int) -> None:
             raise UserError(f"{name}: expected at least 1, got {value}")
 
 
-def branch_layers(conv: Convolution, block: str, width: int) -> list[Layer]:
-    """The four k x k convolutions of a block."""
-    return [
-        *conv(f"{block}.conv_3_1", "block first pair", 3, width, width),
-        *conv(f"{block}.conv_5_1", "block first pair", 5, width, width),
-        *conv(f"{block}.conv_3_2", "block second pair", 3, 2 * width, 2 * width),
-        *conv(f"{block}.conv_5_2", "block second pair", 5, 2 * width, 2 * width),
-    ]
+def branch_layers(
+    conv: Convolution, block: str, width: int, kernels: tuple[int, int] = (3, 5), second: int = 2
+) -> list[Layer]:
+    """The four k x k convolutions of a block; see `Sizes`."""
+    layers = []
+    for kernel in kernels:
+        layers += conv(f"{block}.conv_{kernel}_1", "block first pair", kernel, width, width)
+    for kernel in kernels:
+        layers += conv(f"{block}.conv_{kernel}_2", "block second pair", kernel, 2 * width, second * width)
+    return layers
 
 
-def tail_layers(scale: int, width: int, blocks: int) -> list[Layer]:
-    """Everything behind the blocks. It has no activation."""
-    layers = standard_conv("tail.0", "tail 1x1", 1, (blocks + 1) * width, width)
+def tail_layers(scale: int, width: int, blocks: int, channels: int = 3, fusion: int = 1) -> list[Layer]:
+    """Everything behind the blocks; see `Sizes`. It has no activation."""
+    layers = standard_conv("tail.0", "tail 1x1", fusion, (blocks + 1) * width, width)
     layers += standard_conv("tail.1", "tail 3x3", 3, width, width)
     resolution = 1
     for index, factor in enumerate(FACTORS[scale]):
         # Convolutions have even positions in `tail.2`; the pixel shuffle after each raises the resolution of the next.
         layers.append(Layer(f"tail.2.{2 * index}", "upsampler", 3, width, width * factor**2, resolution=resolution))
         resolution *= factor
-    return [*layers, Layer("tail.3", "last", 3, width, 3, resolution=resolution)]
+    return [*layers, Layer("tail.3", "last", 3, width, channels, resolution=resolution)]
 
 
 def total_params(layers: Iterable[Layer]) -> int:

@@ -7,7 +7,10 @@ from typing import Any
 from analysis.cost.designs import (
     BIASES,
     BLOCKS,
+    CHANNELS,
+    KERNELS,
     MEAN_SHIFT,
+    SCALES,
     SEPARABLE_GROUPS,
     WIDTHS,
     Design,
@@ -17,7 +20,6 @@ from analysis.cost.designs import (
     printed_totals,
     search,
 )
-from analysis.names import SCALE
 from analysis.text import as_csv, as_json, table, wrap
 from replication.errors import Parser, UserError, run
 from replication.files import write_text
@@ -25,12 +27,15 @@ from replication.files import write_text
 
 def space_text(size: int) -> str:
     """What was varied, and how many designs that makes."""
+    pairs = ", ".join(f"{one}x{one} and {two}x{two}" for one, two in KERNELS)
     return (
-        f"{size:,} designs at x{SCALE}: width {WIDTHS[0]} to {WIDTHS[-1]} in steps of {WIDTHS[1] - WIDTHS[0]} "
-        f"({len(WIDTHS)}), {BLOCKS[0]} to {BLOCKS[-1]} blocks ({len(BLOCKS)}), each subset of {len(SEPARABLE_GROUPS)} "
-        f"groups of layers separable ({', '.join(SEPARABLE_GROUPS)}: {2 ** len(SEPARABLE_GROUPS)}), bias or none in "
-        f"each kind of layer that a design has ({', '.join(BIASES)}), and the {MEAN_SHIFT} parameters of the public "
-        "code's mean shift counted or not. Every design is counted once, in closed form, without torch."
+        f"{size:,} designs: scale {', '.join(map(str, SCALES))} ({len(SCALES)}), an image of "
+        f"{' or '.join(map(str, CHANNELS))} channels ({len(CHANNELS)}), width {WIDTHS[0]} to {WIDTHS[-1]} in steps of "
+        f"{WIDTHS[1] - WIDTHS[0]} ({len(WIDTHS)}), {BLOCKS[0]} to {BLOCKS[-1]} blocks ({len(BLOCKS)}), branches of "
+        f"{pairs} ({len(KERNELS)}), each subset of {len(SEPARABLE_GROUPS)} groups of layers separable "
+        f"({', '.join(SEPARABLE_GROUPS)}: {2 ** len(SEPARABLE_GROUPS)}), bias or none in each kind of layer that a "
+        f"design has ({', '.join(BIASES)}), and on RGB the {MEAN_SHIFT} parameters of the public code's mean shift "
+        "counted or not. Every design is counted once, in closed form, without torch."
     )
 
 
@@ -38,6 +43,18 @@ LIMITS = (
     "A total says nothing about what has no parameters: the order in which outputs are concatenated, activations, "
     "residual connections, padding. These follow the paper's Figure 3 and the public MSRN code."
 )
+
+
+def wide_text(result: Search) -> str:
+    """What is found when the paper's plan of a block is left open, too."""
+    met = [f"{total:,} belongs to {len(result.elsewhere[total])} more" for total in result.found]
+    common = [Design(sizes, frozenset(), frozenset(BIASES), False).words().partition(";")[0] for sizes in result.common]
+    return (
+        "The plan of a block left open as well (second layers that put out once or twice the width, a 1x1 or a 3x3 at "
+        f"the end of a block and to join the blocks): {result.wide:,} designs, of which {', '.join(met)}. "
+        f"Sizes for which both totals are met, by whichever layers are separable: {len(result.common)} "
+        f"({'; '.join(common) or 'none'})."
+    )
 
 
 def found_text(result: Search, total: int, style: str) -> str:
@@ -66,11 +83,17 @@ def as_text(result: Search, names: dict[str, int], *, markdown: bool = False) ->
         heading = f"{name}: {total:,}"
         parts.append(f"## {heading}" if markdown else f"{heading}\n{'-' * len(heading)}")
         parts.append(found_text(result, total, style))
+    if len(names) > 1:
+        parts += [
+            "## With other blocks" if markdown else "With other blocks\n-----------------",
+            wrap(wide_text(result)),
+        ]
     return "\n\n".join(parts) + "\n"
 
 
-COLUMNS = ("params", "width", "blocks", "separable", "biases", "mean_shift_counted", "words")
-"""What is told of each design."""
+SIZES = ("scale", "channels", "width", "blocks", "kernels")
+COLUMNS = ("params", *SIZES, "separable", "biases", "mean_shift_counted", "words")
+"""Columns of the table of designs."""
 
 
 def as_dictionary(result: Search, names: dict[str, int]) -> dict[str, Any]:
@@ -79,8 +102,8 @@ def as_dictionary(result: Search, names: dict[str, int]) -> dict[str, Any]:
     def row(design: Design) -> dict[str, Any]:
         separable = [group for group in SEPARABLE_GROUPS if group in design.separable]
         biases = [kind for kind in BIASES if kind in design.biases]
-        sizes = design.params, design.width, design.blocks
-        values = (*sizes, separable, biases, design.mean_shift, design.words())
+        sizes = [getattr(design.sizes, name) for name in SIZES]
+        values = (design.params, *sizes, separable, biases, design.mean_shift, design.words())
         return dict(zip(COLUMNS, values, strict=True))
 
     totals = [
@@ -107,8 +130,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = Parser(
         prog="python -m analysis.cost.designs_page",
         description=(
-            "Count every network of a design space (width, blocks, which layers are separable, which have a bias,\n"
-            "mean shift counted or not) and show those with exactly these totals, and what each single choice\n"
+            "Count every network of a design space (scale, channels, width, blocks, kernels, which layers are "
+            "separable,\n"
+            "which have a bias, mean shift counted or not) and show those with exactly these totals, and what each "
+            "single choice\n"
             "would have changed. `python -m analysis identify` writes the page for the paper's two totals.\n"
             "Exit status: 0, 1 when no design has a total, 2 for bad input."
         ),

@@ -8,6 +8,7 @@ from matplotlib.ticker import PercentFormatter, ScalarFormatter
 from analysis import style
 from analysis.cost import closed_form, equations
 from analysis.names import SCALE
+from analysis.text import percentage
 
 KERNELS = {3: "-", 5: "--", 7: ":"}
 """Kernel sizes and their lines."""
@@ -37,7 +38,12 @@ def draw() -> Figure:
         limit = 100 / kernel**2
         axes.axhline(limit, color="#b5b5b5", linewidth=0.4, zorder=1)
         axes.text(
-            1, limit, f" k = {kernel}\n limit {limit:.1f} %", transform=axes.get_yaxis_transform(), va="center", size=6
+            1,
+            limit,
+            f" k = {kernel}\n limit {percentage(limit)}",
+            transform=axes.get_yaxis_transform(),
+            va="center",
+            size=6,
         )
     ours = layers_of_msrn()
     axes.scatter(
@@ -47,15 +53,15 @@ def draw() -> Figure:
     )  # fmt: skip
     printed = [(kernel, equations.PRINTED_CHANNELS, 100 * float(ratio)) for kernel, ratio, _ in equations.PRINTED]
     axes.scatter(
-        [n for _, n, _ in printed], [percentage for *_, percentage in printed],
+        [n for _, n, _ in printed], [value for *_, value in printed],
         marker="*", s=75, color=style.PAPER, edgecolor="white", linewidth=0.4, zorder=4, label="printed in the paper",
     )  # fmt: skip
-    for _, n, percentage in printed:
-        axes.annotate(f"{percentage:.2f} %", (n, percentage), (1, 5), textcoords="offset points", weight="bold")
+    for _, n, value in printed:
+        axes.annotate(percentage(value, 2), (n, value), (1, 5), textcoords="offset points", weight="bold")
     for layer in ours:
         if layer not in [(kernel, n) for kernel, n, _ in printed]:
             value = cost(*layer)
-            axes.annotate(f"{value:.2f} %", (layer[1], value), (1, 4), textcoords="offset points", size=6)
+            axes.annotate(percentage(value, 2), (layer[1], value), (1, 4), textcoords="offset points", size=6)
     axes.set_xscale("log", base=2)
     axes.xaxis.set_major_formatter(ScalarFormatter())
     axes.yaxis.set_major_formatter(PercentFormatter(decimals=0, symbol=" %"))

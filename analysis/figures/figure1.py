@@ -8,6 +8,7 @@ and no place on a logarithmic axis. `analysis.figures.figure1_macs` draws the sa
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -16,23 +17,30 @@ from analysis import paper, style
 from analysis.labels import place_labels
 from analysis.names import DISPLAY, PUBLISHED_LABELS, SCALE
 from analysis.networks import catalogue
+from analysis.paper import LAST_YEAR
+from analysis.quality.training import readings_words, short_share
 from replication import records
 from replication.evaluate import recorded_row
 from replication.models import MODELS, build, count_parameters
-
-LAST_YEAR = 2020
 
 
 @dataclass(frozen=True)
 class Point:
     """One model: its cost (here the number of parameters), PSNR in dB on the luma of Set5, and whether a published
-    model's cost is counted on the network instead of copied.
+    model's cost is counted on the network instead of copied. ``training``: the share of the paper's training that a
+    measured one had.
     """
 
     label: str
     cost: float
     psnr: float
     counted: bool = False
+    training: str = ""
+
+    @property
+    def words(self) -> str:
+        """What stands next to it."""
+        return f"{self.label} ({self.training})" if self.training else self.label
 
 
 def published_points() -> list[Point]:
@@ -61,7 +69,8 @@ def measured_points(results: Path) -> list[Point]:
         record = recorded_row(known, "Set5", model, SCALE).record
         if record:
             parameters = count_parameters(build(model, scale=SCALE))
-            points.append(Point(DISPLAY[model], parameters, record.mean("psnr_public_code")))
+            share = short_share(record.training)
+            points.append(Point(DISPLAY[model], parameters, record.mean("psnr_public_code"), training=share))
     return points
 
 
@@ -80,9 +89,13 @@ class Look:
 
 # The important ones first: their labels get the places nearest to their points.
 PAPER = Look("the paper", "*", 60, style.PAPER, 6.5, "bold", 3.5)
-MEASURED = Look("measured here", "D", 20, style.MEASURED, 6.5, "bold", 3)
+MEASURED = Look("measured here (share of\nthe paper's training)", "D", 20, style.MEASURED, 6.5, "bold", 3)
 COUNTED = Look(f"published up to {LAST_YEAR}, cost counted", "o", 7, style.PUBLISHED, 5, "normal", 1.6)
 PUBLISHED = Look("same, cost as published", "x", 7, style.PUBLISHED, 5, "normal", 1.6)
+
+
+EDGES: dict[bool, dict[str, Any]] = {True: {"linewidths": 0.7}, False: {"edgecolors": "white", "linewidths": 0.3}}
+"""Lines of a cross, and the edge of a filled marker, which keeps neighbours apart."""
 
 
 def draw(
@@ -94,7 +107,8 @@ def draw(
     figure = style.new_figure(height=4.6)
     axes = figure.add_subplot()
     axes.set_xscale("log")
-    axes.set_xlabel(cost)
+    note = f"\n\nshare of the paper's training:\n{readings_words()}" if measured else ""
+    axes.set_xlabel(f"{cost}{note}", size=6.5)
     axes.set_ylabel("PSNR on Set5, x4 (dB, luma)")
     axes.grid(linewidth=0.3, color="#dddddd")
     axes.set_axisbelow(True)
@@ -107,17 +121,17 @@ def draw(
             marker=look.marker,
             s=look.area,
             color=look.color,
-            linewidths=0.7,
+            **EDGES[look.marker == "x"],
             label=look.name if points else f"{look.name}: none",
             zorder=3,
         )
         for one in points:
-            text = axes.text(one.cost, one.psnr, one.label, size=look.label_size, weight=look.weight)
+            text = axes.text(one.cost, one.psnr, one.words, size=look.label_size, weight=look.weight)
             text.set_color(look.color)
             labels.append(text)
             radii.append(look.radius)
     axes.margins(x=0.08, y=0.06)
-    axes.legend(loc="lower center", bbox_to_anchor=(0.45, 1), ncols=2, columnspacing=1, handletextpad=0.2)
+    axes.legend(loc="lower center", bbox_to_anchor=(0.43, 1), ncols=2, columnspacing=1, handletextpad=0.2)
     place_labels(axes, labels, radii)
     return figure, labels
 

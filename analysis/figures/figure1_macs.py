@@ -10,9 +10,10 @@ from pathlib import Path
 
 from analysis import paper, style
 from analysis.figures import figure1
-from analysis.figures.figure1 import LAST_YEAR, Point
+from analysis.figures.figure1 import Point
 from analysis.names import DISPLAY, MSRN_ROW, PUBLISHED_LABELS
 from analysis.networks import catalogue
+from analysis.paper import LAST_YEAR
 
 OURS = {DISPLAY["msrn"]: MSRN_ROW, DISPLAY["smsrn"]: "SMSRN"}
 """Labels of the paper's networks, and their names in `networks.COUNTED`."""

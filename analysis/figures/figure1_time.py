@@ -1,5 +1,6 @@
 """Figure 1 with measured time in place of parameters: one 1280x720 output, each network in its fastest backend."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -7,8 +8,10 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from analysis import style
-from analysis.figures.figure1 import COUNTED, MEASURED, PAPER, Look
+from analysis.figures.figure1 import COUNTED, EDGES, MEASURED, PAPER, Look
 from analysis.labels import place_labels
+from analysis.names import DISPLAY
+from analysis.quality.training import readings_words
 from analysis.speed import others
 from analysis.speed.others import SETS, Timed
 from replication import records
@@ -16,16 +19,25 @@ from replication.errors import UserError
 from replication.records import NetworkSpeed
 
 
-def look(one: Timed) -> tuple[Look, str]:
-    """How a network is drawn, and what the legend says of it."""
+def look(one: Timed) -> Look:
+    """How a network is drawn."""
     if not one.ours:
-        return COUNTED, "published"
-    return (PAPER, "the paper's PSNR") if one.source == others.PRINTED else (MEASURED, "PSNR measured here")
+        return COUNTED
+    return PAPER if one.source == others.PRINTED else MEASURED
+
+
+def legend(networks: Sequence[Timed]) -> dict[str, str]:
+    """What the legend says of each look, by its name."""
+    shares = {DISPLAY[one.model]: one.training for one in networks if one.training}
+    listed = ", ".join(f"{name} {share}" for name, share in sorted(shares.items()))
+    after = f" after\n{listed}\nof the paper's training" if shares else ""
+    return {COUNTED.name: "published", PAPER.name: "the paper's PSNR", MEASURED.name: f"measured here{after}"}
 
 
 def draw(networks: list[Timed], note: str) -> tuple[Figure, list[Text]]:
     """The figure and its labels, a panel for each benchmark. Call it inside `style.settings`."""
     figure = style.new_figure(height=7)
+    said = legend(networks)
     placed: list[tuple[Axes, list[Text], list[float]]] = []
     panels = figure.subplots(len(SETS), 1, sharex=True)
     for axes, name in zip(panels, SETS, strict=True):
@@ -39,17 +51,18 @@ def draw(networks: list[Timed], note: str) -> tuple[Figure, list[Text]]:
         for one in networks:
             if name not in one.psnr:
                 continue
-            how, legend = look(one)
+            how = look(one)
             axes.scatter(
                 [1000 * one.median],
                 [one.psnr[name]],
                 marker=how.marker,
                 s=how.area,
                 color=how.color,
-                label=None if legend in seen else legend,
+                **EDGES[False],
+                label=None if how.name in seen else said[how.name],
                 zorder=3,
             )
-            seen.add(legend)
+            seen.add(how.name)
             texts.append(
                 axes.text(1000 * one.median, one.psnr[name], one.label, size=how.label_size, weight=how.weight)
             )
@@ -58,7 +71,8 @@ def draw(networks: list[Timed], note: str) -> tuple[Figure, list[Text]]:
         axes.margins(x=0.1, y=0.1)
         placed.append((axes, texts, radii))
     panels[0].legend(loc="lower center", bbox_to_anchor=(0.45, 1), ncols=3, columnspacing=1, handletextpad=0.2)
-    panels[-1].set_xlabel(f"ms for a 1280x720 output\n{note}")
+    readings = f"\nshare of the paper's training:\n{readings_words()}" if any(one.training for one in networks) else ""
+    panels[-1].set_xlabel(f"ms for a 1280x720 output\n{note}{readings}", size=6.5)
     for axes, texts, radii in placed:  # last, because it settles the layout
         place_labels(axes, texts, radii)
     return figure, [text for _, texts, _ in placed for text in texts]

@@ -6,7 +6,7 @@ committed (.gitignore). figure_embedded shows a photograph that may be passed on
 The detail is not chosen by hand: it is the window in which bicubic interpolation is furthest from the original.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -21,12 +21,12 @@ from tqdm import tqdm
 
 from analysis import style
 from analysis.names import IN_TEXT, SCALE
-from analysis.quality.training import training_share
-from replication import evaluate
+from analysis.quality.training import readings_words, short_share
+from replication import evaluate, records
 from replication.data import benchmarks
 from replication.evaluate import BICUBIC, NOT_TRAINED, Image, Subject
 from replication.images.resize import imresize
-from replication.records import ImageResult
+from replication.records import Evaluation, ImageResult
 
 PICTURES = {
     "figure4": ("Set5", "baby"),
@@ -75,10 +75,18 @@ def subjects(weights: Mapping[str, Path] | None = None) -> dict[str, Subject | N
     return {method: evaluate.subject(method, SCALE, (weights or {}).get(method)) for method in METHODS}
 
 
-def picture(benchmark: str, name: str, ready: Mapping[str, Subject | None], data: Path | None = None) -> Picture:
+def picture(
+    benchmark: str,
+    name: str,
+    ready: Mapping[str, Subject | None],
+    data: Path | None = None,
+    known: Sequence[Evaluation] = (),
+) -> Picture:
     """Upscale one image with every method that is ``ready`` and compare it with the original.
 
-    ``data``: the data folder (default: `replication.data.benchmarks.data_root`). Raises UserError as `find` does.
+    ``data``: the data folder (default: `replication.data.benchmarks.data_root`). ``known``: records, whose scores are
+    shown where they are of the same weights, so that the figure does not change with the machine that draws it. Raises
+    UserError as `find` does.
     """
     found = benchmarks.find(benchmark, benchmarks.data_root(data), scale=SCALE)
     if found is None:
@@ -94,9 +102,16 @@ def picture(benchmark: str, name: str, ready: Mapping[str, Subject | None], data
                 panels.append(Panel(method, None, None, NOT_TRAINED))
                 continue
             score, upscaled = evaluate.measure_image(subject, name, original)
-            share = training_share(subject.training) if subject.training else ""
+            score = recorded_score(known, benchmark, name, subject) or score
+            share = short_share(subject.training)
             panels.append(Panel(method, upscaled, score, training=share))
     return Picture(benchmark, name, original, tuple(panels))
+
+
+def recorded_score(known: Sequence[Evaluation], benchmark: str, name: str, subject: Subject) -> ImageResult | None:
+    """What the records say of one image with the same weights; None where they do not have it."""
+    record = records.find(known, benchmark=benchmark, model=subject.model, scale=subject.scale, weights=subject.weights)
+    return next((one for one in record.images if one.name == name), None) if record else None
 
 
 def detail(original: Image, other: Image) -> tuple[int, int]:
@@ -220,7 +235,7 @@ def captions(shown: Picture) -> list[str]:
     shares = {IN_TEXT[panel.method]: panel.training for panel in shown.panels if panel.training}
     if shares:
         trained = ", ".join(f"{name} {share}" for name, share in shares.items())
-        lines.append(f"Share of the paper's training: {trained}.")
+        lines += [f"Share of the paper's training: {trained};", f"{readings_words()}."]
     return lines
 
 
@@ -229,10 +244,10 @@ def write(results: Path, data: Path | None = None, weights: Mapping[str, Path] |
 
     ``data``: the data folder; ``weights``: files to use in place of the shipped weights, by model.
     """
-    ready = subjects(weights)
+    ready, known = subjects(weights), records.load_all(results)
     written = []
     for figure, (benchmark, name) in PICTURES.items():
-        shown = picture(benchmark, name, ready, data)
+        shown = picture(benchmark, name, ready, data, known)
         with style.settings():
             written += style.save(draw(shown), style.target(results, figure), ("png",))
     return written

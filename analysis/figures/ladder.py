@@ -1,43 +1,57 @@
 """PSNR of both networks against the length of their training, the same recipe for both."""
 
 from pathlib import Path
+from statistics import fmean
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter, ScalarFormatter
+from matplotlib.ticker import NullFormatter
 
 from analysis import style
 from analysis.names import DISPLAY
 from analysis.paper import BENCHMARKS
 from analysis.quality.columns import AVERAGE
 from analysis.quality.ladder import Member, images, of_one_network
+from analysis.quality.training import readings_words
+from analysis.text import small_percent
 
 LINES = {"smsrn": ("-", "o"), "msrn": ("--", "s")}
 """Line and marker of each network, so that they differ without colour."""
 
 
+def draw_network(axes: Axes, model: str, points: list[tuple[int, float]], folder: str, *, filled: bool) -> None:
+    """Every run of a network on the images of ``folder`` as a marker, a line through the means of equal lengths."""
+    line, marker = LINES[model]
+    color = style.EDGE if model == "msrn" else style.MEASURED
+    face = color if filled else "white"
+    lengths = sorted({steps for steps, _ in points})
+    means = [fmean(psnr for length, psnr in points if length == steps) for steps in lengths]
+    axes.plot(lengths, means, line, color=color, linewidth=1)
+    steps, psnr = [steps for steps, _ in points], [psnr for _, psnr in points]
+    axes.plot(steps, psnr, marker, markersize=4, color=color, markerfacecolor=face)
+    label = f"{DISPLAY[model]}, {folder}"
+    axes.plot([], [], line, marker=marker, markersize=4, color=color, linewidth=1, markerfacecolor=face, label=label)
+
+
 def draw(members: dict[str, list[Member]]) -> Figure:
-    """One panel a set; a line joins runs of seed 0 on the same images. Call and save it inside `style.settings`."""
+    """One panel a set. Call it, and save the figure, inside `style.settings`."""
     figure = style.new_figure(width=2 * style.COLUMN, height=2.6)
     panels = figure.subplots(1, len(BENCHMARKS) + 1, sharex=True)
+    shares = {one.run.steps: one.run.paper_fraction for found in members.values() for one in found}
     folders = sorted({images(one.run) for found in members.values() for one in found})
     for axes, name in zip(panels, (*BENCHMARKS, AVERAGE), strict=True):
         for model, found in members.items():
-            line, marker = LINES[model]
             for folder in folders:
                 shown = [one for one in found if name in one.psnr and images(one.run) == folder]
-                for seed in sorted({one.run.seed for one in shown}):
-                    points = [(one.run.steps, one.psnr[name]) for one in shown if one.run.seed == seed]
-                    axes.plot(
-                        *zip(*points, strict=True), line if seed == 0 else "", marker=marker, markersize=4,
-                        color=style.EDGE if model == "msrn" else style.MEASURED, linewidth=1,
-                        markerfacecolor=None if folder == folders[0] else "white",
-                        label=f"{DISPLAY[model]}, {folder}" if seed == 0 else None,
-                    )  # fmt: skip
+                if points := [(one.run.steps, one.psnr[name]) for one in shown]:
+                    draw_network(axes, model, points, folder, filled=folder == folders[0])
         axes.set_xscale("log", base=2)
-        axes.xaxis.set_major_formatter(ScalarFormatter())
-        axes.set_xticks(sorted({one.run.steps for found in members.values() for one in found}))
+        axes.set_xticks(sorted(shares), [f"{steps / 1000:g}" for steps in sorted(shares)])
         axes.xaxis.set_minor_formatter(NullFormatter())
-        axes.set(title=name, xlabel="steps")
+        axes.margins(x=0.12, y=0.08)
+        axes.set(title=name, xlabel="thousand steps")
+    listed = ", ".join(f"{steps:,} steps {small_percent(share)}" for steps, share in sorted(shares.items()))
+    figure.supxlabel(f"share of the paper's training: {listed}; {readings_words()}", size=7)
     panels[0].set_ylabel("PSNR on luma, dB")
     handles, labels = panels[-1].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=2)

@@ -1,12 +1,22 @@
 """How many times as fast as MSRN in PyTorch each network is in each backend: bars."""
 
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 from analysis import style
-from analysis.speed.inference import BACKEND_NAMES, LABELS, REFERENCE, backends, best, mac_ratio, read, situations
+from analysis.names import BACKEND_NAMES, VARIANTS
+from analysis.speed.inference import REFERENCE, backends, best, mac_ratio, read, situations
 from replication.records import Speed
+
+SHADES = {
+    "torch": (style.EDGE, "white"),
+    "onnxruntime": ("#98a2ab", "black"),
+    "openvino": ("#f6e3d8", "black"),
+}
+"""Fill of a backend's bars and colour of the numbers on them: dark, middle and light in grey."""
 
 
 def draw(record: Speed) -> Figure:
@@ -18,18 +28,19 @@ def draw(record: Speed) -> Figure:
     figure = style.new_figure(height=2.6)
     axes = figure.add_subplot()
     thickness = 0.8 / len(names)
-    shades = ("#3c444b", "#98a2ab", style.MEASURED)
     for index, name in enumerate(names):
-        rows = [row + (index - (len(names) - 1) / 2) * thickness for row in range(len(LABELS))]
-        values = [reference / found[key, name] for key in LABELS]
-        bars = axes.barh(rows, values, thickness, color=shades[index], label=BACKEND_NAMES[name])
-        labels = axes.bar_label(bars, [f"{value:.1f}" for value in values], padding=2, size=5.5)
-        for label in labels:  # readable over the dotted lines
-            label.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 0.4})
-    for row, key in enumerate(LABELS):
-        axes.plot([mac_ratio(key, case)] * 2, [row - 0.45, row + 0.45], color=style.PAPER, linewidth=0.8, linestyle=":",
-                  label="ratio of multiply-adds" if row == 0 else None)  # fmt: skip
-    axes.set_yticks(range(len(LABELS)), list(LABELS.values()))
+        rows = [row + (index - (len(names) - 1) / 2) * thickness for row in range(len(VARIANTS))]
+        values = [reference / found[key, name] for key in VARIANTS]
+        fill, ink = SHADES[name]
+        axes.barh(rows, values, thickness, color=fill, edgecolor=style.EDGE, linewidth=0.4, label=BACKEND_NAMES[name])
+        for row, value in zip(rows, values, strict=True):  # inside the bar, where no line crosses it
+            axes.text(0.08, row, f"{value:.1f}", color=ink, size=5.5, va="center_baseline")
+    line: dict[str, Any] = {"color": style.PAPER, "linewidth": 1.2, "solid_capstyle": "butt"}
+    line["path_effects"] = [withStroke(linewidth=2.8, foreground="white")]  # seen on dark bars, too
+    for row, key in enumerate(VARIANTS):
+        label = "ratio of multiply-adds" if row == 0 else None
+        axes.plot([mac_ratio(key, case)] * 2, [row - 0.46, row + 0.46], label=label, **line)
+    axes.set_yticks(range(len(VARIANTS)), list(VARIANTS.values()))
     axes.tick_params(axis="y", length=0)
     axes.invert_yaxis()
     axes.set_xlim(left=0)

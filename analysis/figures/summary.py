@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from matplotlib import rc_context
@@ -14,9 +15,10 @@ from analysis import paper, style
 from analysis.cost import closed_form, equations
 from analysis.names import DISPLAY, SCALE
 from analysis.paper import BENCHMARKS
-from analysis.quality.columns import AVERAGE, Column, collect, measured, retained
-from analysis.quality.training import training_of, training_share
-from analysis.text import percent
+from analysis.quality.columns import AVERAGE, Column, collect, measured
+from analysis.quality.ladder import Rung, rungs
+from analysis.quality.training import readings_words, short_share, training_of
+from analysis.text import percent, percentage, with_interval
 from replication.evaluate import METHODS
 from replication.models import MODELS
 from replication.records import BY_PROTOCOL
@@ -24,7 +26,9 @@ from replication.records import BY_PROTOCOL
 MARKERS = {"bicubic": "o", "smsrn": "D", "msrn": "s"}
 STAR: dict[str, Any] = {"marker": "*", "color": style.PAPER, "edgecolor": "white", "linewidth": 0.4, "zorder": 4}
 SHIFT = 0.17
-"""Between the markers of one benchmark, where benchmarks are 1 apart."""
+"""Between the markers of one benchmark, where benchmarks are 1 apart: no two share a column, so none covers another."""
+SHIFTS = {"bicubic": -2 * SHIFT, "smsrn": 0.0, "msrn": 2 * SHIFT}
+"""Columns of what was measured; the paper's star stands one to the left."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ def left_of_msrn() -> dict[str, Share]:
         "MACs": Share(
             100 * closed_form.total_macs(smsrn) / closed_form.total_macs(msrn),
             printed_macs,
-            f"{printed_macs:.0f} % ({equations.PRINTED_MEAN} saved)",
+            f"{percentage(printed_macs, 0)} ({equations.PRINTED_MEAN} saved)",
         ),
     }
 
@@ -75,49 +79,49 @@ def draw_cost(axes: Axes, shares: Mapping[str, Share]) -> None:
     axes.set(xlim=(0, 110), xlabel="percent of MSRN")
 
 
-def draw_quality(axes: Axes, columns: Mapping[str, Column]) -> None:
-    """Markers: PSNR of each method on each benchmark, the paper's two values as stars."""
-    order = list(columns)
+def draw_quality(axes: Axes, columns: Mapping[str, Column], trainings: Mapping[str, str]) -> None:
+    """Markers: PSNR of each method on each benchmark, the paper's star at the left of what was measured."""
     in_paper = paper.table1()
     printed = {"msrn": in_paper.msrn, "smsrn": in_paper.smsrn}
-    for index, (model, column) in enumerate(columns.items()):
-        shift = (index - (len(order) - 1) / 2) * SHIFT
+    places = range(len(BENCHMARKS))
+    for model, column in columns.items():
         if model in printed:
-            axes.scatter(
-                [place + shift for place in range(len(BENCHMARKS))],
-                [printed[model].scores[name].psnr for name in BENCHMARKS],
-                s=80, **STAR,
-            )  # fmt: skip
+            stars = [printed[model].scores[name].psnr for name in BENCHMARKS]
+            axes.scatter([place + SHIFTS[model] - SHIFT for place in places], stars, s=70, **STAR)
         known = {place: score.psnr for place, name in enumerate(BENCHMARKS) if (score := column.scores[name])}
+        share = f" ({trainings[model]})" if model in trainings else ""
         axes.scatter(
-            [place + shift for place in known], list(known.values()),
-            marker=MARKERS[model], s=36, color=style.COLORS[model], edgecolor=style.EDGE, linewidth=0.6, zorder=3,
-            label=DISPLAY[model] if known else f"{DISPLAY[model]}: {column.missing}",
+            [place + SHIFTS[model] for place in known], list(known.values()),
+            marker=MARKERS[model], s=32, color=style.COLORS[model], edgecolor=style.EDGE, linewidth=0.6, zorder=3,
+            label=f"{DISPLAY[model]}{share}" if known else f"{DISPLAY[model]}: {column.missing}",
         )  # fmt: skip
-    axes.set_xticks(range(len(BENCHMARKS)), BENCHMARKS)
+    for place in places[1:]:
+        axes.axvline(place - 0.5, color=style.FAINT, linewidth=0.5, zorder=0)
+    axes.set_xticks(places, BENCHMARKS)
     axes.tick_params(axis="x", length=0)
     axes.set_xlim(-0.5, len(BENCHMARKS) - 0.5)
     axes.grid(axis="y", linewidth=0.3, color=style.FAINT)
     axes.set_axisbelow(True)
     axes.set_ylabel("PSNR on luma, x4 (dB)")
-    axes.scatter([], [], s=80, label="the paper", **STAR)
+    axes.scatter([], [], s=70, label="left of it: the paper", **STAR)
     axes.legend(loc="upper right", handletextpad=0.2, borderpad=0.1, labelspacing=0.4)
 
 
-def verdict(columns: Mapping[str, Column], trainings: Mapping[str, str]) -> str:
-    """How much of MSRN's mean PSNR SMSRN keeps, measured and printed; then how far the networks were trained here."""
-    theirs = paper.table1().retained["psnr"]
-    ours = retained(columns["msrn"], columns["smsrn"], AVERAGE)
-    missing = columns["smsrn"].missing or columns["msrn"].missing
-    kept = f"PSNR kept by SMSRN: {f'{ours.psnr:.1f} %' if ours else missing}; the paper: {theirs} %"
-    if not trainings:
-        return kept
-    shares = ", ".join(f"{DISPLAY[model]} {share}" for model, share in trainings.items())
-    if len(set(trainings.values())) > 1:
-        kept = (
-            f"trained for different lengths here: the points do not say what SMSRN loses (the paper: {theirs} % kept)"
-        )
-    return f"{kept}\nshare of the paper's training: {shares}"
+def verdict(lost: Rung | None, trainings: Mapping[str, str]) -> str:
+    """What SMSRN loses against MSRN on average, by equal trainings and as printed; then what percentages mean.
+
+    ``lost``: the longest equal trainings that are measured on all sets; ``trainings``: shares of the paper's training.
+    """
+    scores = [column.scores for column in (paper.table1().msrn, paper.table1().smsrn)]
+    theirs = fmean(scores[0][name].psnr - scores[1][name].psnr for name in BENCHMARKS)
+    if lost is None:
+        ours = "not measured after equal trainings here"
+    else:
+        loss = lost.loss[AVERAGE]
+        ours = f"{with_interval(loss.mean, loss.low, loss.high)} after {lost.steps:,} steps of each here"
+    words = f"SMSRN loses on average: {ours};\n{theirs:.2f} dB in the paper."
+    share = f"Percentages of markers: share of the paper's training;\n{readings_words()}."
+    return f"{words} {share}" if trainings else words
 
 
 LARGER = {"font.size": 10, "axes.labelsize": 10, "xtick.labelsize": 10, "ytick.labelsize": 10, "legend.fontsize": 9.5}
@@ -131,26 +135,37 @@ def settings() -> Iterator[None]:
         yield
 
 
-def draw(columns: Mapping[str, Column], trainings: Mapping[str, str]) -> Figure:
-    """The figure from what `from_records` returns. Call it, and save the figure, inside `settings`."""
-    figure = style.new_figure(2 * style.COLUMN, 3.2 if trainings else 3)
+@dataclass(frozen=True)
+class Facts:
+    """What the figure shows: measured columns, shares of the paper's training, the longest equal trainings."""
+
+    columns: Mapping[str, Column]
+    trainings: Mapping[str, str]
+    lost: Rung | None = None
+
+
+def draw(facts: Facts) -> Figure:
+    """The figure. Call it, and save the figure, inside `settings`."""
+    figure = style.new_figure(2 * style.COLUMN, 3.4 if facts.trainings else 3)
     cost, quality = figure.subplots(1, 2, width_ratios=(1, 1.35))
     draw_cost(cost, left_of_msrn())
-    draw_quality(quality, columns)
+    draw_quality(quality, facts.columns, facts.trainings)
     figure.get_layout_engine().set(wspace=0.06)  # type: ignore[union-attr, call-arg]
-    figure.supxlabel(verdict(columns, trainings), size=10)
+    figure.supxlabel(verdict(facts.lost, facts.trainings), size=10)
     return figure
 
 
-def from_records(results: Path) -> tuple[dict[str, Column], dict[str, str]]:
-    """From the records, by method: the measured column of Table 1, and the share of the paper's training if any."""
+def from_records(results: Path) -> Facts:
+    """The facts, from the records."""
     rows = collect(results)
     columns = {model: measured(rows, model, *BY_PROTOCOL["public_code"]) for model in METHODS}
-    facts = {model: training_of(rows, model) for model in MODELS}
-    return columns, {model: training_share(training) for model, training in facts.items() if training}
+    shares = {model: short_share(training_of(rows, model)) for model in MODELS}
+    trainings = {model: share for model, share in shares.items() if share}
+    lost = [rung for rung in rungs(results) if AVERAGE in rung.loss]
+    return Facts(columns, trainings, max(lost, key=lambda rung: rung.steps, default=None))
 
 
 def write(results: Path) -> list[Path]:
     """Write summary.png, summary.svg and summary.pdf below ``<results>/figures``; return their paths."""
     with settings():
-        return style.save(draw(*from_records(results)), style.target(results, "summary"))
+        return style.save(draw(from_records(results)), style.target(results, "summary"))

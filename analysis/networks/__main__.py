@@ -1,4 +1,4 @@
-"""The command that prints the published networks as counted, beside what was published."""
+"""The command that prints counted and published values of the published networks."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +13,7 @@ COLUMNS = (
     *("network", "input", "params", "weights", "params_published", "params_agree", "macs", "gmacs_published"),
     "macs_agree",
 )
-"""What is told of each network."""
+"""Columns of the table of networks."""
 
 
 def rows() -> list[dict[str, Any]]:

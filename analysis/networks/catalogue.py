@@ -1,9 +1,11 @@
 """The other networks counted: parameters and multiply-adds, the published ones, and what recursion saves."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
+from typing import Any
 
 from torch import nn
 
@@ -181,12 +183,27 @@ EXPLAINED = (
 """Printed numbers that differ from our count, or from another printed number (see analysis/paper/SOURCES.md)."""
 
 
-def unshared_parameters(name: str) -> int:
-    """Parameters if every application of a convolution had weights and biases of its own."""
-    repeated = sum(
-        (layer.calls - 1) * sum(value.numel() for value in layer.module.parameters()) for layer in layers(name)
-    )
-    return counted(name).params + repeated
+class Separate(nn.Module):
+    """A layer with weights of its own each time that it runs: (`calls` copies, used in turn)."""
+
+    def __init__(self, layer: nn.Module, calls: int) -> None:
+        super().__init__()
+        self.copies = nn.ModuleList(deepcopy(layer) for _ in range(calls))
+        self.turn = 0
+
+    def forward(self, *inputs: Any) -> Any:
+        self.turn += 1
+        return self.copies[(self.turn - 1) % len(self.copies)](*inputs)
+
+
+@cache
+def unshared(name: str) -> Count:
+    """A network of `COUNTED` rebuilt so that no convolution shares weights with another, and counted."""
+    network = on_meta(COUNTED[name].factory)
+    for layer in layers(name):
+        if layer.calls > 1:
+            network.set_submodule(layer.name, Separate(network.get_submodule(layer.name), layer.calls))
+    return count(network, COUNTED[name].input_shape(OUTPUT_HEIGHT, OUTPUT_WIDTH))
 
 
 def disagreements() -> list[str]:

@@ -102,7 +102,7 @@ def by_torch(count: Count) -> Check:
 def by_fvcore(count: Count, network: nn.Module) -> Check:
     """fvcore's total over the operators that multiply and add, where it knows all that this network runs.
 
-    fvcore needs values. Where those would take long, both counts are made for a smaller input, which the name tells.
+    fvcore needs values. Where those would take long, both counts are made for a smaller input, named there.
     """
     name, compared = "fvcore", count
     total = count.macs + count.constant_macs

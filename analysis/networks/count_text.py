@@ -145,7 +145,7 @@ def total_table(sheet: Sheet) -> str:
 
 
 def notes(sheet: Sheet) -> str:
-    """What the totals leave out or hold beside the layers, by name."""
+    """What the totals leave out, and what they hold outside of layers, by name."""
     count = sheet.count
     parts = []
     if count.unknown:
@@ -279,7 +279,7 @@ def timing_dictionary(timing: Timing) -> dict[str, Any]:
 
 
 COLUMNS = ("name", "kind", "calls", "params", "macs", "macs_independent_of_input", "activations", "bytes")
-"""What is told of each layer."""
+"""Columns of the table of layers."""
 
 
 def _row(layer: Layer, bias: bool) -> dict[str, Any]:

@@ -86,7 +86,7 @@ def as_text(case: Lightened, timing: Timing | None = None) -> str:
 COLUMNS = (
     *("name", "shape", "calls", "params_before", "params_after", "macs", "macs_after", "equation_5", "error"),
 )  # fmt: skip
-"""What is told of each replaced layer."""
+"""Columns of the table of replaced layers."""
 
 
 def changes(case: Lightened) -> list[dict[str, Any]]:

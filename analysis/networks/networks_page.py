@@ -14,7 +14,7 @@ from analysis.networks.catalogue import (
     layers,
     macs_agree,
     parameters_agree,
-    unshared_parameters,
+    unshared,
     weights,
 )
 from analysis.networks.counter import on_meta
@@ -84,8 +84,10 @@ def recursion_text() -> str:
     drcn, drrn, vdsr = counted("DRCN"), counted("DRRN"), counted("VDSR")
     return (
         "Section 2.3 of the paper says that DRCN and DRRN save parameters by applying the same filters again and "
-        "again, but no computation. Counted: the MACs are the same with shared and with separate weights, because each "
-        "application costs what its kernel costs. Beside VDSR, which works at the same resolution without recursion, "
+        "again, but no computation. Counted, and each rebuilt with weights of its own for every application and "
+        "counted "
+        "again: the MACs are the same, because each application costs what its kernel costs. Beside VDSR, which "
+        "works at the same resolution without recursion, "
         f"DRRN has {drrn.params / vdsr.params:.2f} times the parameters and {drrn.macs / vdsr.macs:.1f} times the "
         f"MACs, DRCN {drcn.params / vdsr.params:.2f} and {drcn.macs / vdsr.macs:.1f} times."
     )
@@ -95,9 +97,8 @@ def recursion_table() -> str:
     """Recursive networks, with shared weights and with weights of their own for each application."""
     rows = []
     for name in RECURSIVE:
-        shared, separate = counted(name).params, unshared_parameters(name)
-        macs = counted(name).macs / 1e9
-        separate_macs = sum(layer.macs for layer in layers(name)) / 1e9
+        shared, separate = counted(name).params, unshared(name).params
+        macs, separate_macs = counted(name).macs / 1e9, unshared(name).macs / 1e9
         rows.append(
             [
                 name,

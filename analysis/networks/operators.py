@@ -110,7 +110,7 @@ native_layer_norm norm nanmedian prod relu renorm rrelu_with_noise softmax sort 
 _thnn_fused_gru_cell _thnn_fused_lstm_cell topk var var_mean
 """
 FREE = frozenset(_FREE.split())
-"""Operators that are 0 MACs by agreement, beside those that torch tags as such.
+"""Operators that are 0 MACs by agreement, in addition to those that torch tags as such.
 
 In this order: what moves, chooses or makes values; pooling, interpolation and sampling; normalisation, activation and
 reduction.

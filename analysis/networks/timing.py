@@ -1,6 +1,6 @@
-"""What multiply-adds are worth on this processor: time and memory of networks, beside the arithmetic floor.
+"""What multiply-adds are worth on this processor: time and memory of networks, and the arithmetic floor.
 
-All is measured in one run, in rounds of shuffled order, so that what else the machine does falls on all alike. The
+All is measured in one run, in rounds of shuffled order, so that other load affects all equally. The
 floor is the time that a network's MACs would take at the speed of a large matrix product, about the most that torch
 reaches on this processor.
 """
@@ -32,7 +32,7 @@ class Timed:
     """Seconds of one network in each round, and its MACs.
 
     ``memory``: bytes by which the first run raised the process's resident memory at its peak; None where the system
-    does not tell.
+    does not report it.
     """
 
     name: str

@@ -11,6 +11,9 @@ FOLDER = Path(__file__).parent
 BENCHMARKS = ("Set5", "Set14", "B100", "Urban100")
 """Rows of Table 1, in its order."""
 
+LAST_YEAR = 2020
+"""The year before the paper: what was published until then, it could know."""
+
 
 @dataclass(frozen=True)
 class Score:
@@ -115,3 +118,9 @@ def references() -> list[Reference]:
         )
         for name, row in content.items()
     ]
+
+
+def literature(name: str) -> dict[str, Any]:
+    """One entry of literature.toml: what others published, with its ``source``."""
+    entry: dict[str, Any] = tomllib.loads((FOLDER / "literature.toml").read_text(encoding="utf-8"))[name]
+    return entry

@@ -17,9 +17,9 @@ from analysis.cost.closed_form import total_macs
 from analysis.cost.folded import folded_msrn, folded_smsrn
 from analysis.names import SCALE
 from analysis.paper import BENCHMARKS
-from analysis.quality.columns import AVERAGE
+from analysis.quality.columns import AVERAGE, Rows
 from replication import records
-from replication.records import Evaluation, TrainingRun
+from replication.records import Evaluation, Metric, TrainingRun
 
 PAIR, OTHER_PAIR = ("msrn", "smsrn"), ("edsr-baseline", "edsr-baseline-separable")
 """The networks of a rung: with standard convolutions, and separable."""
@@ -45,11 +45,12 @@ class Member:
 
     @property
     def training_macs(self) -> float:
-        """Multiply-adds of the run's forward passes through the folded network, its trunk's included."""
-        recipe = self.run.recipe
-        layers = {"msrn": folded_msrn, "smsrn": folded_smsrn}[self.run.model](self.run.scale)
-        positions = recipe["batch_size"] * (recipe["hr_patch"] // self.run.scale) ** 2
-        return float(self.run.steps * positions * total_macs(layers))
+        """Multiply-adds of the run's forward passes through the folded network, its trunk's included.
+
+        Infinite for networks that are not counted.
+        """
+        macs = training_macs(self.run, self.run.steps)
+        return np.inf if macs is None else macs
 
 
 @dataclass(frozen=True)
@@ -75,10 +76,38 @@ def bootstrap(differences: Mapping[str, Sequence[float]]) -> Loss:
     return Loss(fmean(fmean(values) for values in differences.values()), float(low), float(high))
 
 
+def lost(rows: Rows, name: str, metric: Metric) -> Loss | None:
+    """What SMSRN loses against MSRN by recorded measurements on a set or on average; None where one is missing."""
+    differences = {}
+    for one in BENCHMARKS if name == AVERAGE else (name,):
+        msrn, smsrn = (rows[one, model].record for model in PAIR)
+        if msrn is None or smsrn is None:
+            return None
+        pairs = zip(msrn.images, smsrn.images, strict=True)
+        differences[one] = [getattr(full, metric) - getattr(light, metric) for full, light in pairs]
+    return bootstrap(differences)
+
+
 def finished_runs(results: Path) -> list[TrainingRun]:
     """The recorded runs at `SCALE` that reached their last step, from the start and not from other weights."""
     runs = records.load(results, TrainingRun)
     return [run for run in runs if run.step == run.steps and run.scale == SCALE and run.initial is None]
+
+
+def last_validation(run: TrainingRun) -> float | None:
+    """The last validation PSNR in dB; None where none was taken."""
+    return next((score for one in reversed(run.log) if (score := one.get("validation_psnr")) is not None), None)
+
+
+FOLDED = {"msrn": folded_msrn, "smsrn": folded_smsrn}
+
+
+def training_macs(run: TrainingRun, steps: int) -> float | None:
+    """Multiply-adds of so many steps' forward passes through the folded network; None for other networks than ours."""
+    if run.model not in FOLDED:
+        return None
+    positions = run.recipe["batch_size"] * (run.recipe["hr_patch"] // run.scale) ** 2
+    return float(steps * positions * total_macs(FOLDED[run.model](run.scale)))
 
 
 def condition(run: TrainingRun) -> tuple[object, ...]:
@@ -89,11 +118,11 @@ def condition(run: TrainingRun) -> tuple[object, ...]:
 def rungs(results: Path, pair: tuple[str, str] = PAIR) -> list[Rung]:
     """All rungs of a pair that are recorded and measured on at least one set, by images, steps and seed."""
     known = records.load_all(results)
-    alike: dict[tuple[object, ...], dict[str, TrainingRun]] = {}
+    partners: dict[tuple[object, ...], dict[str, TrainingRun]] = {}
     for run in finished_runs(results):
         if run.model in pair:
-            alike.setdefault(condition(run), {})[run.model] = run
-    found = [_rung(runs[pair[0]], runs[pair[1]], known) for runs in alike.values() if len(runs) == len(pair)]
+            partners.setdefault(condition(run), {})[run.model] = run
+    found = [_rung(runs[pair[0]], runs[pair[1]], known) for runs in partners.values() if len(runs) == len(pair)]
     return sorted((rung for rung in found if rung), key=lambda rung: (images(rung.full.run), rung.steps, rung.seed))
 
 
@@ -163,12 +192,12 @@ class Seeds:
 
 def seeds(results: Path) -> list[Seeds]:
     """How far runs lie apart that differ in the seed alone."""
-    known, alike = records.load_all(results), dict[tuple[object, ...], list[TrainingRun]]()
+    known, groups = records.load_all(results), dict[tuple[object, ...], list[TrainingRun]]()
     for run in finished_runs(results):
-        alike.setdefault((run.model, run.steps, images(run), run.recipe_digest, run.precision), []).append(run)
+        groups.setdefault((run.model, run.steps, images(run), run.recipe_digest, run.precision), []).append(run)
     found = []
-    for (model, steps, folders, *_), runs in alike.items():
-        validation = [score for run in runs if (score := run.log[-1].get("validation_psnr")) is not None]
+    for (model, steps, folders, *_), runs in groups.items():
+        validation = [score for run in runs if (score := last_validation(run)) is not None]
         averages = [psnr[AVERAGE] for run in runs if AVERAGE in (psnr := member(run, known).psnr)]
         if len(validation) > 1:
             spread = max(averages) - min(averages) if len(averages) > 1 else None

@@ -7,19 +7,23 @@ from pathlib import Path
 from analysis import paper
 from analysis.names import DISPLAY
 from analysis.paper import BENCHMARKS
+from analysis.quality import conditions
 from analysis.quality.columns import AVERAGE
 from analysis.quality.ladder import (
     OTHER_PAIR,
+    PAIR,
     Loss,
     Member,
     Rung,
     Seeds,
     best_within,
     images,
+    last_validation,
     of_one_network,
     rungs,
     seeds,
 )
+from analysis.quality.training import readings_note
 from analysis.text import percent, table, wrap
 from replication.files import write_text
 
@@ -65,6 +69,20 @@ def seeds_table(found: Sequence[Seeds]) -> str:
         for one in found
     ]  # fmt: skip
     return table(rows, ["network", "images", "steps", "seeds", "validation", AVERAGE], "github", "llrrrr")
+
+
+def conditions_lines(found: Sequence[Rung]) -> list[str]:
+    """What bears on the losses and is no part of them."""
+    if not found:
+        return []
+    lines = [conditions.seeds_text([rung.seed for rung in found]), conditions.RECIPE]
+    for rung in found:
+        last = {one.run.model: score for one in (rung.full, rung.light) if (score := last_validation(one.run))}
+        if len(last) == len(PAIR):
+            lines.append(
+                f"{rung.steps:,} steps, seed {rung.seed}, {images(rung.full.run)}. {conditions.validation_text(last)}"
+            )
+    return lines
 
 
 def psnr_table(members: Sequence[Member]) -> str:
@@ -137,7 +155,8 @@ def markdown(results: Path) -> str:
             "there are several."
         ),
         loss_table([*loss_rows(found), papers_row()]) if found else "No pair is recorded and measured yet.",
-        wrap(tendency(found)),
+        wrap(f"{tendency(found)} {readings_note()}"),
+        "\n".join(f"- {line}" for line in conditions_lines(found)),
     ]
     if apart := seeds(results):
         text = "Largest minus smallest PSNR in dB among runs that differ in the seed (start and samples) alone."
@@ -154,7 +173,7 @@ def markdown(results: Path) -> str:
     for name, members in (("SMSRN", smsrn), ("MSRN", msrn)):
         if members:
             parts += [f"## All measured runs of {name}", psnr_table(members)]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def write(results: Path) -> list[Path]:

@@ -18,6 +18,7 @@ import numpy as np
 from analysis import paper
 from analysis.names import MSRN_ROW, SCALE
 from analysis.paper import BENCHMARKS
+from analysis.quality.spread import Spread, spread
 from replication import weights
 from replication.data.benchmarks import EMBEDDED
 from replication.evaluate import BICUBIC, METHODS
@@ -27,10 +28,9 @@ from replication.records import ProtocolStudy, newest
 LITERATURE = ("luma, rounded", SCALE, "Gaussian")
 """Channel, border and window of the tables in the literature."""
 
-RETRAINED = 0.1
-"""dB below which combinations count as equal: how far published values of the MSRN with 6,078,019 parameters, its
-authors' and the paper's, are apart on Set5.
-Circular as a measure of the paper, so what is ranked with it only supports."""
+ROUNDED = {"luma, rounded": "luma"}
+"""Channels that differ in rounding alone. The ranking cannot tell them apart: the published values that it starts from
+are of both kinds (results/calibration.md)."""
 
 SSIM_FIT_FROM = 31.5
 """Published networks below this PSNR (Set5, dB) are left out of the line of luma SSIM over PSNR."""
@@ -173,12 +173,15 @@ class Ranking:
     models: tuple[str, ...]
     psnr: tuple[Candidate, ...]
     ssim: tuple[Candidate, ...]
+    spread: Spread
 
     @property
     def fitting(self) -> list[str]:
-        """The channels with a combination within `RETRAINED` of the nearest one's PSNR."""
-        near = [one for one in self.psnr if one.distance <= self.psnr[0].distance + RETRAINED]
-        return list(dict.fromkeys(str(one.combination[0]) for one in near))
+        """Channels, whatever their rounding, with a combination as near as the nearest but for a repeated training."""
+        limit = self.psnr[0].distance + self.spread.repeated
+        kinds = {_kind(one.combination[0]) for one in self.psnr if one.distance <= limit}
+        channels = dict.fromkeys(str(one.combination[0]) for one in self.psnr)
+        return [channel for channel in channels if _kind(channel) in kinds]
 
     @property
     def excluded(self) -> dict[str, float]:
@@ -207,13 +210,21 @@ class Ranking:
         return next(one for one in self.ssim if one.combination == LITERATURE)
 
 
-def ranking(measured: Sequence[Measured]) -> Ranking | None:
-    """Rank by the measurements that can be compared with the paper; None if there are none."""
+def _kind(channel: str | int) -> str:
+    """A channel without its rounding."""
+    return ROUNDED.get(str(channel), str(channel))
+
+
+def ranking(measured: Sequence[Measured], apart: Spread) -> Ranking | None:
+    """Rank by the measurements that can be compared with the paper; None if there are none.
+
+    ``apart``: how far trainings of one network end.
+    """
     usable = [one for one in measured if one.benchmark in BENCHMARKS]
     if not usable:
         return None
     models = tuple(model for model in METHODS if any(one.model == model for one in usable))
-    return Ranking(models, tuple(psnr_candidates(usable)), tuple(ssim_candidates(usable)))
+    return Ranking(models, tuple(psnr_candidates(usable)), tuple(ssim_candidates(usable)), apart)
 
 
 @dataclass(frozen=True)
@@ -252,4 +263,4 @@ def protocols(results: Path) -> Protocols:
     """The facts, from the records in the results folder."""
     measured = tuple(current(results))
     untrained = tuple(model for model in METHODS if model != BICUBIC and not weights.shipped(model, SCALE))
-    return Protocols(measured, ranking(measured), tuple(differences()), untrained)
+    return Protocols(measured, ranking(measured, spread(results)), tuple(differences()), untrained)

@@ -8,7 +8,6 @@ from analysis.quality.calibration import Calibrated, calibrated
 from analysis.quality.calibration_words import conclusion as evidence
 from analysis.quality.protocol import (
     LITERATURE,
-    RETRAINED,
     SSIM_FIT_FROM,
     Candidate,
     Difference,
@@ -55,8 +54,10 @@ def conclusion(ranking: Ranking | None) -> str:
     by_channel = [f"{words(one.combination)}: {one.distance:.4f}" for one in ranking.ssim_by_channel]
     channel, other = title(str(ranking.ssim[0].combination[0])), ranking.other_window
     return (
-        f"PSNR: the nearest combinations, equal within the {RETRAINED} dB that the paper's MSRN is from its "
-        f"authors' at most, are on {fits}; border and rounding move less than that. Too far from the paper: "
+        f"PSNR: the nearest combination, {words(ranking.psnr[0].combination)}, is {ranking.psnr[0].distance:.2f} dB "
+        f"away; counted as near as that are those within {ranking.spread.repeated:.2f} dB more, because "
+        f"{ranking.spread.words()}. They are on {fits}. Rounding is not decided by this: the published values that it "
+        "starts from are of both kinds; the direct evidence decides it. Too far from the paper: "
         f"{'; '.join(excluded) or 'none'}. SSIM, distance from the paper's difference by channel: "
         f"{'; '.join(by_channel)}; the literature's own protocol: {ranking.literature.distance:.4f}. With the "
         f"{other.combination[2]} window {channel} is {other.distance:.4f} away. So the paper's PSNR fits {fits}, and "
@@ -87,9 +88,7 @@ def markdown(facts: Protocols, direct: Calibrated) -> str:
         "## Supporting evidence: what each choice moves",
         wrap(
             "Independent of that: what the choices move, measured, and which choice moves numbers as far as the "
-            f"paper's are from those that others publish on luma. The {RETRAINED} dB below which combinations count "
-            "as equal are the gap between the paper's MSRN and its authors' and so no measure of its own; two "
-            "retrainings by MSRN's authors are 0.01 dB apart."
+            "paper's are from those that others publish on luma."
         ),
         wrap(conclusion(facts.ranking)),
         "## What the paper's numbers differ by",
@@ -132,7 +131,15 @@ def records_table(facts: Protocols) -> str:
         rgb = f"{one.psnr['RGB', SCALE]:.2f} / {one.ssim['RGB', SCALE, 'Gaussian']:.4f}"
         date, where = one.environment.get("date", ""), one.environment.get("machine", "")
         rows.append([f"`{one.file_name}`", str(one.images), luma, rgb, share, date, where])
-    headers = ["record", "images", "luma", "RGB", "share of the paper's training", "recorded", "machine"]
+    headers = [
+        "record",
+        "images",
+        "luma",
+        "RGB",
+        "share of the paper's training (by other readings)",
+        "recorded",
+        "machine",
+    ]
     untrained = [DISPLAY[model] for model in facts.untrained]
     note = f"\n\n{', '.join(untrained)}: {NOT_TRAINED}, so not measured." if untrained else ""
     return table(rows, headers, "github") + note

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from analysis.names import DISPLAY
+from analysis.quality.ladder import last_validation, training_macs
+from analysis.quality.training import readings_note
 from analysis.text import percent, table, wrap
 from replication import records
 from replication.files import write_text
@@ -17,14 +19,29 @@ def own_hours(run: TrainingRun) -> float:
 
 def row(run: TrainingRun) -> list[str]:
     """One run."""
-    validation = [score for score in (one.get("validation_psnr") for one in run.log) if score is not None]
+    validation = last_validation(run)
     start = f"step {run.trunk['step']:,.0f} of another run" if run.trunk else "weights" if run.initial else "the start"
     state = "finished" if run.step == run.steps else f"stopped at {run.step:,}"
     return [
         DISPLAY[run.model], f"{run.steps:,}", str(run.seed), run.data, str(run.recipe.get("optimizer", "adam")),
         f"{run.precision}, {run.threads}", start, state, f"{own_hours(run):.2f}", percent(run.paper_fraction, 2),
-        f"{validation[-1]:.3f}" if validation else "", run.note,
+        f"{validation:.3f}" if validation is not None else "", run.note,
     ]  # fmt: skip
+
+
+def totals(runs: Sequence[TrainingRun]) -> list[list[str]]:
+    """What all runs cost, failed and unfinished ones included: by network, and in all."""
+    models = sorted({run.model for run in runs})
+    groups = [(DISPLAY[model], [run for run in runs if run.model == model]) for model in models]
+    rows = []
+    for name, some in [*groups, ("all", list(runs))]:
+        finished = sum(run.step == run.steps for run in some)
+        hours = f"{sum(map(own_hours, some)):.1f}"
+        macs = [training_macs(run, run.step - round(run.trunk["step"] if run.trunk else 0)) for run in some]
+        counted = [one for one in macs if one is not None]
+        work = f"{sum(counted) / 1e15:.2f} P" if len(counted) == len(macs) else "not counted"
+        rows.append([name, str(len(some)), str(finished), hours, work])
+    return rows
 
 
 def markdown(runs: Sequence[TrainingRun]) -> str:
@@ -34,18 +51,21 @@ def markdown(runs: Sequence[TrainingRun]) -> str:
         "network", "steps", "seed", "images", "optimiser", "precision, threads", "from", "state", "hours",
         "share of the paper's training", "validation PSNR", "note",
     ]  # fmt: skip
-    hours = sum(own_hours(run) for run in runs)
     return (
         "\n\n".join(
             [
                 "# All recorded trainings",
+                table(totals(runs), ["network", "runs", "finished", "hours", "multiply-adds"], "github"),
                 wrap(
-                    f"{len(runs)} runs, {hours:.1f} hours by the clock on shared machines; steps that runs share are "
-                    "counted once. Made by `python -m analysis runs` from `records/runs`; `python -m replication.runs "
+                    "Hours are by the clock on shared machines; multiply-adds are those of the forward passes, each a "
+                    "third of its step. Steps that runs share are counted once. The short trials by which the recipe's "
+                    "rates were chosen were made before runs were recorded; what they cost is not known. Made by "
+                    "`python -m analysis runs` from `records/runs`; `python -m replication.runs "
                     "RUN` records one. Validation: mean luma PSNR in dB on crops of held-out images "
                     "(replication/validation.py), comparable between runs on the same images."
                 ),
                 table([row(run) for run in ordered], headers, "github", "lrrlllllrrrl"),
+                wrap(readings_note()),
             ]
         )
         + "\n"

@@ -13,6 +13,7 @@ import pandas as pd
 from analysis import paper
 from analysis.names import DISPLAY, MSRN_ROW
 from analysis.paper import BENCHMARKS
+from analysis.quality import conditions
 from analysis.quality.columns import (
     AVERAGE,
     Ratio,
@@ -24,14 +25,21 @@ from analysis.quality.columns import (
     published,
     retained,
 )
-from analysis.quality.ladder import bootstrap
-from analysis.quality.training import Jump, Measurements, differing_conditions, training_share
-from analysis.text import table
+from analysis.quality.ladder import lost
+from analysis.quality.training import (
+    Jump,
+    Measurements,
+    differing_conditions,
+    readings_note,
+    short_share,
+    training_share,
+)
+from analysis.text import percent, percentage, table, with_interval
 from replication.data.benchmarks import EMBEDDED
 from replication.evaluate import BICUBIC, METHODS, NOT_TRAINED
 from replication.files import write_text
 from replication.images.metrics import NAMED
-from replication.records import BY_PROTOCOL, LUMA_AND_RGB, METRICS, TRAINING_FACTS, Metric
+from replication.records import BY_PROTOCOL, LUMA_AND_RGB, METRICS, NOISE_PSNR, NOISE_SSIM, TRAINING_FACTS, Metric
 
 PAPERS = BY_PROTOCOL["public_code"]
 """What the paper's PSNR and SSIM are compared with; results/calibration.md says why."""
@@ -46,7 +54,7 @@ def paper_table(facts: Measurements) -> list[list[str]]:
     table += [[name, *(column.cell(name) for column in columns)] for name in (*BENCHMARKS, AVERAGE)]
 
     theirs, ours = in_paper.retained, retained(msrn, smsrn, AVERAGE)
-    kept = f"{ours.psnr:.2f} % / {ours.ssim:.2f} %" if ours else smsrn.missing or msrn.missing
+    kept = _kept(ours) if ours else smsrn.missing or msrn.missing
     table.append(["Retained (SMSRN / MSRN)", "", f"{theirs['psnr']} % / {theirs['ssim']} %", "", "", kept])
 
     shares = [training_share(training) if (training := facts.trainings[model]) else "" for model in ("msrn", "smsrn")]
@@ -54,7 +62,7 @@ def paper_table(facts: Measurements) -> list[list[str]]:
 
     counts = facts.parameters
     printed_counts = [f"{in_paper.msrn.parameters:,}", f"{in_paper.smsrn.parameters:,} ({theirs['parameters']} %)"]
-    share = f"{100 * counts['smsrn'] / counts['msrn']:.2f} %"
+    share = percent(counts["smsrn"] / counts["msrn"], 2)
     table.append(["Parameters", *printed_counts, "0", f"{counts['msrn']:,}", f"{counts['smsrn']:,} ({share})"])
     return table
 
@@ -75,13 +83,13 @@ def equal_table(rows: Rows) -> list[list[str]]:
             ours, printed_ratio = retained(msrn, smsrn, name), retained(in_paper["msrn"], in_paper["smsrn"], name)
             assert printed_ratio
             row = [name, channels, *(column.cell(name) for column in (bicubic, smsrn, msrn))]
-            row += [f"{ours.lost_db:.2f} dB", _kept(ours)] if ours else ["", ""]
+            row += [loss_text(rows, name, psnr), _kept(ours)] if ours else ["", ""]
             table.append([*row, _kept(printed_ratio) if channels == "luma" else ""])
     return table
 
 
 def _kept(ratio: Ratio) -> str:
-    return f"{ratio.psnr:.2f} % / {ratio.ssim:.2f} %"
+    return f"{percentage(ratio.psnr, 2)} / {percentage(ratio.ssim, 2)}"
 
 
 def literature_table(rows: Rows) -> list[list[str]]:
@@ -98,18 +106,10 @@ def literature_table(rows: Rows) -> list[list[str]]:
     return table
 
 
-def loss_text(rows: Rows, name: str) -> str:
-    """Decibels lost under `public_code` on a set or on average, with a bootstrap interval over the images."""
-    sets = BENCHMARKS if name == AVERAGE else (name,)
-    differences = {}
-    for one in sets:
-        msrn, smsrn = (rows[one, model].record for model in ("msrn", "smsrn"))
-        assert msrn
-        assert smsrn
-        pairs = zip(msrn.images, smsrn.images, strict=True)
-        differences[one] = [full.psnr_public_code - light.psnr_public_code for full, light in pairs]
-    loss = bootstrap(differences)
-    return f"{loss.mean:.3f} dB ({loss.low:.3f} to {loss.high:.3f})"
+def loss_text(rows: Rows, name: str, metric: Metric = PAPERS[0]) -> str:
+    """Decibels lost on a set or on average, with a bootstrap interval over the images; "" where not measured."""
+    loss = lost(rows, name, metric)
+    return with_interval(loss.mean, loss.low, loss.high) if loss else ""
 
 
 def separability_table(rows: Rows) -> list[list[str]]:
@@ -125,9 +125,9 @@ def separability_table(rows: Rows) -> list[list[str]]:
         theirs, rgb, luma = (retained(full, light, name) for full, light in (in_paper, on_rgb, on_luma))
         assert theirs
         row = [name, f"{theirs.lost_db:.2f} dB", loss_text(rows, name) if rgb else missing]
-        row += [f"{theirs.psnr:.2f} %", f"{rgb.psnr:.2f} %" if rgb else missing]
-        row += [f"{theirs.ssim:.2f} %", f"{rgb.ssim:.2f} %" if rgb else missing]
-        row += [f"{luma.ssim:.2f} %" if luma else missing]
+        row += [percentage(theirs.psnr, 2), percentage(rgb.psnr, 2) if rgb else missing]
+        row += [percentage(theirs.ssim, 2), percentage(rgb.ssim, 2) if rgb else missing]
+        row += [percentage(luma.ssim, 2) if luma else missing]
         table.append(row)
     return table
 
@@ -143,6 +143,31 @@ def embedded_table(rows: Rows) -> list[list[str]]:
         else:
             table.append([DISPLAY[model], row.status, "", "", "", ""])
     return table
+
+
+def disagreements(facts: Measurements) -> str:
+    """What this machine measured and did not find as recorded; empty where it confirms the records."""
+    wrong = [
+        f"{DISPLAY[one.record.key.model]} by up to {one.psnr:.4f} dB and {one.ssim:.5f} (SSIM)"
+        for one in facts.confirmations
+        if not one.holds
+    ]
+    if not wrong:
+        return ""
+    return (
+        f"**Not confirmed by the machine that made this page**: it measured {'; '.join(wrong)} away from the record, "
+        f"where float arithmetic explains {NOISE_PSNR} dB and {NOISE_SSIM}. Its measurements are in `records/here/`."
+    )
+
+
+def confirmed(facts: Measurements) -> list[str]:
+    """What this machine measured and found as recorded, in a line for the terminal."""
+    right = [one for one in facts.confirmations if one.holds]
+    if not right:
+        return []
+    names = ", ".join(DISPLAY[one.record.key.model] for one in right)
+    psnr, ssim = max(one.psnr for one in right), max(one.ssim for one in right)
+    return [f"the embedded set is confirmed here to {psnr:.6f} dB and {ssim:.8f} (SSIM): {names}"]
 
 
 def records_table(rows: Rows) -> list[list[str]]:
@@ -188,17 +213,22 @@ def weights_text(facts: Measurements) -> list[str]:
         msrn, smsrn = trainings
         differing = differing_conditions(msrn, smsrn)
         items.append(
-            f"- **Not trained alike** ({', '.join(differing)}): compare the two with care."
+            f"- **Not under the same conditions** (different: {', '.join(differing)}): what lies between the two is "
+            "no loss "
+            "by separability."
             if differing
-            else "- Both were trained alike: same recipe, steps, data and seed."
+            else "- Same recipe, steps, data and seed for both."
         )
-    if len(trainings) == 2:
+        items.append(f"- {conditions.seeds_text([one['seed'] for one in trainings if 'seed' in one] or [0])}")
+        items.append(f"- {conditions.RECIPE}")
+        if facts.validation:
+            items.append(f"- {conditions.validation_text(facts.validation)}")
         items += jumps_text(facts.jumps) or [SHORT_RUNS]
     return items
 
 
 def warning(facts: Measurements) -> str:
-    """A sentence where the shipped weights were not trained alike; empty where they were."""
+    """A sentence where the conditions of the shipped weights differ; empty where they do not."""
     msrn, smsrn = facts.trainings["msrn"], facts.trainings["smsrn"]
     if not msrn or not smsrn or not differing_conditions(msrn, smsrn):
         return ""
@@ -237,8 +267,9 @@ def bicubic_share(rows: Rows) -> str:
     if ratio is None:
         return ""
     return (
-        f"A share of decibels says little: plain bicubic interpolation, with no parameters, keeps {ratio.psnr:.1f} % "
-        f"of the PSNR of the paper's MSRN, though it is {ratio.lost_db:.2f} dB worse. Look at the decibels lost."
+        f"A share of decibels says little: plain bicubic interpolation, with no parameters, keeps "
+        f"{percentage(ratio.psnr)} of the PSNR of the paper's MSRN, though it is {ratio.lost_db:.2f} dB worse. Look "
+        "at the decibels lost."
     )
 
 
@@ -260,6 +291,7 @@ def markdown(facts: Measurements) -> str:
         "code on which the paper's MSRN is built; [calibration](calibration.md) shows which published values come out "
         "under it.",
         _markdown_table(paper_table(facts)),
+        readings_note(),
         warning(facts),
         "## What the separable convolution costs",
         "PSNR on luma under `public_code`; in brackets the 95 % interval of a bootstrap over the images, which says "
@@ -272,13 +304,15 @@ def markdown(facts: Measurements) -> str:
         "analysis/paper/SOURCES.md.",
         _markdown_table(literature_table(rows)),
         "## Equal conditions",
-        "PSNR (dB) / SSIM of the shipped weights, both on luma (`matlab`) and both on RGB. What the paper's SMSRN "
-        "keeps is recomputed from its values per set; it prints PSNR on luma and, as it seems, SSIM on RGB.",
+        "PSNR (dB) / SSIM of the shipped weights, both on luma (`matlab`) and both on RGB; lost PSNR with the interval "
+        "of a bootstrap over the images. What the paper's SMSRN keeps is recomputed from its values per set; it "
+        "prints PSNR on luma and, as it seems, SSIM on RGB.",
         _markdown_table(equal_table(rows), numbers=equal_table(rows)[0][2:]),
         "## The embedded set",
         "The photographs inside scikit-image: measured by `python -m replication` on any machine, without a download. "
         "Luma under `matlab`.",
         _markdown_table(embedded_table(rows)),
+        disagreements(facts),
         "## Protocol",
         PROTOCOL,
         "## Weights",
@@ -358,7 +392,7 @@ def _printed_line(name: str, model: str, origin: str, parameters: int) -> dict[s
 def summary(facts: Measurements) -> list[str]:
     """What the table comes to, in a few lines: for the closing words of the whole job."""
     rows = facts.rows
-    lines = []
+    lines = confirmed(facts)
     here = [name for name in BENCHMARKS if rows[name, BICUBIC].record]
     if deviation := bicubic_deviation(rows):
         lines.append(
@@ -368,12 +402,12 @@ def summary(facts: Measurements) -> list[str]:
     ratio = retained(measured(rows, "msrn", *PAPERS), measured(rows, "smsrn", *PAPERS), AVERAGE)
     if ratio:
         in_paper = paper.table1().retained
-        shares = [f"{training_share(facts.trainings[model] or {})} ({DISPLAY[model]})" for model in ("msrn", "smsrn")]
+        shares = [f"{short_share(facts.trainings[model])} ({DISPLAY[model]})" for model in ("msrn", "smsrn")]
         lines.append(
-            f"SMSRN keeps {ratio.psnr:.2f} % of MSRN's PSNR and {ratio.ssim:.2f} % of its SSIM "
-            f"(paper: {in_paper['psnr']} % and {in_paper['ssim']} %), "
-            f"{abs(ratio.lost_db):.2f} dB {'less' if ratio.lost_db > 0 else 'more'}; trained with "
-            f"{' and '.join(shares)} of the paper's budget"
+            f"SMSRN keeps {percentage(ratio.psnr, 2)} of MSRN's PSNR and {percentage(ratio.ssim, 2)} of its SSIM "
+            f"(paper: {in_paper['psnr']} % and {in_paper['ssim']} %); "
+            f"SMSRN loses {loss_text(rows, AVERAGE)} under `public_code`, interval over the images; trained with "
+            f"{' and '.join(shares)} of the paper's budget, one run of each"
         )
     for status in sorted({row.status for row in rows.values() if row.record is None}):
         missing = [f"{DISPLAY[model]} on {name}" for (name, model), row in rows.items() if row.status == status]

@@ -1,7 +1,7 @@
 """How the measured networks were trained: their share of the paper's training, and whether conditions were equal."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +9,11 @@ import pandas as pd
 
 from analysis.names import SCALE
 from analysis.quality.columns import Rows, collect
-from replication import weights
+from analysis.text import small_percent
+from replication import recipe, records, weights
+from replication.data.download import SOURCES
 from replication.models import MODELS, build, count_parameters
+from replication.records import Confirmation
 
 FULL_BUDGET = 0.95
 """Minimum share of the paper's training before measured and printed values are compared."""
@@ -29,9 +32,48 @@ def training_of(rows: Rows, model: str) -> dict[str, Any] | None:
 
 
 def training_share(training: dict[str, Any]) -> str:
-    """How much of the paper's training budget that was, in percent."""
+    """How much of the paper's training budget that was, in percent, and by other readings of the paper."""
     fraction = training.get("paper_fraction")
-    return "unknown" if fraction is None else f"{100 * fraction:.2g} %"
+    return "unknown" if fraction is None else share_with_range(fraction)
+
+
+def other_readings() -> tuple[float, float]:
+    """By which factors a share of the paper's training changes by other readings of it, at least and at most.
+
+    A patch of 256 LR pixels has 16 times the HR pixels; an epoch that takes each training image once has fewer steps.
+    """
+    plan = recipe.load("paper")
+    once = SOURCES["DIV2K_train_HR"].images / plan.batch_size
+    return 1 / SCALE**2, plan.steps_per_epoch / once
+
+
+def share_with_range(fraction: float) -> str:
+    """A share of the paper's training in percent; in brackets what it is by other readings."""
+    low, high = (small_percent(fraction * factor) for factor in other_readings())
+    return f"{small_percent(fraction)} ({low.removesuffix(' %')} to {high})"
+
+
+def readings_words() -> str:
+    """What figures say next to shares of the paper's training."""
+    low, high = other_readings()
+    return f"by other readings of the paper {low:.3g} to {high:.3g} times that"
+
+
+def readings_note() -> str:
+    """The sentence for pages that show shares of the paper's training."""
+    low, high = other_readings()
+    return (
+        "A share of the paper's training is one of the HR pixels in all its patches, as the recipe `paper` reads it: "
+        "256 pixels of the HR image, 1000 steps an epoch. With 256 pixels of the LR image, or an epoch that takes each "
+        f"training image once, a share would be {low:g} to {high:g} times as large ([assumptions.md](assumptions.md)); "
+        "where brackets follow a share, they have that range."
+    )
+
+
+def short_share(training: Mapping[str, Any] | None) -> str:
+    """The share of the paper's training alone, for labels; empty where it is not known."""
+    fraction = (training or {}).get("paper_fraction")
+    return "" if fraction is None else small_percent(fraction)
 
 
 def differing_conditions(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
@@ -53,6 +95,17 @@ class Jump:
     validation_change: float
 
 
+def last_validation() -> dict[str, float]:
+    """The last validation PSNR (dB) in the training log of each network's shipped weights; empty if one has none."""
+    found = {}
+    for model in ("msrn", "smsrn"):
+        scores = pd.read_csv(weights.FOLDER / f"{model}_x4.csv")["validation_psnr"].dropna()
+        if not len(scores):
+            return {}
+        found[model] = float(scores.iloc[-1])
+    return found
+
+
 def jumps() -> list[Jump]:
     """Every jump in the training logs of the shipped weights."""
     found = []
@@ -70,13 +123,16 @@ def jumps() -> list[Jump]:
 class Measurements:
     """All that the page of Table 1 shows: what is recorded, parameters counted, trainings, jumps of the loss.
 
-    ``trainings``: by network, None where nothing is recorded with its shipped weights.
+    ``trainings``: by network, None where nothing is recorded with its shipped weights. ``confirmations``: what this
+    machine measured again. ``validation``: the last validation PSNR of the shipped trainings, in dB.
     """
 
     rows: Rows
     parameters: Mapping[str, int]
     trainings: Mapping[str, dict[str, Any] | None]
     jumps: tuple[Jump, ...]
+    confirmations: tuple[Confirmation, ...] = ()
+    validation: Mapping[str, float] = field(default_factory=dict)
 
 
 def measurements(results: Path) -> Measurements:
@@ -84,4 +140,8 @@ def measurements(results: Path) -> Measurements:
     rows = collect(results)
     parameters = {model: count_parameters(build(model, scale=SCALE)) for model in MODELS}
     trainings = {model: training_of(rows, model) for model in MODELS}
-    return Measurements(rows, parameters, trainings, tuple(jumps()) if all(trainings.values()) else ())
+    shown = [row.record for row in rows.values()]
+    confirmed = tuple(one for one in records.confirmations(results) if one.record in shown)
+    if not all(trainings.values()):
+        return Measurements(rows, parameters, trainings, (), confirmed)
+    return Measurements(rows, parameters, trainings, tuple(jumps()), confirmed, last_validation())

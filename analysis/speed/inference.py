@@ -6,7 +6,7 @@ from statistics import median
 
 from analysis.cost import closed_form
 from analysis.cost.folded import best_tail, folded_msrn, folded_smsrn
-from analysis.names import SCALE
+from analysis.names import BACKEND_NAMES, SCALE
 from replication import records
 from replication.benchmark import FORMATS, TILE
 from replication.errors import UserError
@@ -17,15 +17,6 @@ from replication.upscale import windows
 
 Key = tuple[str, bool]
 """Network, and whether it is folded."""
-
-LABELS: dict[Key, str] = {
-    ("msrn", False): "MSRN",
-    ("msrn", True): "MSRN, folded",
-    ("smsrn", False): "SMSRN",
-    ("smsrn", True): "SMSRN, folded",
-}
-
-BACKEND_NAMES = {"torch": "PyTorch", "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO"}
 
 REFERENCE: Key = ("msrn", False)
 """What ratios refer to, in PyTorch."""
@@ -57,23 +48,47 @@ def situations(record: Speed) -> list[Situation]:
     return list(dict.fromkeys(Situation(row.threads, row.height, row.width) for row in record.times))
 
 
-def medians(record: Speed, case: Situation) -> dict[tuple[str, bool, str, str], float]:
-    """Median seconds by network, folded, backend and how."""
+def rounds(record: Speed, case: Situation) -> dict[tuple[str, bool, str, str], tuple[float, ...]]:
+    """Seconds of each round by network, folded, backend and how."""
     return {
-        (row.network, row.folded, row.backend, row.how): median(row.seconds)
+        (row.network, row.folded, row.backend, row.how): row.seconds
         for row in record.times
         if Situation(row.threads, row.height, row.width) == case
     }
 
 
-def best(record: Speed, case: Situation) -> dict[tuple[Key, str], float]:
-    """Median seconds by network and backend; of PyTorch's memory formats the faster one. Trials do not count."""
-    found: dict[tuple[Key, str], float] = {}
-    for (network, folded, backend, how), seconds in medians(record, case).items():
+def medians(record: Speed, case: Situation) -> dict[tuple[str, bool, str, str], float]:
+    """Median seconds by network, folded, backend and how."""
+    return {variant: median(seconds) for variant, seconds in rounds(record, case).items()}
+
+
+def fastest(record: Speed, case: Situation) -> dict[tuple[Key, str], tuple[float, ...]]:
+    """Seconds of each round by network and backend; of PyTorch's memory formats the faster. Trials do not count."""
+    found: dict[tuple[Key, str], tuple[float, ...]] = {}
+    for (network, folded, backend, how), seconds in rounds(record, case).items():
         if backend in BACKEND_NAMES and how in ("", *FORMATS):
             key = ((network, folded), backend)
-            found[key] = min(seconds, found.get(key, seconds))
+            found[key] = min(seconds, found.get(key, seconds), key=median)
     return found
+
+
+def best(record: Speed, case: Situation) -> dict[tuple[Key, str], float]:
+    """Median seconds by network and backend; see `fastest`."""
+    return {key: median(seconds) for key, seconds in fastest(record, case).items()}
+
+
+@dataclass(frozen=True)
+class Factor:
+    """How many times as fast one is as another: by medians, and at least and at most by their single rounds."""
+
+    median: float
+    low: float
+    high: float
+
+
+def factor(slow: tuple[float, ...], fast: tuple[float, ...]) -> Factor:
+    """How many times as fast ``fast`` is as ``slow``, from the seconds of their rounds."""
+    return Factor(median(slow) / median(fast), min(slow) / max(fast), max(slow) / min(fast))
 
 
 def backends(record: Speed) -> list[str]:

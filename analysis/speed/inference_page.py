@@ -1,17 +1,20 @@
 """Time and memory of the networks when they run: tables of what `replication.benchmark` recorded."""
 
 from pathlib import Path
+from statistics import median
 
-from analysis.speed import others_text
+from analysis.names import BACKEND_NAMES, VARIANTS
+from analysis.speed import int8_text, others_text
 from analysis.speed.inference import (
-    BACKEND_NAMES,
-    LABELS,
     REFERENCE,
+    Factor,
     Situation,
     all_macs,
     backends,
     best,
     by_kind,
+    factor,
+    fastest,
     layer_macs,
     mac_ratio,
     medians,
@@ -20,7 +23,7 @@ from analysis.speed.inference import (
     spread,
     tile_overhead,
 )
-from analysis.text import table, wrap
+from analysis.text import percent, table, wrap
 from replication import records
 from replication.benchmark import TILE
 from replication.errors import UserError
@@ -30,10 +33,10 @@ from replication.records import Account, Speed
 
 def case_table(record: Speed, case: Situation) -> str:
     """Milliseconds and how many times as fast as MSRN in PyTorch, for each network and backend."""
-    found = best(record, case)
+    found = fastest(record, case)
     reference = found[REFERENCE, "torch"]
     rows = []
-    for key, label in LABELS.items():
+    for key, label in VARIANTS.items():
         cells = [_cell(found.get((key, name)), reference) for name in backends(record)]
         rows.append([label, *cells, f"{mac_ratio(key, case):.1f}x"])
     bicubic = medians(record, case)["bicubic", False, "Pillow", ""]
@@ -42,31 +45,41 @@ def case_table(record: Speed, case: Situation) -> str:
     return table(rows, ["", *(BACKEND_NAMES[name] for name in backends(record)), "MAC ratio"], "github")
 
 
-def _cell(seconds: float | None, reference: float) -> str:
-    return "" if seconds is None else f"{1000 * seconds:.0f} ms, {reference / seconds:.2f}x"
+def _cell(seconds: tuple[float, ...] | None, reference: tuple[float, ...]) -> str:
+    if seconds is None:
+        return ""
+    times = "1.00x" if seconds is reference else _factor(factor(reference, seconds), "x")
+    return f"{1000 * median(seconds):.0f} ms, {times}"
+
+
+def _factor(found: Factor, unit: str = "") -> str:
+    return f"{found.median:.2f}{unit} ({found.low:.2f} to {found.high:.2f})"
 
 
 def summary(record: Speed) -> str:
     """What the tables say, in words, for the first situation."""
     case = situations(record)[0]
-    found = best(record, case)
+    found = fastest(record, case)
     reference = found[REFERENCE, "torch"]
     plain, folded = ("smsrn", False), ("smsrn", True)
-    fastest = min(backends(record), key=lambda name: found[folded, name])
+    quickest = min(backends(record), key=lambda name: median(found[folded, name]))
     gains = ", ".join(
-        f"{found[plain, name] / found[folded, name]:.2f} in {BACKEND_NAMES[name]}" for name in backends(record)
+        f"{_factor(factor(found[plain, name], found[folded, name]))} in {BACKEND_NAMES[name]}"
+        for name in backends(record)
     )
-    alone, both = reference / found[plain, "torch"], reference / found[folded, fastest]
-    repeated = next(one.total for one in record.layers if (one.network, one.folded) == REFERENCE)
+    alone = {(one.network, one.folded): one.total for one in record.layers}
     return wrap(
-        f"For {case}: separable layers alone make MSRN {alone:.2f} times as fast in PyTorch, where the multiply-adds "
-        f"would allow {mac_ratio(plain, case):.1f}. Folded, SMSRN in {BACKEND_NAMES[fastest]} takes "
-        f"{1000 * found[folded, fastest]:.0f} ms: {both:.1f} times as fast as MSRN in PyTorch (multiply-adds: "
-        f"{mac_ratio(folded, case):.1f}), and {found[REFERENCE, fastest] / found[folded, fastest]:.1f} times as fast "
-        f"as MSRN in the same backend. (PyTorch is faster when nothing else runs in between: MSRN then takes "
-        f"{1000 * repeated:.0f} ms, see the account of layers, of which this is "
-        f"{repeated / found[folded, fastest]:.1f} times as fast.) Folding alone, with the same output, makes SMSRN "
-        f"faster by a factor of {gains} (multiply-adds: {mac_ratio(folded, case) / mac_ratio(plain, case):.2f})."
+        f"For {case}, with the least and the most that single rounds give in brackets: separable layers alone make "
+        f"MSRN {_factor(factor(reference, found[plain, 'torch']))} times as fast in PyTorch, where the multiply-adds "
+        f"would allow {mac_ratio(plain, case):.1f}. Folded, SMSRN in {BACKEND_NAMES[quickest]} takes "
+        f"{1000 * median(found[folded, quickest]):.0f} ms: {_factor(factor(reference, found[folded, quickest]))} times "
+        f"as fast as MSRN in PyTorch (multiply-adds: {mac_ratio(folded, case):.1f}), and "
+        f"{_factor(factor(found[REFERENCE, quickest], found[folded, quickest]))} times as fast as MSRN in the same "
+        f"backend. Folding alone, with the same output, makes SMSRN faster by a factor of {gains} (multiply-adds: "
+        f"{mac_ratio(folded, case) / mac_ratio(plain, case):.2f}). All this is from rounds in which the networks take "
+        "turns. In PyTorch each is faster when it runs again and again: in the account of layers below, MSRN takes "
+        f"{1000 * alone[REFERENCE]:.0f} ms and SMSRN {1000 * alone[plain]:.0f}, a factor of "
+        f"{alone[REFERENCE] / alone[plain]:.2f} in place of {median(reference) / median(found[plain, 'torch']):.2f}."
     )
 
 
@@ -74,7 +87,7 @@ def memory_table(record: Speed) -> str:
     """Peak resident memory in MB, the whole process and beyond the loaded network."""
     found = {((row.network, row.folded), row.backend): row for row in record.memory}
     rows = []
-    for key, label in LABELS.items():
+    for key, label in VARIANTS.items():
         cells = []
         for name in backends(record):
             row = found.get((key, name))
@@ -91,12 +104,12 @@ def layer_table(account: Account) -> str:
         macs, seconds = sum(map(layer_macs, members)), sum(layer.seconds for layer in members)
         moved = sum(layer.bytes for layer in members)
         rows.append([
-            name, len(members), f"{macs / 1e9:.2f}", f"{macs / total:.1%}", f"{1000 * seconds:.0f}",
-            f"{seconds / account.total:.1%}", f"{macs / seconds / 1e9:.1f}", f"{macs / moved:.1f}",
+            name, len(members), f"{macs / 1e9:.2f}", percent(macs / total), f"{1000 * seconds:.0f}",
+            percent(seconds / account.total), f"{macs / seconds / 1e9:.1f}", f"{macs / moved:.1f}",
             f"{moved / seconds / 1e9:.1f}",
         ])  # fmt: skip
     rest = account.total - sum(layer.seconds for layer in account.layers)
-    rows.append(["everything else", "", "", "", f"{1000 * rest:.0f}", f"{rest / account.total:.1%}", "", "", ""])
+    rows.append(["everything else", "", "", "", f"{1000 * rest:.0f}", percent(rest / account.total), "", "", ""])
     heads = ["", "layers", "G MACs", "of MACs", "ms", "of time", "G MACs/s", "MACs/byte", "GB/s"]
     return table(rows, heads, "github")
 
@@ -116,7 +129,7 @@ def trials_table(record: Speed) -> str:
 def half_table(record: Speed) -> str:
     """Size and PSNR of half-precision files."""
     rows = [
-        [LABELS[row.network, True], f"{row.single / 1e6:.2f}", f"{row.half / 1e6:.2f}", row.set,
+        [VARIANTS[row.network, True], f"{row.single / 1e6:.2f}", f"{row.half / 1e6:.2f}", row.set,
          f"{row.change_db:+.4f} dB"]
         for row in record.half_precision
     ]  # fmt: skip
@@ -173,8 +186,10 @@ def as_markdown(record: Speed) -> str:
         "## Time",
         wrap(
             "In each cell the time for one picture, and how many times as fast it is as MSRN in PyTorch in the same "
-            f"table. Each time is the median of {rounds}, measured in shuffled order (the farthest single one was "
-            f"{spread(record):.0%} off its median). The last column is the ratio of multiply-adds: how many times as "
+            f"table, in brackets at least and at most by single rounds. Each time is the median of {rounds}, measured "
+            "in "
+            f"shuffled order (the farthest single one was {percent(spread(record), 0)} off its median). The last "
+            "column is the ratio of multiply-adds: how many times as "
             "fast a network would be if each took the same time. PyTorch in the memory format that was faster for the "
             "network in the first table. Folded: same output, border included (see fold.md)."
         ),
@@ -198,7 +213,7 @@ def as_markdown(record: Speed) -> str:
         layers_text(record),
     ]
     for account in record.layers:
-        label = LABELS[account.network, account.folded]
+        label = VARIANTS[account.network, account.folded]
         parts += [f"### {label}: {1000 * account.total:.0f} ms", layer_table(account)]
     parts += [
         "## What else was tried",
@@ -221,7 +236,7 @@ def write(results: Path) -> list[Path]:
     record = read(results)
     page = results / "speed.md"
     try:
-        text = f"{as_markdown(record)}\n{others_text.section(results)}\n"
+        text = f"{as_markdown(record)}\n{int8_text.section(results)}\n\n{others_text.section(results)}\n"
     except (KeyError, IndexError, TypeError, ValueError, ZeroDivisionError) as error:
         raise UserError(
             f"{records.folder(results, Speed) / record.file_name} is damaged: {type(error).__name__} {error}"

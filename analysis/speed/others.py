@@ -1,4 +1,4 @@
-"""What `replication.benchmark_networks` recorded, in numbers: time beside PSNR, and which network dominates which."""
+"""What `replication.benchmark_networks` recorded, in numbers: time and PSNR, and which network dominates which."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,6 +6,7 @@ from statistics import median
 
 from analysis import paper
 from analysis.names import DISPLAY, SCALE
+from analysis.quality.training import short_share
 from replication import records
 from replication.evaluate import recorded_row
 from replication.models import MODELS
@@ -23,6 +24,7 @@ class Timed:
 
     ``seconds`` of each round in ``backend``; ``floor``: how many times the time is that its MACs would take at the
     speed of the matrix product of the same run. ``source``: where the PSNR comes from, published or measured here.
+    ``training``: the share of the paper's training that a measured network had.
     """
 
     label: str
@@ -33,6 +35,12 @@ class Timed:
     floor: float
     psnr: dict[str, float]
     source: str
+    training: str = ""
+
+    @property
+    def origin(self) -> str:
+        """Where the PSNR comes from, and after how much training if it is ours."""
+        return f"{self.source} after {self.training} of the paper's training" if self.training else self.source
 
     @property
     def median(self) -> float:
@@ -69,29 +77,32 @@ def timed(record: NetworkSpeed, results: Path) -> list[Timed]:
     found = []
     for row in record.times:
         label = DISPLAY.get(row.network, row.network) + (", folded" if row.folded else "")
-        for psnr, source in _qualities(row.network, known):
+        for psnr, source, training in _qualities(row.network, known):
             floor = median(row.seconds) * rate / row.macs
-            found.append(Timed(label, row.network, row.backend, row.macs, row.seconds, floor, psnr, source))
+            found.append(Timed(label, row.network, row.backend, row.macs, row.seconds, floor, psnr, source, training))
     return sorted(found, key=lambda one: one.median)
 
 
-def _qualities(network: str, known: list[records.Evaluation]) -> list[tuple[dict[str, float], str]]:
-    """The PSNR that is known of a network, by benchmark, with its source."""
+def _qualities(network: str, known: list[records.Evaluation]) -> list[tuple[dict[str, float], str, str]]:
+    """The PSNR that is known of a network, by benchmark, with its source and its share of the paper's training."""
     if network not in MODELS:
         row = paper.published_row(network)
-        return [({name: row.psnr[name] for name in SETS if name in row.psnr}, PRINTED)]
+        return [({name: row.psnr[name] for name in SETS if name in row.psnr}, PRINTED, "")]
     table = paper.table1()
     column = {"msrn": table.msrn, "smsrn": table.smsrn}[network]
-    found = [({name: column.scores[name].psnr for name in SETS}, PRINTED)]
-    measured = {name: recorded_row(known, name, network, SCALE).record for name in SETS}
-    scores = {name: record.mean("psnr_public_code") for name, record in measured.items() if record}
-    return [*found, (scores, MEASURED)] if scores else found
+    found = [({name: column.scores[name].psnr for name in SETS}, PRINTED, "")]
+    rows = {name: recorded_row(known, name, network, SCALE).record for name in SETS}
+    measured = {name: record for name, record in rows.items() if record}
+    if not measured:
+        return found
+    scores = {name: record.mean("psnr_public_code") for name, record in measured.items()}
+    return [*found, (scores, MEASURED, short_share(next(iter(measured.values())).training))]
 
 
 def dominated(networks: list[Timed]) -> dict[str, list[str]]:
     """For each of our networks, with each PSNR, the labels of published ones that dominate it."""
     return {
-        f"{one.label} ({one.source})": [other.label for other in networks if not other.ours and other.dominates(one)]
+        f"{one.label} ({one.origin})": [other.label for other in networks if not other.ours and other.dominates(one)]
         for one in networks
         if one.ours
     }
@@ -100,7 +111,7 @@ def dominated(networks: list[Timed]) -> dict[str, list[str]]:
 def dominating(networks: list[Timed]) -> dict[str, list[str]]:
     """For each of our networks, with each PSNR, the labels of published ones that it dominates."""
     return {
-        f"{one.label} ({one.source})": [other.label for other in networks if not other.ours and one.dominates(other)]
+        f"{one.label} ({one.origin})": [other.label for other in networks if not other.ours and one.dominates(other)]
         for one in networks
         if one.ours
     }

@@ -1,10 +1,11 @@
-"""Other networks beside ours in time and PSNR: the table and the words that go with it."""
+"""Time and PSNR of other networks and ours: the table and the words that go with it."""
 
 from pathlib import Path
 
-from analysis.speed.inference import BACKEND_NAMES
+from analysis.names import BACKEND_NAMES
+from analysis.speed.inference import factor
 from analysis.speed.others import SETS, Timed, dominated, dominating, not_timed, read, spread, timed
-from analysis.text import table, wrap
+from analysis.text import percent, table, wrap
 from replication.records import NetworkSpeed
 
 ASKED = ("IMDN", "SMSRN, folded")
@@ -27,8 +28,8 @@ def section(results: Path) -> str:
             "x product: the time over what the MACs would take at the speed of a large matrix product in PyTorch, in "
             "the same run; below 1 where a backend multiplies faster than that, or convolves with fewer "
             "multiplications. PSNR on luma at x4: of published networks as their authors printed it, of MSRN and SMSRN "
-            "as the paper prints it and as measured here with the shipped weights, whose training is a small share of "
-            "the paper's. The published networks have fresh weights, which does not bear on time."
+            "as the paper prints it and as measured here with the shipped weights. The published networks have fresh "
+            "weights, which does not bear on time."
         ),
         "### Who dominates whom",
         *map(wrap, words(networks)),
@@ -44,7 +45,7 @@ def conditions(record: NetworkSpeed) -> str:
         f"Measured by `python -m replication.benchmark_networks` on {where['date']}: {where['machine']}; "
         f"{record.threads} thread(s); one picture of 1280x720 at x4, {record.rounds} rounds in shuffled order, each "
         "network in the backend that one trial found the fastest. The farthest single time is "
-        f"{spread(record):.0%} off its median"
+        f"{percent(spread(record), 0)} off its median"
         + (": the machine was not quiet, and small differences mean nothing." if spread(record) > 0.1 else ".")
         + (f" Not timed, as too large for this run (G MACs): {left}." if left else "")
     )
@@ -61,7 +62,7 @@ def networks_table(networks: list[Timed]) -> str:
             f"{one.macs / 1e9:,.1f}",
             f"{one.floor:.1f}",
             *(f"{one.psnr[name]:.2f}" if name in one.psnr else "" for name in SETS),
-            one.source,
+            one.origin,
         ]
         for one in networks
     ]
@@ -92,6 +93,7 @@ def answers(networks: list[Timed]) -> list[str]:
     for one in networks:
         if theirs is None or one.label != ours:
             continue
+        ratio = factor(theirs.seconds, one.seconds)
         gaps = ", ".join(
             f"{theirs.psnr[name] - one.psnr[name]:+.2f} dB on {name}"
             for name in SETS
@@ -99,8 +101,8 @@ def answers(networks: list[Timed]) -> list[str]:
         )
         lines.append(
             f"Why not {other}? {ours} took {1000 * one.median:,.0f} ms, {other} {1000 * theirs.median:,.0f} ms "
-            f"({theirs.median / one.median:.2f} times as long); with PSNR {one.source}, {other} has {gaps}. "
-            + verdict(theirs, one)
+            f"({ratio.median:.2f} times as long; {ratio.low:.2f} to {ratio.high:.2f} by single rounds); with PSNR "
+            f"{one.origin}, {other} has {gaps}. " + verdict(theirs, one)
         )
     return lines
 

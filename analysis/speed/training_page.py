@@ -4,7 +4,7 @@ from pathlib import Path
 
 from analysis.names import DISPLAY
 from analysis.text import percent, table, wrap
-from replication import records
+from replication import recipe, records
 from replication.files import write_text
 from replication.records import TrainingSpeed
 
@@ -28,13 +28,22 @@ def operator_table(shares: dict[str, float]) -> str:
     return table(rows, ["operator", "share"], "github")
 
 
+def paper_days(record: TrainingSpeed) -> dict[str, float]:
+    """Days that the recipe ``paper`` would take by network, at the pace of the record's plain step for each pixel."""
+    plan, plain = recipe.load("paper"), dict[str, float]()
+    for one in record.steps:
+        plain.setdefault(one.network, one.median)  # the plain loop stands first
+    pixels = record.batch_size * record.hr_patch**2
+    return {network: seconds * plan.seen_pixels / pixels / 86_400 for network, seconds in plain.items()}
+
+
 def section(record: TrainingSpeed) -> list[str]:
     """The part of the page that shows one record."""
     where, size = record.environment, record.hr_patch // record.scale
     networks = list(dict.fromkeys(one.network for one in record.steps))
     floors = [f"{DISPLAY[one]} {1000 * record.floor[one]:.0f} ms" for one in networks if one in record.floor]
     loading = [
-        f"a step of {DISPLAY[one]} {100 * record.loading[one]:+.1f} % longer"
+        f"a step of {DISPLAY[one]} {percent(record.loading[one], signed=True)} longer"
         for one in networks
         if one in record.loading
     ]
@@ -56,6 +65,8 @@ def section(record: TrainingSpeed) -> list[str]:
                 "at the rate of a large single-precision matrix product in the same run."
             )
         )
+    days = " and ".join(f"{value:.0f} days for {DISPLAY[one]}" for one, value in paper_days(record).items())
+    parts.append(wrap(f"The recipe `paper`, at the plain step's pace for each pixel of a patch, would take {days}."))
     if loading:
         parts.append(wrap(f"Loading images makes {' and '.join(loading)} than on fixed tensors."))
     for one in networks:

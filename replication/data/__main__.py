@@ -4,14 +4,20 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from tqdm import tqdm
+
 from replication.data import benchmarks
 from replication.data.download import SOURCES, Source, count_images, obtain
+from replication.data.overlap import details, overlaps
+from replication.data.patches import list_images
 from replication.errors import DamagedFileError, Parser, UserError, run
 from replication.files import write_text
+from replication.images.io import read_image
 
 DESCRIPTION = """\
 Say which image sets are in the data folder, verify every benchmark image by its pixels, and say where the missing
-sets are published. With --download, get sets that have a public address.
+sets are published. With --download, get sets that have a public address. With --overlap, say whether images that you
+want to train on show the same picture as a benchmark's, whole or cropped, in any format.
 
 The data folder is --data, else $REPLICATION_DATA, else ./data. Benchmarks are found in any of these layouts:
   benchmarks/<set>/*                  any of PNG, BMP, JPEG
@@ -19,14 +25,15 @@ The data folder is --data, else $REPLICATION_DATA, else ./data. Benchmarks are f
   <set>/image_SRF_4/*_HR.png          as SelfExSR's archives unpack
 Training images are expected in train/BSDS400 and DIV2K/DIV2K_train_HR.
 
-Exit status: 0 if everything that is there is right (sets may be absent), 1 if an image is not the published one,
-2 for an error."""
+Exit status: 0 if everything that is there is right (sets may be absent), 1 if an image is not the published one or
+shares its picture with a benchmark, 2 for an error."""
 
 EPILOG = """\
 examples:
   python -m replication.data
   python -m replication.data --data ~/datasets
   python -m replication.data --download Set5 B100
+  python -m replication.data --overlap ~/photographs
   python -m replication.data --data ~/originals --make-manifest benchmarks.json"""
 
 
@@ -40,6 +47,13 @@ def parser() -> Parser:
     command.add_data()
     action = command.add_mutually_exclusive_group()
     action.add_argument("--download", nargs="+", metavar="NAME", help=f"sets to download: {', '.join(SOURCES)}")
+    action.add_argument(
+        "--overlap",
+        nargs="+",
+        type=Path,
+        metavar="FOLDER",
+        help="folders of training images to compare with benchmarks",
+    )
     action.add_argument(
         "--make-manifest",
         type=Path,
@@ -58,6 +72,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         write_text(arguments.make_manifest, benchmarks.make_manifest(root))
         print(f"wrote {arguments.make_manifest}")
         return 0
+    if arguments.overlap:
+        return compare(arguments.overlap, root)
     if arguments.download:
         download(arguments.download, root)
         return 0
@@ -76,6 +92,26 @@ def download(names: Sequence[str], root: Path) -> None:
     kept = sorted(path for path in (root / "downloads").glob("*") if path.is_file())
     if kept:
         print(f"Archives that may now be deleted: {', '.join(str(path) for path in kept)}")
+
+
+def compare(folders: Sequence[Path], root: Path) -> int:
+    """Print which images of the folders show a picture of a benchmark that is here; return 1 if any does.
+
+    Raises UserError for a folder that is missing or holds no image, and for an image that cannot be read.
+    """
+    paths = [path for folder in folders for path in list_images(folder, "any")]
+    sets = [one for name in (benchmarks.EMBEDDED, *benchmarks.BENCHMARKS) if (one := benchmarks.find(name, root))]
+    shown = {f"{one.name} {image.name}": details(image.load()) for one in sets for image in one.images}
+    used = {str(path): details(read_image(path)) for path in tqdm(paths, "training images", leave=False)}
+    found = overlaps(shown, used)
+    for (picture, path), same in found.items():
+        print(f"{path} shows {picture} (correlation of details {same:.2f})")
+    images = f"{len(paths)} image{'s' if len(paths) > 1 else ''}"
+    compared = " and ".join(f"{len(one.images)} of {one.name}" for one in sets)
+    sharing = len({path for _, path in found})
+    shows = f"{sharing or 'none'} show{'' if sharing > 1 else 's'}"
+    print(f"{images}, compared with {compared}: {shows} a picture of them")
+    return 1 if found else 0
 
 
 def status(root: Path, option: str = "") -> int:

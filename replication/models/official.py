@@ -51,7 +51,7 @@ def read(path: Path) -> dict[str, Tensor]:
 
 
 def scale_of(path: Path) -> int:
-    """The scale that the upsampler's shapes in a checkpoint tell. Raises DamagedFileError naming the file."""
+    """The scale of a checkpoint, from the shapes of its upsampler. Raises DamagedFileError naming the file."""
     state = read(path)
     found = [value for name, value in state.items() if name.startswith("tail.2.") and name.endswith(".weight")]
     if not found:

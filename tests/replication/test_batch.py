@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from replication import batch, upscale
+from replication import upscale
 from replication.errors import UserError
 from replication.images.photo import Photo, read_photo, write_photo
 from replication.network import Batch, Network
@@ -219,7 +220,7 @@ def test_errors_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(upscale, "load_network", lambda *args, **options: replace(NEAREST, run=run))
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(batch.shutil, "disk_usage", lambda path: usage(1, 1, 1000))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(1, 1, 1000))
     with pytest.raises(UserError, match=r"it may take .* MB are free"):
         upscale.main([source])
 

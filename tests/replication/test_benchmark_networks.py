@@ -53,16 +53,19 @@ def test_the_fastest_backend_is_chosen_and_one_that_fails_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     seconds = {"torch": 3.0, "onnxruntime": 1.0, "openvino": 2.0}
+    sizes: list[tuple[int, ...]] = []
 
     def step(candidate: Candidate, backend: str, folder: Path, threads: int) -> object:
         if backend == "openvino":
             raise ValueError("not this one")
+        sizes.append(candidate.shape)
         return backend
 
     monkeypatch.setattr(benchmark, "step", step)
     monkeypatch.setattr(benchmark, "seconds_of", lambda function: seconds[function])
     trials, chosen, function = benchmark.fastest(SMALL, list(seconds), tmp_path, 1)
     assert (trials, chosen, function) == ({"torch": 3.0, "onnxruntime": 1.0}, "onnxruntime", "onnxruntime")
+    assert sizes == [(1, 1, 3, 2), (1, 1, 3, 2), SMALL.shape], "tried on a smaller picture"
     assert "ESPCN: left out in openvino (ValueError)" in capsys.readouterr().out
     with pytest.raises(UserError, match="ESPCN: runs in none of openvino"):
         benchmark.fastest(SMALL, ["openvino"], tmp_path, 1)

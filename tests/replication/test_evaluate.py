@@ -266,3 +266,36 @@ def test_the_shipped_weights_are_the_ones_that_count(
     torch.manual_seed(1)
     weights.write(weights_file, build("smsrn"), {"model": "smsrn", "scale": 4})
     assert evaluate.recorded_row(known, "Set5", "smsrn", 4).status == "not measured"
+
+
+def test_a_public_checkpoint_is_measured_as_the_same_weights(found: dict[str, Benchmark], tmp_path: Path) -> None:
+    """Its biases are those of 0..255, and two layers shift the mean; names as a wrapper and an average leave them."""
+    torch.manual_seed(0)
+    model = build("msrn")
+    weights.write(tmp_path / "own.safetensors", model, {"model": "msrn", "scale": 4}, dtype=torch.float32)
+    state = {name: value * 255 if name.endswith("bias") else value for name, value in model.state_dict().items()}
+    for kind, sign in (("sub", -1), ("add", 1)):
+        state[f"{kind}_mean.weight"] = torch.eye(3).view(3, 3, 1, 1)
+        state[f"{kind}_mean.bias"] = sign * 255 * model.mean.flatten()
+    torch.save({"params_ema": {f"module.{name}": value for name, value in state.items()}}, tmp_path / "public.pt")
+    means = []
+    for name in ("own.safetensors", "public.pt"):
+        options = ["--model", "msrn", "--benchmark", "Set5", "--results", str(tmp_path / name[:3])]
+        evaluate.main([*options, "--weights", str(tmp_path / name)])
+        (record,) = records.load_all(tmp_path / name[:3])
+        assert record.key.weights == weights.digest(tmp_path / name)
+        means.append(record.mean("psnr_y"))
+    assert means[0] == pytest.approx(means[1], abs=1e-3)
+
+
+def test_a_folder_for_images_that_cannot_be_is_known_before_measuring(
+    found: dict[str, Benchmark], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*arguments: object) -> None:
+        raise AssertionError("measured")
+
+    monkeypatch.setattr(evaluate, "measure", never)
+    (tmp_path / "file").touch()
+    options = ["--model", "bicubic", "--benchmark", "Set5", "--results", str(tmp_path)]
+    with pytest.raises(UserError, match=r"cannot write into .*images: .*file is not a folder"):
+        evaluate.main([*options, "--save-images", str(tmp_path / "file" / "images")])

@@ -1,6 +1,9 @@
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -179,7 +182,47 @@ def test_the_file_gives_the_same_picture_without_torch(exported: Path, tmp_path:
     assert abs(read_photo(tmp_path / "a_x2.png").pixels.astype(int) - expected).max() <= 1
 
 
-def test_without_torch_and_without_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kept_export_needs_no_torch(exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REPLICATION_CACHE", str(tmp_path / "cache"))
+    write_photo(tmp_path / "a.png", Photo(RGBA))
+    file = str(exported / "own.safetensors")
+    expected = upscale(RGBA, load_network(weights_file=Path(file), backend="onnxruntime"))
+    arguments = [str(tmp_path / "a.png"), "--backend", "onnxruntime", "--weights", file]
+    command = [sys.executable, "-c", WITHOUT_TORCH, *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    np.testing.assert_array_equal(read_photo(tmp_path / "a_x2.png").pixels, expected)
+
+
+def test_what_cannot_be_written_is_known_before_the_export(
+    exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*arguments: object, **options: object) -> bytes:
+        raise AssertionError("exported")
+
+    monkeypatch.setattr(export, "onnx_bytes", never)
+    (tmp_path / "folder.onnx").mkdir()
+    (tmp_path / "file").touch()
+
+    def refused(target: Path, words: str) -> None:
+        with pytest.raises(UserError, match=words):
+            export.main(["--weights", str(exported / "own.safetensors"), "-o", str(target), "--force"])
+
+    refused(tmp_path / "folder.onnx", r"expected the name of a file, got the folder .*folder\.onnx")
+    refused(tmp_path / "file" / "a.onnx", r"cannot write into .*file: .*file is not a folder")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1_000_000))
+    refused(tmp_path / "new" / "a.onnx", r"a\.onnx: it may take 3 MB, and 1 MB are free")
+
+    def read_only(**options: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", read_only)
+    refused(tmp_path / "a.onnx", r"cannot write into .*: Read-only file system")
+    assert not (tmp_path / "new").exists()
+
+
+def test_without_torch_and_without_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("REPLICATION_CACHE", str(tmp_path))
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(UserError, match=r"expected an \.onnx file as --weights, got none; without PyTorch"):
         load_network(backend="onnxruntime")

@@ -1,11 +1,13 @@
 """Upscaling: tiles without seams, bounded memory, every kind of picture, batches, and backends without PyTorch."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import BinaryIO
 
 import numpy as np
@@ -17,7 +19,7 @@ from hypothesis import strategies as st
 
 from replication import backends, runtimes, upscale, weights
 from replication.backends import load_network
-from replication.errors import UserError
+from replication.errors import ArgumentError, UserError
 from replication.images.alpha import REACH
 from replication.images.photo import Photo, read_photo, write_photo
 from replication.images.resize import imresize
@@ -161,7 +163,7 @@ def test_memory_per_pixel() -> None:
 
 @pytest.mark.parametrize("tile", [-1, 0, 72])
 def test_tile_smaller_than_the_overlap(tile: int) -> None:
-    with pytest.raises(UserError, match=r"tile: expected at least 73 pixels"):
+    with pytest.raises(ArgumentError, match=r"tile: expected at least 73 pixels"):
         upscale.upscale(RGBA, replace(NEAREST, radius=36), tile=tile)
 
 
@@ -285,14 +287,14 @@ def test_the_picture_given_is_not_changed() -> None:
     ids=["float", "int32", "empty", "batch", "8 channels", "1-d"],
 )
 def test_other_arrays_are_refused(image: np.ndarray) -> None:
-    with pytest.raises(UserError, match=r"^upscale: expected"):
+    with pytest.raises(ArgumentError, match=r"^upscale: expected"):
         upscale.upscale(image, NEAREST)
 
 
 def test_tiles_that_cost_far_more_than_the_whole() -> None:
     network = replace(NEAREST, radius=36)
     image = np.zeros((200, 300), np.uint8)
-    with pytest.raises(UserError, match=r"tile: 73 pixels make 29,184 tiles .* 2592 times the whole.* 144 pixels"):
+    with pytest.raises(ArgumentError, match=r"tile: 73 pixels make 29,184 tiles .* 2592 times the whole.* 144 pixels"):
         upscale.upscale(image, network, tile=73)
     assert upscale.upscale(image, network, tile=144).shape == (400, 600)
     assert upscale.upscale(image[:70, :60], network, tile=73).shape == (140, 120), "one tile costs nothing more"
@@ -310,7 +312,7 @@ def test_arrays_and_pictures_as_people_have_them() -> None:
         assert (found.mode, found.size) == (mode, (34, 26))
         np.testing.assert_array_equal(np.array(found), upscale.upscale(np.array(picture), NEAREST))
     assert upscale.upscale(PIL.Image.fromarray(deep), NEAREST).mode == "I;16"
-    with pytest.raises(UserError, match="got mode F"):
+    with pytest.raises(ArgumentError, match="got mode F"):
         upscale.upscale(PIL.Image.new("F", (3, 3)), NEAREST)
 
 
@@ -424,21 +426,83 @@ def test_many_threads_have_one_network(tmp_path: Path, backend: str) -> None:
             np.testing.assert_array_equal(found, image.repeat(2, 0).repeat(2, 1))
 
 
-def test_an_exported_network_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def exports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Digests of the weights that were exported, to nearest neighbour, with an empty cache."""
     export = pytest.importorskip("replication.export")
+    pytest.importorskip("onnxscript", reason="needs the onnx extra")
     made: list[str] = []
     monkeypatch.setenv("REPLICATION_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(export, "onnx_bytes", lambda source: (made.append(source.digest), b"network")[1])
+
+    def read(content: bytes, source: str, **options: object) -> Network:
+        assert content == b"network"
+        return NEAREST
+
+    monkeypatch.setitem(backends.ONNX_RUNTIMES, "onnxruntime", read)
+    return made
+
+
+def test_an_exported_network_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exports: list[str]) -> None:
+    pytest.importorskip("onnxruntime", reason="needs the onnx extra")
     path = tmp_path / "own.safetensors"
+
+    def used() -> None:
+        network = load_network(weights_file=path, backend="onnxruntime")
+        assert network.run(np.zeros((1, 3, 2, 2), np.float32)).shape == (1, 3, 4, 4)
+
     for number, expected in ((1, 1), (1, 1), (2, 2)):
         torch.manual_seed(number)
         weights.write(path, build("smsrn", scale=2), {"model": "smsrn", "scale": 2})
-        assert backends._exported("onnxruntime", None, None, path) == b"network"
-        assert len(made) == expected
+        used()
+        assert len(exports) == expected
     for kept in (tmp_path / "cache").iterdir():
         kept.write_bytes(kept.read_bytes()[:-1] + b"?")
-    assert backends._exported("onnxruntime", None, None, path) == b"network"
-    assert len(made) == 3, "a damaged one is made anew"
+    used()
+    assert len(exports) == 3, "a damaged one is made anew"
+    monkeypatch.setattr(backends, "version", lambda package: "0.1")
+    used()
+    assert len(exports) == 4, "other versions may export it otherwise"
+    monkeypatch.setitem(sys.modules, "torch", None)
+    used()
+    assert len(exports) == 4, "what is kept needs no PyTorch"
+
+
+def test_whatever_is_wrong_is_known_before_an_export(tmp_path: Path, exports: list[str]) -> None:
+    pytest.importorskip("onnxruntime", reason="needs the onnx extra")
+    path, picture, wrong = tmp_path / "own.safetensors", tmp_path / "a.png", tmp_path / "wrong.png"
+    weights.write(path, build("smsrn", scale=2), {"model": "smsrn", "scale": 2})
+    write_photo(picture, Photo(RGBA))
+    wrong.write_bytes(b"no picture")
+    (tmp_path / "none").mkdir()
+    for arguments, words in (
+        ([picture, "--weights", tmp_path / "absent.safetensors"], r"cannot read weights .*absent\.safetensors"),
+        ([picture, "--weights", picture], r"a\.png: expected weights as \.safetensors"),
+        ([picture, "--weights", path, "--scale", "4"], r"own\.safetensors holds smsrn x2, expected smsrn x4"),
+        ([tmp_path / "absent.png", "--weights", path], r"absent\.png: no such file"),
+        ([tmp_path / "none", "--weights", path], "expected a folder with pictures"),
+        ([wrong, "--weights", path], r"wrong\.png: expected an image"),
+        ([picture, "--weights", path, "-o", picture / "b.png"], r"a\.png is not a folder"),
+        ([picture, "--weights", path, "-o", tmp_path / "b.jpg"], "no transparency"),
+        ([picture, "--weights", path, "--tile", "3"], "tile: expected at least 73"),
+    ):
+        with pytest.raises(UserError, match=words):
+            upscale.main([*map(str, arguments), "--backend", "onnxruntime"])
+    assert exports == []
+    assert upscale.main([str(picture), "--weights", str(path), "--backend", "onnxruntime"]) is None
+    assert len(exports) == 1
+
+
+def test_a_disk_that_is_too_small_is_known_before_an_export(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exports: list[str]
+) -> None:
+    pytest.importorskip("onnxruntime", reason="needs the onnx extra")
+    weights.write(tmp_path / "own.safetensors", build("smsrn", scale=2), {"model": "smsrn", "scale": 2})
+    (source,) = fill(tmp_path, "a.png")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=2000))
+    with pytest.raises(UserError, match=r"cannot write .*a_x2\.png: it may take 0 MB, and 0 MB are free"):
+        upscale.main([source, "--weights", str(tmp_path / "own.safetensors"), "--backend", "onnxruntime"])
+    assert exports == []
 
 
 @pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])

@@ -4,6 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.transforms import Bbox
 
 from analysis import labels, paper, style
 from analysis.figures import figure1
@@ -12,7 +14,7 @@ from analysis.labels import overlaps, place_labels
 from analysis.names import PUBLISHED_LABELS
 from replication.errors import UserError
 
-OURS = [Point("MSRN", 6_078_019, 31.1), Point("SMSRN", 888_929, 31.0)]
+OURS = [Point("MSRN", 6_078_019, 31.1, training="0.09 %"), Point("SMSRN", 888_929, 31.0, training="0.36 %")]
 
 
 def test_published_points_end_in_2020_and_leave_the_paper_out() -> None:
@@ -43,10 +45,20 @@ def test_labels_do_not_overlap_and_stay_inside(measured: list[Point]) -> None:
         (axes,) = figure.axes
         area = axes.get_window_extent()
         boxes = [label.get_window_extent() for label in labels]
+        page = figure.bbox.padded(1)
+        for box in (axes.xaxis.label.get_window_extent(), figure1_legend(axes)):
+            assert page.contains(*box.min)
+            assert page.contains(*box.max)
     assert len(labels) == len(figure1.published_points()) + 2 + len(measured)
     assert all(area.contains(*box.min) and area.contains(*box.max) for box in boxes)
     assert figure.get_size_inches()[0] == style.COLUMN
     assert min(label.get_fontsize() for label in labels) >= 5
+
+
+def figure1_legend(axes: Axes) -> Bbox:
+    legend = axes.get_legend()
+    assert legend
+    return legend.get_window_extent()
 
 
 def test_the_overlap_check_sees_an_overlap() -> None:

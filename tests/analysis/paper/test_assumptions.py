@@ -1,13 +1,16 @@
 """The table of assumptions shows the values in force."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from analysis import paper
 from analysis.claims import assumptions_page
+from analysis.cost import designs
 from analysis.paper import assumptions
 from replication import recipe
+from replication.data.download import SOURCES
 
 
 def test_values_come_from_the_recipe(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -22,6 +25,17 @@ def test_every_assumption_has_a_reason_and_stands_once() -> None:
     found = assumptions.load()
     assert all(item.topic and item.paper and item.value and item.reason for item in found)
     assert len({item.topic for item in found}) == len(found)
+
+
+def test_numbers_that_are_given_as_reasons() -> None:
+    reasons = " ".join(item.reason for item in assumptions.load())
+    msrn, smsrn = (designs.paper_search().found[total][0] for total in (6_078_019, 888_929))
+    assert f"gives {replace(msrn, mean_shift=True).params:,}" in reasons
+    assert f"{replace(smsrn, separable=smsrn.separable - {'head'}).params:,} with a standard one" in reasons
+    plan, images, test_every = recipe.load("paper"), SOURCES["DIV2K_train_HR"].images, 1000
+    passes = test_every // (images // plan.batch_size)  # as the public code counts
+    assert f"one of its epochs is {passes * images // plan.batch_size} steps" in reasons
+    assert f"each image once is {images // plan.batch_size} steps" in reasons
 
 
 def test_write_is_repeatable(tmp_path: Path) -> None:

@@ -115,6 +115,8 @@ def test_page_and_figure(tmp_path: Path) -> None:
     assert "+0.200 (+0." in text
     assert "+0.100, +0.050 dB from rung to rung" in " ".join(text.split())
     assert "| the paper: DIV2K |" in text
+    assert "One seed of each network" in text
+    assert "MSRN 25.000 dB, SMSRN 25.000 dB; both level." in " ".join(text.split())
     assert "MSRN after 2,000 steps (seed 0, a set), on Average: in no more hours" in text
     with style.settings():
         drawn = figure.draw({model: ladder.of_one_network(tmp_path, model) for model in figure.LINES})
@@ -159,7 +161,12 @@ def test_runs_are_listed_with_the_cost_that_is_their_own(tmp_path: Path) -> None
     records.save(tmp_path, training("msrn", 2000, step=700, hours=0.5, note="dropped: too slow"))
     (path,) = runs_page.write(tmp_path)
     text = path.read_text(encoding="utf-8")
-    assert "3 runs, 11.0 hours" in " ".join(text.split())  # 4 + (8 - 1.5) + 0.5
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| ")]
+    assert rows[1][:4] == ["MSRN", "1", "0", "0.5"]
+    assert rows[2][:4] == ["SMSRN", "2", "2", "10.5"]  # 4 + (8 - 1.5)
+    assert rows[3][:4] == ["all", "3", "2", "11.0"]
+    steps = 4000 + 8000 - 1600
+    assert rows[2][4] == f"{(ladder.training_macs(training('smsrn', steps), steps) or 0) / 1e15:.2f} P"
     assert "step 1,600 of another run" in text
     assert "stopped at 700" in text
     assert "dropped: too slow" in text

@@ -12,6 +12,7 @@ from skimage.metrics import structural_similarity
 from analysis import paper
 from analysis.quality import protocol, protocol_page
 from analysis.quality.protocol import LITERATURE, Measured
+from analysis.quality.spread import Spread
 from replication import measure_protocol, records, weights
 from replication.data.benchmarks import Benchmark, BenchmarkImage
 from replication.errors import UserError
@@ -193,7 +194,7 @@ def moving(psnr_like: str, ssim_like: tuple[str, str], benchmark: str = "Set5") 
 def test_the_conclusion_follows_from_the_measurements(psnr_like: str, ssim_like: tuple[str, str]) -> None:
     measured = [moving(psnr_like, ssim_like)]
     assert protocol.ssim_candidates(measured)[0].combination[::2] == ssim_like
-    text = protocol_page.conclusion(protocol.ranking(measured))
+    text = protocol_page.conclusion(protocol.ranking(measured, Spread(0.01, {}, None)))
     assert text.endswith(f"and its SSIM fits {protocol_page.title(ssim_like[0])}.")
     fits = text[text.index("So the paper's PSNR fits") :]
     assert protocol_page.title(psnr_like) in fits
@@ -210,11 +211,15 @@ def test_distance_is_a_root_mean_square() -> None:
     assert ranked["RGB", 0, "Gaussian"].mean("msrn") is None
 
 
-def test_retrained_is_how_far_published_values_of_one_network_are_apart() -> None:
-    rows = [row for row in paper.published() if row.parameters == 6_078_019]
-    values = [row.psnr["Set5"] for row in rows]
-    assert len(values) == 3
-    assert max(values) - min(values) == pytest.approx(protocol.RETRAINED)
+def test_what_counts_as_equal_is_a_repeated_training_and_not_the_papers_distance() -> None:
+    near, far = (
+        protocol.Candidate((channel, 4), {}, distance) for channel, distance in (("luma, rounded", 0.07), ("RGB", 0.09))
+    )
+    for seeds, channels in ((None, ["luma, rounded"]), (0.03, ["luma, rounded", "RGB"])):
+        ranked = protocol.Ranking((), (near, far), (), Spread(0.01, {}, seeds))
+        assert ranked.fitting == channels
+    unrounded = protocol.Candidate(("luma", 4), {}, 0.5)
+    assert protocol.Ranking((), (near, far, unrounded), (), Spread(0.01, {}, None)).fitting == ["luma, rounded", "luma"]
 
 
 def test_command(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

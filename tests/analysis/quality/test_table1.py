@@ -167,8 +167,15 @@ def test_parameters_are_counted(tmp_path: Path) -> None:
 def test_the_training_budget_stands_beside_the_numbers(tmp_path: Path, shipped: dict[str, Path]) -> None:
     save_all(tmp_path, shipped)
     text = table1_page.markdown(measurements(tmp_path))
-    assert lines(text, "Training, share of the paper's")[0][1:] == ["100 %", "100 %", "none", "1.2 %", "1.2 %"]
-    assert "Both were trained alike" in text
+    assert lines(text, "Training, share of the paper's")[0][1:] == [
+        "100 %",
+        "100 %",
+        "none",
+        *["1.2 % (0.077 to 15 %)"] * 2,
+    ]
+    assert "Same recipe, steps, data and seed for both." in text
+    assert "One seed of each network" in text
+    assert "with rates of its own MSRN may do better" in text
     assert "Step 900 of 1000, 2.5 hours on two cores; data: BSDS400; seed 3" in text
     assert weights.digest(shipped["msrn"])[:12] in text
     assert "1.2 % (MSRN) and 1.2 % (SMSRN)" in " ".join(table1_page.summary(measurements(tmp_path)))
@@ -180,7 +187,7 @@ def test_unequal_training_is_said(tmp_path: Path, shipped: dict[str, Path]) -> N
         if model == "msrn":
             records.save(tmp_path, replace(made, training=TRAINING | {"step": 100}))
     page = table1_page.markdown(measurements(tmp_path))
-    assert "**Not trained alike** (step)" in page
+    assert "**Not under the same conditions** (different: step)" in page
     assert "trained for different lengths" in page
 
 
@@ -241,7 +248,7 @@ def test_equal_conditions_on_luma_and_on_rgb(tmp_path: Path, shipped: dict[str, 
     assert rows[0][2:5] == ["28.00 / 0.9000", "31.00 / 0.9000", "32.00 / 0.9500"]
     assert rows[1][2:5] == ["26.00 / 0.8000", "29.00 / 0.8000", "30.00 / 0.8000"]
     kept = f"{100 * 31.002 / 32.002:.2f} % / {100 * 0.90002 / 0.95002:.2f} %"
-    assert rows[0][5:] == ["1.00 dB", kept, "98.66 % / 99.03 %"]
+    assert rows[0][5:] == ["1.000 dB (1.000 to 1.000)", kept, "98.66 % / 99.03 %"]
     assert rows[1][7] == ""
     assert rows[-2][0] == "Average"
 
