@@ -23,6 +23,8 @@ MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, SEPARATED, YCBCR = 0, 1, 2, 3, 5, 6
 PLAIN, DEFLATE, PACKBITS, JPEG = (1,), (8, 32946), (32773,), (6, 7)
+PREDICTED = (5, 34925, 50000, *DEFLATE)
+"""Compressions with a predictor: LZW, LZMA, Zstandard, deflate. With others the readers disagree on the tag."""
 QUIET = logging.NullHandler()
 """Keeps tifffile's remarks on damaged tags, which nobody here configured, off standard error."""
 REDUCED = 1
@@ -104,12 +106,12 @@ def _planar(page: Any) -> bool:
 
 
 def _pillow_reads(page: Any) -> bool:
-    """Whether Pillow gets this right. Of planes: 8-bit colours, and 16-bit ones if they are compressed."""
+    """Whether Pillow gets this right. Of planes: colours of 8 bits; of 16 bits it keeps the first 8."""
     if page.photometric == BLACK_IS_ZERO and page.samplesperpixel > 1:
         return not _planar(page) and page.bitspersample == 8
     if not _planar(page):
         return True
-    return page.photometric in (RGB, YCBCR) and (page.bitspersample == 8 or page.compression not in PLAIN)
+    return page.photometric in (RGB, YCBCR) and page.bitspersample == 8
 
 
 def _reason(page: Any) -> str | None:
@@ -136,6 +138,8 @@ def _reason(page: Any) -> str | None:
         return "inverted grey with alpha or in JPEG compression"
     if page.photometric == YCBCR and page.compression not in JPEG:
         return "YCbCr without JPEG compression"
+    if _tag(page, "Predictor", 1) != 1 and page.compression not in PREDICTED:
+        return "differences of neighbours in a compression that has none"
     if not _pillow_reads(page):
         planes = ", one plane per channel" if _planar(page) else ""
         if bits not in (8, 16) or page.photometric not in (BLACK_IS_ZERO, RGB) or associated:

@@ -1,5 +1,7 @@
 """Damage valid pictures at random and read them: `python tests/replication/fuzz_reading.py SECONDS [SEED]`.
 
+SECONDS are those of the processor; Ctrl-C ends it earlier, with the same report.
+
 Whatever comes must be a picture or a UserError of one line, within `LONGEST` seconds and `MOST_MEMORY` bytes of address
 space above what the process had. The damaged bytes of a failure are written to the folder ``fuzz-failures``.
 """
@@ -14,6 +16,7 @@ import time
 import traceback
 import warnings
 from collections import Counter
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 
@@ -111,7 +114,7 @@ def fuzz(seconds: float, seed: int, most: int | None = None) -> tuple[Counter[st
     counts: Counter[str] = Counter()
     failures: list[tuple[bytes, str]] = []
     start = time.process_time()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, suppress(KeyboardInterrupt):
         path = Path(folder, "damaged")
         while time.process_time() - start < seconds and (most is None or counts.total() < most):
             first, second = random.integers(0, len(files), 2)
@@ -140,6 +143,7 @@ if __name__ == "__main__":
     now = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (now + MOST_MEMORY, now + MOST_MEMORY))
     signal.signal(signal.SIGALRM, hang)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored
     found, failed = fuzz(float(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 0)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
     print(dict(found), f"peak resident memory {peak:.0f} MiB")

@@ -18,7 +18,8 @@ from replication.images.io import read_image
 from replication.images.photo import read_photo
 
 RANDOM = np.random.default_rng(0)
-SAMPLES = RANDOM.integers(0, 256, (21, 35, 4)) / 255
+SAMPLES = RANDOM.random((21, 35, 4))
+"""All values of 16 bits: were they multiples of 257, a reader that keeps 8 of them would pass."""
 COLORS = {"minisblack": 1, "miniswhite": 1, "rgb": 3, "separated": 4}
 
 
@@ -56,14 +57,13 @@ def test_tiff_matrix(tmp_path: Path, kind: str, photometric: str, samples: int, 
     pytest.importorskip("imagecodecs", reason="the other reader needs it for LZW and JPEG")
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     path, right = tmp_path / "a.tif", 0
-    for compression, tile, order in itertools.product(
-        [None, "zlib", "lzw", "packbits", "jpeg"], [None, (16, 16)], ["<", ">"]
+    for compression, tile, order, predictor in itertools.product(
+        [None, "zlib", "lzw", "packbits", "zstd", "jpeg"], [None, (16, 16)], ["<", ">"], [None, True]
     ):
-        layout = (compression, tile, order)
+        layout = (compression, tile, order, predictor)
+        options = {"compression": compression, "tile": tile, "byteorder": order, "predictor": predictor}
         try:
-            expected = write_tiff(
-                path, kind, photometric, samples, planes, compression=compression, tile=tile, byteorder=order
-            )
+            expected = write_tiff(path, kind, photometric, samples, planes, **options)
         except Exception:  # a combination that does not exist, such as 32 bits in JPEG
             continue
         try:
