@@ -1,9 +1,12 @@
 """``python -m analysis``: rebuild all artefacts below results/, or those that are named."""
 
 import difflib
+import webbrowser
 from collections.abc import Sequence
+from pathlib import Path
 
 from analysis.artefacts import ARTEFACTS, Artefact
+from analysis.report import report_page
 from analysis.text import table
 from replication.data.benchmarks import data_root
 from replication.errors import Parser, UserError, run
@@ -35,20 +38,33 @@ def main(argv: Sequence[str] | None = None) -> int:
             "  python -m analysis                      everything\n"
             "  python -m analysis table1 claims        some of it\n"
             "  python -m analysis --list               the names, each with a line\n"
+            "  python -m analysis report --open        all of it on one page, in the browser\n"
         ),
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="artefacts to rebuild (default: all)")
     parser.add_argument("--list", action="store_true", help="list the artefacts and what they are made from")
+    parser.add_argument("--open", action="store_true", help="show the report in the browser when it is made")
     parser.add_data()
     parser.add_results()
     arguments = parser.parse_args(argv)
     artefacts = chosen(arguments.names)
+    if arguments.open and all(one.name != "report" for one in artefacts):
+        raise UserError(f"--open: expected the report among the artefacts, got {' '.join(arguments.names)}")
     if arguments.list:
         print(table([[one.name, one.title, one.needs] for one in artefacts], ["name", "what", "from"], "simple", "lll"))
         return 0
     data_root(arguments.data)  # what is wrong with a folder is said before the first artefact, not after it
     check_writable(arguments.results)
-    return run_stages(Job(arguments.results, arguments.data), [Stage(one.title, one.run) for one in artefacts])
+    status = run_stages(Job(arguments.results, arguments.data), [Stage(one.title, one.run) for one in artefacts])
+    if arguments.open:
+        show(report_page.newest(arguments.results))
+    return status
+
+
+def show(page: Path) -> None:
+    """Open a page in the user's browser. Raises UserError, naming the page, where there is none to be found."""
+    if not webbrowser.open(page.resolve().as_uri()):
+        raise UserError(f"no browser was found: open {page} in one")
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ from analysis.networks import catalogue, lighten_page, networks_page
 from analysis.quality import calibration_page, ladder_page, protocol_page, runs_page, table1_page
 from analysis.quality.columns import bicubic_deviation
 from analysis.quality.training import measurements
+from analysis.report import report_page
 from analysis.speed import inference_page, training_page
 from analysis.text import percent
 from replication.records import (
@@ -183,4 +184,5 @@ ARTEFACTS = (
     Artefact("macs_by_group", "where the MACs are, by group of layers", page(macs_by_group.write), FORMULAS),
     Artefact("equation5", "equation 5 as curves", page(equation5.write), FORMULAS),
     Artefact("summary", "the paper in one picture", page(summary.write), RECORDS),
+    Artefact("report", "all of it on one page for the browser", page(report_page.write), RECORDS),
 )

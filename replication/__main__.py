@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from replication import evaluate, measure_lightened, measure_protocol, records, weights
+from replication import crops, evaluate, measure_lightened, measure_protocol, records, weights
 from replication.data import benchmarks
 from replication.data.benchmarks import BENCHMARKS, data_root
 from replication.errors import Parser, run
@@ -102,12 +102,18 @@ def lightened(job: Job) -> Outcome:
     return Outcome(measure_lightened.measure(job.results, job.data))
 
 
+def details(job: Job) -> Outcome:
+    """Details of the embedded photographs, and of the paper's images where they are, as each method enlarges them."""
+    return Outcome(crops.update(job.results, job.data))
+
+
 STAGES = (
     Stage("folded networks compared with the trained ones", arithmetic),
     Stage("embedded images, measured on this machine", embedded),
     Stage("benchmarks, measured where they are", benchmark_sets),
     Stage("metric protocols, measured where the images are", protocol),
     Stage("MSRN with the nearest separable kernels", lightened),
+    Stage("details of pictures, as each method enlarges them", details),
 )
 
 

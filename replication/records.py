@@ -467,6 +467,37 @@ class TrainingRun(Record):
         return f"{self.model}-x{self.scale}-{self.steps}-s{self.seed}-{_digest(depends_on)[:8]}.json"
 
 
+@dataclass(frozen=True)
+class Detail(Record):
+    """A detail of one picture as it is and as each method enlarges it, kept as PNG files next to the record.
+
+    ``weights``: digest by network. ``top``, ``left``, ``size``: the window, in pixels of the picture. ``scores``: of
+    the whole picture, by method; ``psnr_inside``: of the window alone (dB, luma as in the protocol "public_code",
+    nothing left out). ``white``: the squared error of 8-bit values at which a map of the error is white. ``files``:
+    digest of the pixels of each file (`replication.data.benchmarks.pixel_digest`).
+    """
+
+    FOLDER = "crops"
+
+    benchmark: str
+    name: str
+    scale: int
+    weights: dict[str, str]
+    top: int
+    left: int
+    size: int
+    scores: dict[str, ImageResult]
+    psnr_inside: dict[str, float]
+    white: float
+    files: dict[str, str]
+    environment: dict[str, str]
+    command: str
+
+    @property
+    def file_name(self) -> str:
+        return f"{self.benchmark}-{self.name}-x{self.scale}.json"
+
+
 Kind = TypeVar("Kind", bound=Record)
 
 

@@ -14,7 +14,7 @@ from replication.stages import Job
 
 RESULTS = Path(__file__).parent.parent / "results"
 MADE_ANYWHERE = [one for one in ARTEFACTS if one.needs != IMAGES]
-TEXT = {".md", ".json", ".csv", ".tex", ".svg"}
+TEXT = {".md", ".json", ".csv", ".tex", ".svg", ".html"}
 """Compared byte for byte. The pictures' other formats are made by the same call as their SVG."""
 
 

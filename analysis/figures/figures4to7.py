@@ -23,6 +23,7 @@ from analysis import style
 from analysis.names import IN_TEXT, SCALE
 from analysis.quality.training import readings_words, short_share
 from replication import evaluate, records
+from replication.crops import furthest
 from replication.data import benchmarks
 from replication.evaluate import BICUBIC, NOT_TRAINED, Image, Subject
 from replication.images.resize import imresize
@@ -115,17 +116,8 @@ def recorded_score(known: Sequence[Evaluation], benchmark: str, name: str, subje
 
 
 def detail(original: Image, other: Image) -> tuple[int, int]:
-    """Top row and left column of the window of DETAIL x DETAIL pixels in which two images differ most (squared error).
-
-    Images smaller than the window give (0, 0). Of windows that differ equally the first counts.
-    """
-    error = (original.astype(np.float64) - other.astype(np.float64)) ** 2
-    error = error.reshape(*error.shape[:2], -1).sum(axis=2)
-    height, width = (min(DETAIL, side) for side in error.shape)
-    total = np.pad(error.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
-    windows = total[height:, width:] - total[:-height, width:] - total[height:, :-width] + total[:-height, :-width]
-    top, left = np.unravel_index(int(windows.argmax()), windows.shape)
-    return int(top), int(left)
+    """Top row and left column of the window of DETAIL x DETAIL pixels in which two images differ most."""
+    return furthest(original, other, DETAIL)
 
 
 def rgb(image: Image) -> NDArray[np.uint8]:

@@ -56,6 +56,7 @@ class Published:
     psnr: dict[str, float]
     ssim: dict[str, float]
     gmacs: Decimal | None
+    source: str
 
 
 def table1() -> Table1:
@@ -83,6 +84,7 @@ def _published(row: dict[str, str]) -> Published:
         psnr=_reported(row, "psnr"),
         ssim=_reported(row, "ssim"),
         gmacs=Decimal(row["multadds_g_720p"]) if row["multadds_g_720p"] else None,
+        source=row["source"],
     )
 
 

@@ -37,7 +37,7 @@ def case_table(record: Speed, case: Situation) -> str:
     reference = found[REFERENCE, "torch"]
     rows = []
     for key, label in VARIANTS.items():
-        cells = [_cell(found.get((key, name)), reference) for name in backends(record)]
+        cells = [time_cell(found.get((key, name)), reference) for name in backends(record)]
         rows.append([label, *cells, f"{mac_ratio(key, case):.1f}x"])
     bicubic = medians(record, case)["bicubic", False, "Pillow", ""]
     blank = [""] * len(backends(record))
@@ -45,7 +45,8 @@ def case_table(record: Speed, case: Situation) -> str:
     return table(rows, ["", *(BACKEND_NAMES[name] for name in backends(record)), "MAC ratio"], "github")
 
 
-def _cell(seconds: tuple[float, ...] | None, reference: tuple[float, ...]) -> str:
+def time_cell(seconds: tuple[float, ...] | None, reference: tuple[float, ...]) -> str:
+    """Median milliseconds, and how many times as fast as the reference; empty where nothing was measured."""
     if seconds is None:
         return ""
     times = "1.00x" if seconds is reference else _factor(factor(reference, seconds), "x")

@@ -1,0 +1,297 @@
+"""The report without a browser: its numbers are those of the Markdown pages, links lead somewhere, gaps are named."""
+
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from analysis.artefacts import ARTEFACTS
+from analysis.figures import figure1, figure1_macs
+from analysis.report import chart, landscape, pictures, report_page
+from analysis.report.chart import Axis, Chart, Mark
+from analysis.report.facts import Report, gather, with_local
+from replication import crops, records
+from replication.images.io import read_image, write_image
+from replication.records import Detail
+
+ROOT = Path(__file__).resolve().parents[3]
+RESULTS = ROOT / "results"
+PAGE = (RESULTS / "report.html").read_text(encoding="utf-8")
+
+
+class Tables(HTMLParser):
+    """Every table by its caption, as rows of texts; every id; every link."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tables: dict[str, list[list[str]]] = {}
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self._rows: list[list[str]] = []
+        self._in = ""
+        self._caption = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        if found.get("id"):
+            self.ids.append(found["id"] or "")
+        if tag == "a":
+            self.links.append(found["href"] or "")
+        if tag == "table":
+            self._rows, self._caption = [], ""
+        elif tag == "tr":
+            self._rows.append([])
+        elif tag in ("td", "th"):
+            self._rows[-1].append("")
+        if tag in ("caption", "td", "th"):
+            self._in = tag
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "table":
+            self.tables[self._caption] = [[" ".join(cell.split()) for cell in row] for row in self._rows]
+        if tag in ("caption", "td", "th"):
+            self._in = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._in == "caption":
+            self._caption += data
+        elif self._in:
+            self._rows[-1][-1] += data
+
+
+PARSED = Tables(PAGE)
+
+
+def shown(caption: str) -> dict[str, list[str]]:
+    """The rows of the one table whose caption begins so, by their first cell."""
+    (rows,) = [rows for name, rows in PARSED.tables.items() if name.startswith(caption)]
+    return {row[0]: row[1:] for row in rows[1:]}
+
+
+def markdown(name: str, heading: str = "") -> dict[str, list[str]]:
+    """The first table of a Markdown page below a heading, by its first cell."""
+    text = (RESULTS / name).read_text(encoding="utf-8")
+    lines = text.partition(heading)[2].splitlines() if heading else text.splitlines()
+    assert lines, f"{name} has no {heading}"
+    start = next(index for index, line in enumerate(lines) if line.startswith("|"))
+    rows = []
+    for line in lines[start:]:
+        if not line.startswith("|"):
+            break
+        rows.append([cell.strip().strip("`") for cell in line.strip("|").split("|")])
+    return {row[0]: row[1:] for row in rows[2:]}
+
+
+SETS = ("Set5", "Set14", "B100", "Urban100", "Average")
+
+
+def test_table1_is_that_of_the_markdown_page() -> None:
+    page, table = shown("PSNR (dB) / SSIM at x4; measured columns: public code"), markdown("table1.md")
+    losses = markdown("table1.md", "## What the separable convolution costs")
+    for name in SETS:
+        assert page[name][:5] == table[name], name
+        assert [f"{page[name][5]} dB", page[name][6]] == losses[name][:2], name
+    shares = table["Training, share of the paper's"]
+    assert page["training*"][3:5] == [share.partition(" (")[0] for share in shares[3:5]]
+
+
+@pytest.mark.parametrize(("view", "channels"), [("MATLAB", "luma"), ("RGB", "RGB")])
+def test_other_protocols_are_those_of_the_markdown_page(view: str, channels: str) -> None:
+    page = shown(f"PSNR (dB) / SSIM at x4; measured columns: {view}")
+    text = (RESULTS / "table1.md").read_text(encoding="utf-8").partition("## Equal conditions")[2]
+    for name in SETS:
+        (line,) = re.findall(rf"^\| {name} +\| {channels} +\|(.*)\|$", text, re.MULTILINE)
+        bicubic, smsrn, msrn, lost, *_ = (cell.strip() for cell in line.split("|"))
+        assert page[name][2:5] == [bicubic, msrn, smsrn]
+        assert page[name][6] == lost
+
+
+def test_unrounded_ssim_is_that_of_the_markdown_page() -> None:
+    page = shown("PSNR (dB) / SSIM at x4; measured columns: unrounded")
+    for name, row in markdown("table1.md", "## As the literature measures").items():
+        assert [cell.split(" / ")[1] for cell in page[name][3:5]] == [cell.split(" / ")[1] for cell in row[4:6]]
+
+
+def test_the_embedded_set_is_that_of_the_markdown_page() -> None:
+    table = markdown("table1.md", "## The embedded set")
+    assert shown("Five photographs") == {name: row[1:] for name, row in table.items()}
+
+
+def ladder() -> list[list[str]]:
+    """The rows of the ladder's first table, without signs: images, steps, seed, share, and the losses."""
+    text = (RESULTS / "training_ladder.md").read_text(encoding="utf-8").partition("## Lost PSNR")[2]
+    lines = text.partition("\n|")[2].partition("\n\n")[0].splitlines()[2:]
+    return [[cell.strip().replace("+", "") for cell in line.strip("|").split("|")] for line in lines]
+
+
+def test_losses_are_those_of_the_ladder() -> None:
+    (page,) = [rows for name, rows in PARSED.tables.items() if name.startswith("PSNR that SMSRN loses")]
+    rows = ladder()
+    assert [[cell.replace(" dB", "") for cell in row[2:]] for row in page[1:]] == [row[4:] for row in rows]
+    for (name, on, *_), (images, steps, seed, share, *_) in zip(page[1:-1], rows[:-1], strict=True):
+        assert (name, on) == (f"{steps} steps, seed {seed} ({share})", images)
+
+
+def test_runs_are_those_of_the_page_of_runs() -> None:
+    text = (RESULTS / "runs.md").read_text(encoding="utf-8")
+    lines = text.partition("\n| network   |   steps")[2].splitlines()[2:]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+    expected = sorted([row[8], row[9], row[10]] for row in rows)
+    assert expected
+    (found,) = [rows for caption, rows in PARSED.tables.items() if caption.endswith("recorded runs")]
+    assert sorted(row[1:4] for row in found[1:]) == expected
+
+
+@pytest.mark.parametrize("what", ["parameters", "MACs per LR pixel"])
+def test_cost_is_that_of_the_page_of_cost(what: str) -> None:
+    text = (RESULTS / "cost_ratio.md").read_text(encoding="utf-8")
+    start = re.search(rf"^\| {what} ", text, re.MULTILINE)
+    assert start
+    lines = text[start.start() :].partition("\n\n")[0].splitlines()[2:]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    assert shown(f"{what}, by group of layers") == {row[0]: row[1:] for row in rows}
+
+
+def test_times_are_those_of_the_page_of_speed() -> None:
+    text = (RESULTS / "speed.md").read_text(encoding="utf-8")
+    headings = re.findall(r"^### (\d+x\d+ to .*)$", text, re.MULTILINE)
+    assert headings
+    for heading in headings:
+        table = {name: row for name, row in markdown("speed.md", f"### {heading}").items() if "Pillow" not in name}
+        assert shown(heading) == table
+    for label in ("MSRN", "MSRN, folded", "SMSRN", "SMSRN, folded"):
+        page = shown(f"{label}: ")
+        for name, row in markdown("speed.md", f"### {label}: ").items():
+            assert [page[name][index] for index in (0, 1, 2, 5, 6)] == row[:5], (label, name)
+    networks = shown("PSNR on luma of Set5")
+    for name, row in markdown("speed.md", "## Beside other networks").items():
+        assert networks[name][4] == row[1], name
+
+
+def test_the_first_screen_says_what_the_pages_say() -> None:
+    answer = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", PAGE.partition('id="answer"')[2].partition("</section>")[0]))
+    cost = json.loads((RESULTS / "cost_ratio.json").read_text(encoding="utf-8"))["networks"]
+    assert f"{cost['msrn']['params']:,} parameters and SMSRN {cost['smsrn']['params']:,}" in answer
+    saved = 1 - cost["smsrn"]["macs_per_lr_pixel"] / cost["msrn"]["macs_per_lr_pixel"]
+    assert f"saves {100 * saved:.1f} % of the multiply-adds" in answer
+    assert f"({cost['msrn']['gmacs_720p']:.1f} to {cost['smsrn']['gmacs_720p']:.1f} G MACs" in answer
+    *rungs, paper = ladder()
+    _, steps, _, share, *losses = max(rungs, key=lambda row: int(row[1].replace(",", "")))
+    assert f"after {steps} equal steps for both ({float(share.removesuffix(' %')):g} %" in answer
+    assert f"SMSRN loses {losses[-1].replace(' (', ' dB (')}" in answer
+    assert f"The paper loses {paper[-1]} dB" in answer
+
+
+def test_claims_are_those_of_the_ledger() -> None:
+    ledger_json = json.loads((RESULTS / "claims.json").read_text(encoding="utf-8"))
+    found = re.findall(r'<details class="claim" id="claim-([^"]+)" data-verdict="([^"]+)" data-kind="([^"]+)"', PAGE)
+    assert found == [(one["id"], one["verdict"], one["kind"]) for one in ledger_json["claims"]]
+    for verdict, number in ledger_json["counts"].items():
+        assert f"<b>{number}</b> {verdict}</li>" in PAGE
+
+
+def test_links_lead_somewhere() -> None:
+    assert len(PARSED.ids) == len(set(PARSED.ids))
+    assert len(PARSED.links) > 200
+    for link in set(PARSED.links):
+        if link.startswith("#"):
+            assert link[1:] in PARSED.ids, link
+        else:
+            assert (RESULTS / link).is_file(), link
+
+
+def test_every_origin_is_there() -> None:
+    origins = json.loads(PAGE.partition('id="origins">')[2].partition("</script>")[0])
+    known = {one.name for one in ARTEFACTS}
+    for one in origins:
+        assert one["what"]
+        assert one["records"] or one["code"], one
+        assert {f"claim-{claim}" for claim in one["claims"]} | set(one["records"]) <= set(PARSED.ids), one
+        if one["code"]:
+            assert (ROOT / one["code"]).is_file(), one
+        if one["command"].startswith("python -m analysis "):
+            assert one["command"].removeprefix("python -m analysis ") in known, one
+    used = {int(place) for place in re.findall(r'data-origin="(\d+)"', PAGE)}
+    assert used == set(range(len(origins)))
+
+
+def test_one_file_that_needs_nothing_else() -> None:
+    assert len(PAGE.encode()) < 6_000_000
+    assert not re.findall(r"""(?:src|href|url\()\s*=?\s*["']?(?:https?:)?//""", PAGE)
+    assert "default-src 'none'" in PAGE
+    assert not re.findall(r"\bsrc=\"(?!data:)", PAGE)
+
+
+@pytest.fixture(scope="module")
+def nothing(tmp_path_factory: pytest.TempPathFactory) -> tuple[Report, Path]:
+    """The report of a folder without records."""
+    folder = tmp_path_factory.mktemp("results")
+    return gather(folder), folder
+
+
+def test_what_is_missing_leaves_a_named_gap(nothing: tuple[Report, Path]) -> None:
+    page = report_page.render(nothing[0])
+    gaps = " ".join(re.findall(r'<p class="gap">(.*?)</p>', page))
+    for command in (
+        "replication.crops`", "replication.runs RUN`", "tox -e benchmark`", "replication.benchmark_networks`",
+    ):  # fmt: skip
+        assert command in gaps, command
+    assert "astronaut" in gaps
+    assert "not measured" in page
+    assert [table for table in Tables(page).tables if table.startswith("parameters")]
+
+
+def test_a_missing_picture_is_a_gap_and_the_others_stay(tmp_path: Path) -> None:
+    folder = records.folder(tmp_path, Detail)
+    folder.mkdir(parents=True)
+    for path in records.folder(RESULTS, Detail).iterdir():
+        if path.name != "embedded-coffee-x4-msrn.png":
+            (folder / path.name).write_bytes(path.read_bytes())
+    found = pictures.embedded(tmp_path)
+    assert [one.name for one in found.shown] == ["astronaut", "chelsea", "motorcycle_left", "rocket"]
+    assert found.missing == ("coffee (embedded)",)
+
+
+def test_images_that_may_not_be_passed_on_stay_in_the_local_copy(nothing: tuple[Report, Path]) -> None:
+    report, folder = nothing
+    target = records.folder(crops.local(folder), Detail)
+    original = next(one for one in records.load(RESULTS, Detail) if one.name == "chelsea")
+    files = {}
+    for name, digest in original.files.items():
+        renamed = name.replace("embedded-chelsea", "Set5-baby")
+        write_image(target / renamed, read_image(records.folder(RESULTS, Detail) / name))
+        files[renamed] = digest
+    records.save(crops.local(folder), replace(original, benchmark="Set5", name="baby", files=files))
+    public, local = report_page.render(report), report_page.render(with_local(report, folder))
+    assert 'alt="baby' not in public
+    assert 'alt="baby, detail: MSRN"' in local
+    assert "comic (Set14)" in re.findall(r'<p class="gap">(Not in the data.*?)</p>', local)[0]
+    assert 'id="record-local-records-crops-Set5-baby-x4"' in local
+
+
+def test_the_charts_hold_the_networks_of_the_figures() -> None:
+    networks = landscape.networks(RESULTS)
+    for key, drawn in (("parameters", figure1.published_points()), ("macs", figure1_macs.published_points())):
+        found = {(one.label, one.cost(key), one.psnr, one.counted) for one in networks if one.kind == "published"}
+        assert {(one.label, one.cost, one.psnr, one.counted) for one in drawn} == {row for row in found if row[1]}
+    paper = {(one.label, one.parameters, one.psnr) for one in networks if one.kind == "paper" and one.parameters}
+    assert paper == {(one.label, one.cost, one.psnr) for one in figure1.paper_points()}
+
+
+def test_axes() -> None:
+    log = Axis("", 10, 1000, log=True)
+    assert [log.at(value) for value in (10, 100, 1000)] == [0, 50, 100]
+    assert log.ticks()[0] == (0, "10")
+    assert Axis("", 0, 10).ticks() == [(0, "0"), (20, "2"), (40, "4"), (60, "6"), (80, "8"), (100, "10")]
+    assert chart.around([1, 3], "").low < 1 < 3 < chart.around([1, 3], "").high
+
+
+def test_labels_of_a_chart_do_not_overlap() -> None:
+    crowd = tuple(Mark(1 + index / 100, 1, "published", f"network {index}", "") for index in range(40))
+    sides = Chart("", "", Axis("", 0, 2), Axis("", 0, 2), crowd).places()
+    assert sides[0]
+    assert 2 <= sum(map(bool, sides)) < 12
