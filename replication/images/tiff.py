@@ -8,6 +8,7 @@ or a refusal with the reason.
 
 import logging
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from math import prod
@@ -58,7 +59,7 @@ def layout(content: bytes) -> Layout:
     """
     logging.getLogger("tifffile").addHandler(QUIET)
     with tifffile.TiffFile(BytesIO(content)) as file:
-        kept = [index for index, page in enumerate(file.pages) if not _tag(page, "NewSubfileType", 0) & REDUCED]
+        kept = [index for index, page in enumerate(_pages(file)) if not _tag(page, "NewSubfileType", 0) & REDUCED]
         if not kept:
             raise UnreadableTiffError("only thumbnails (the picture itself may be raw camera data)")
         page: Any = file.pages[kept[0]]
@@ -90,6 +91,16 @@ def decode(content: bytes, page: int) -> NDArray[Any]:
         pixels = np.moveaxis(stored[:, 0, :, :, 0], 0, 2) if _planar(one) else stored[0, 0]
         kept = _colors(one) + any(int(kind) == 2 for kind in one.extrasamples)
         return np.ascontiguousarray(_turned(pixels[..., :kept], _tag(one, "Orientation", 1)))
+
+
+def _pages(file: tifffile.TiffFile) -> Iterator[Any]:
+    """The pages of a file. Raises ValueError where one is followed by an earlier one, which would have no end."""
+    seen: set[int] = set()
+    for page in file.pages:
+        if page.offset in seen:
+            raise ValueError("its pages follow each other in a circle")
+        seen.add(page.offset)
+        yield page
 
 
 def _tag(page: Any, name: str, default: int) -> int:

@@ -123,6 +123,18 @@ def test_a_thumbnail_is_not_the_picture(tmp_path: Path) -> None:
         read_photo(tmp_path / "b.tif")
 
 
+def test_pages_in_a_circle(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.zeros((4, 5), np.uint8))
+    with tifffile.TiffFile(path) as file:
+        page = file.pages[0]
+        end = page.offset + 2 + 12 * len(page.tags)
+    content = path.read_bytes()
+    path.write_bytes(content[:end] + page.offset.to_bytes(4, "little") + content[end + 4 :])
+    with pytest.raises(UserError, match="circle"):
+        read_photo(path)
+
+
 def test_a_strip_that_unpacks_to_too_much(tmp_path: Path) -> None:
     """A decompression bomb, which tifffile alone would unpack whole."""
     pixels = np.rint(SAMPLES[..., [0, 3]] * 65535).astype(np.uint16)
