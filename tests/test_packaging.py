@@ -60,7 +60,8 @@ def imported(folder: Path) -> set[str]:
                 "extra",
                 "importorskip",
             ):
-                modules |= {one.value for one in node.args[:1] if isinstance(one, ast.Constant)}
+                named = [one.value for one in node.args[:1] if isinstance(one, ast.Constant)]
+                modules |= {name.partition(".")[0] for name in named}
     known = packages_distributions()
     ours = {*PACKAGES, "__future__"} | set(sys.stdlib_module_names)
     return {normal(known[name][0]) if name in known else normal(name) for name in modules - ours}
