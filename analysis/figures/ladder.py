@@ -35,7 +35,7 @@ def draw_network(axes: Axes, model: str, points: list[tuple[int, float]], folder
 
 def draw(members: dict[str, list[Member]]) -> Figure:
     """One panel a set. Call it, and save the figure, inside `style.settings`."""
-    figure = style.new_figure(width=2 * style.COLUMN, height=2.6)
+    figure = style.new_figure(width=2 * style.COLUMN, height=2.8)
     panels = figure.subplots(1, len(BENCHMARKS) + 1, sharex=True)
     shares = {one.run.steps: one.run.paper_fraction for found in members.values() for one in found}
     folders = sorted({images(one.run) for found in members.values() for one in found})
@@ -51,7 +51,7 @@ def draw(members: dict[str, list[Member]]) -> Figure:
         axes.margins(x=0.12, y=0.08)
         axes.set(title=name, xlabel="thousand steps")
     listed = ", ".join(f"{steps:,} steps {small_percent(share)}" for steps, share in sorted(shares.items()))
-    figure.supxlabel(f"share of the paper's training: {listed}; {readings_words()}", size=7)
+    figure.supxlabel(f"share of the paper's training: {listed}\n{readings_words()}", size=7)
     panels[0].set_ylabel("PSNR on luma, dB")
     handles, labels = panels[-1].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=2)
