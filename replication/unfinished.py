@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from replication import records
-from replication.errors import UserError
+from replication.errors import DamagedFileError
 from replication.files import write_text
 from replication.records import Evaluation, ImageResult
 
@@ -29,7 +29,7 @@ class Unfinished:
         for path in sorted(self.folder.glob("*.json")):
             try:
                 part = records.from_json(path.read_text(encoding="utf-8"), str(path), Evaluation)
-            except (UserError, OSError, UnicodeDecodeError):
+            except (DamagedFileError, OSError, UnicodeDecodeError):
                 continue
             if part.key == like.key and _same_place(part, like):
                 images |= {image.name: image for image in part.images}

@@ -104,7 +104,7 @@ def draw(
     """The figure and its labels. Call it, and save the figure, inside `style.settings`; ``cost`` names the axis."""
     counted = [one for one in published if one.counted]
     copied = [one for one in published if not one.counted]
-    figure = style.new_figure(height=4.6)
+    figure = style.new_figure(height=5.2)
     axes = figure.add_subplot()
     axes.set_xscale("log")
     note = f"\n\nshare of the paper's training:\n{readings_words()}" if measured else ""

@@ -138,7 +138,7 @@ def test_losses_are_those_of_the_ladder() -> None:
 
 def test_runs_are_those_of_the_page_of_runs() -> None:
     text = (RESULTS / "runs.md").read_text(encoding="utf-8")
-    lines = text.partition("\n| network   |   steps")[2].splitlines()[2:]
+    lines = re.split(r"\n\| network +\| +steps", text, maxsplit=1)[1].splitlines()[2:]
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
     expected = sorted([row[8], row[9], row[10]] for row in rows)
     assert expected
