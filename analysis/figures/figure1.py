@@ -107,7 +107,7 @@ def draw(
     figure = style.new_figure(height=5.2)
     axes = figure.add_subplot()
     axes.set_xscale("log")
-    note = f"\n\nshare of the paper's training:\n{readings_words()}" if measured else ""
+    note = f"\n\nin brackets: share of the paper's training,\n{readings_words()}" if measured else ""
     axes.set_xlabel(f"{cost}{note}", size=6.5)
     axes.set_ylabel("PSNR on Set5, x4 (dB, luma)")
     axes.grid(linewidth=0.3, color="#dddddd")

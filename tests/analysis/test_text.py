@@ -1,0 +1,12 @@
+"""How numbers are printed."""
+
+import pytest
+
+from analysis.text import small_percent
+
+
+@pytest.mark.parametrize(
+    ("share", "words"), [(1.0, "100 %"), (0.0123, "1.2 %"), (0.000_056, "0.0056 %"), (12.5, "1200 %"), (0.0, "0 %")]
+)
+def test_small_shares_have_two_digits_and_no_exponent(share: float, words: str) -> None:
+    assert small_percent(share) == words
