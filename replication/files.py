@@ -1,5 +1,6 @@
 """Writing files so that a reader never sees half of one."""
 
+import glob
 import os
 import secrets
 import shutil
@@ -7,21 +8,27 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from time import time
 
 from replication.errors import UserError
+
+ABANDONED = 3600
+"""Seconds without a change after which an unfinished file is taken to be that of a process that was killed."""
 
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Give a temporary path in the folder of ``path``; on success it replaces ``path``, on any failure it is removed.
 
-    The temporary name keeps the suffix, because image and figure writers choose the format by it.
+    The temporary name keeps the suffix, because image and figure writers choose the format by it. What a killed
+    process has left of the same file, untouched for ``ABANDONED`` seconds, is removed.
     Raises UserError, naming ``path``, when the folder cannot be written or the disk is full.
     """
     stem = path.stem[:40]  # a name at the file system's limit has no room for more
-    temporary = path.with_name(f".{stem}.{secrets.token_hex(4)}{path.suffix}")
+    temporary = path.with_name(f".{stem}.{secrets.token_hex(4)}.unfinished{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(path.parent, f".{glob.escape(stem)}.????????.unfinished{glob.escape(path.suffix)}")
         yield temporary
         with open(temporary, "r+b") as written:  # Windows refuses to fsync what is open for reading only
             os.fsync(written.fileno())  # the content must be on disk before the name points to it
@@ -31,6 +38,13 @@ def atomic_path(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # a folder that cannot be written has nothing to clean up
             temporary.unlink(missing_ok=True)
+
+
+def _remove_abandoned(folder: Path, pattern: str) -> None:
+    for file in folder.glob(pattern):
+        with suppress(OSError):  # another process may have been faster, or owns it
+            if time() - file.stat().st_mtime > ABANDONED:
+                file.unlink()
 
 
 def write_bytes(path: Path, content: bytes) -> None:

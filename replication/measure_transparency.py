@@ -99,7 +99,8 @@ def quotient(image: NDArray[np.uint8], network: Network) -> Array:
         return np.asarray(output.transpose(1, 2, 0))
 
     colors = upscale_colors(samples[..., :3] * samples[..., 3:], run_network, network.scale)
-    return _straight(colors, upscale_alpha(samples[..., 3], run_network, network.scale))
+    alpha = samples[..., 3]
+    return _straight(colors, upscale_alpha(alpha, run_network, network.scale, (alpha.min(), alpha.max())))
 
 
 def _straight(premultiplied: Array, alpha: Array) -> Array:

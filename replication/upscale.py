@@ -149,12 +149,14 @@ def upscale(
     columns = windows(width, tile_width, network.radius, exact=exact)
     if tile is not None:
         _check_cost(height, width, rows, columns, network, tile)
-    source = visible_colors(image) if has_alpha(image) else image
+    source, span = image, None
+    if has_alpha(image):
+        source, span = visible_colors(image), (int(image[..., -1].min()), int(image[..., -1].max()))
     result = np.empty((scale * height, scale * width, *image.shape[2:]), image.dtype)
     with tqdm(total=len(rows) * len(columns), desc=progress, unit="tile", disable=progress is None, leave=False) as bar:
         for row in rows:
             for column in columns:
-                part = _upscaled(source[row.start : row.stop, column.start : column.stop], network)
+                part = _upscaled(source[row.start : row.stop, column.start : column.stop], network, span)
                 result[scale * row.first : scale * row.last, scale * column.first : scale * column.last] = part[
                     scale * (row.first - row.start) : scale * (row.last - row.start),
                     scale * (column.first - column.start) : scale * (column.last - column.start),
@@ -194,8 +196,8 @@ def _check_cost(
         )
 
 
-def _upscaled(image: Pixels, network: Network) -> Pixels:
-    """One tile, border and all; see `upscale`."""
+def _upscaled(image: Pixels, network: Network, span: tuple[int, int] | None) -> Pixels:
+    """One tile, border and all; see `upscale`. ``span``: the least and the greatest alpha of the whole picture."""
     highest = np.iinfo(image.dtype).max
     samples = (image.reshape(*image.shape[:2], -1) / np.float32(highest)).astype(np.float32)
     colors, alpha = (samples[..., :-1], samples[..., -1:]) if has_alpha(image) else (samples, None)
@@ -208,8 +210,9 @@ def _upscaled(image: Pixels, network: Network) -> Pixels:
     result = upscale_colors(np.repeat(colors, 3, axis=2) if grey else colors, run, network.scale)
     if grey:
         result = result[..., :1]
-    if alpha is not None:
-        result = np.dstack([result, upscale_alpha(alpha[..., 0], run, network.scale)])
+    if alpha is not None and span is not None:
+        lowest, greatest = (value / highest for value in span)
+        result = np.dstack([result, upscale_alpha(alpha[..., 0], run, network.scale, (lowest, greatest))])
     result = np.clip(np.rint(result * np.float32(highest)), 0, highest).astype(image.dtype)
     return np.asarray(result.reshape(*result.shape[:2], *image.shape[2:]))
 

@@ -1,5 +1,6 @@
 """The committed results are what the code makes: nothing below results/ is edited by hand or left behind."""
 
+import json
 import math
 import shutil
 from pathlib import Path
@@ -32,6 +33,17 @@ def test_committed_results_are_fresh(artefact: Artefact, tmp_path: Path) -> None
         committed = RESULTS / path.relative_to(tmp_path)
         assert committed.is_file(), f"{committed} is missing: run `tox -e replicate` and commit"
         assert path.read_bytes() == committed.read_bytes(), f"{committed} is stale: run `tox -e replicate` and commit"
+
+
+@pytest.mark.parametrize("kind", ["crops", "int8", "transparency"])
+def test_experiments_are_of_the_shipped_weights(kind: str) -> None:
+    shipped = {line.split()[0] for line in (weights.FOLDER / weights.SUMS).read_text(encoding="utf-8").splitlines()}
+    paths = sorted((RESULTS / "records" / kind).glob("*.json"))
+    assert paths
+    for path in paths:
+        measured = json.loads(path.read_text(encoding="utf-8"))["weights"]
+        stale = set(measured.values() if isinstance(measured, dict) else [measured]) - shipped
+        assert not stale, f"{path} is of other weights: measure it again, as `tox -e ship` does"
 
 
 def test_committed_model_cards_are_fresh(tmp_path: Path) -> None:

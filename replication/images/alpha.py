@@ -39,9 +39,11 @@ def upscale_colors(colors: Samples, upscaler: Upscaler, scale: int) -> Samples:
     return np.where(_repeated(grey, scale)[..., None], result.mean(axis=2, keepdims=True), result)
 
 
-def upscale_alpha(alpha: Samples, upscaler: Upscaler, scale: int) -> Samples:
+def upscale_alpha(alpha: Samples, upscaler: Upscaler, scale: int, span: tuple[float, float]) -> Samples:
     """Upscale (H, W) in 0..1 to (scale·H, scale·W) in 0..1.
 
+    ``span``: the least and the greatest value of the whole picture that ``alpha`` is a part of. The network sees them
+    as black and white: it keeps the edges of what is half transparent only where they have the contrast of a picture.
     Every value stays within those of the pixels next to it: what is opaque or transparent stays so, without a halo.
     """
     lowest, highest = (
@@ -50,7 +52,10 @@ def upscale_alpha(alpha: Samples, upscaler: Upscaler, scale: int) -> Samples:
     )
     if alpha.min() == alpha.max():
         return np.asarray(lowest)
-    return np.asarray(np.clip(upscaler(np.repeat(alpha[..., None], 3, axis=2)).mean(axis=2), lowest, highest))
+    least, greatest = (np.float32(value) for value in span)
+    stretched = (alpha - least) / (greatest - least)
+    result = upscaler(np.repeat(stretched[..., None], 3, axis=2)).mean(axis=2)
+    return np.asarray(np.clip(least + (greatest - least) * result, lowest, highest))
 
 
 def visible_colors(image: NDArray[Any]) -> NDArray[Any]:

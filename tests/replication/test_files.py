@@ -2,7 +2,10 @@
 
 import errno
 import os
+import subprocess
+import sys
 from pathlib import Path
+from time import time
 
 import pytest
 
@@ -86,6 +89,24 @@ def test_full_disk(place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert str(caught.value) == f"cannot write {path}: {os.strerror(errno.ENOSPC)}"
     assert path.read_text(encoding="utf-8") == "old"
     assert names(tmp_path) == ["out.txt"]
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next_one(tmp_path: Path) -> None:
+    path, old = tmp_path / "a [1].txt", time() - files.ABANDONED - 60
+    killed = "import os, sys; from pathlib import Path; from replication.files import atomic_path\n"
+    killed += "with atomic_path(Path(sys.argv[1])) as new: new.write_text('half of'); os.kill(os.getpid(), 9)"
+    for _ in range(2):
+        subprocess.run([sys.executable, "-c", killed, path], check=False)
+    first, second = sorted(tmp_path.iterdir())
+    assert first.read_text(encoding="utf-8") == "half of"
+    os.utime(first, (old, old))
+    for name in (".b.0123abcd.unfinished.txt", ".a [1].unfinished.txt", "a [1].0123abcd.txt"):
+        (tmp_path / name).write_text("not ours", encoding="utf-8")
+        os.utime(tmp_path / name, (old, old))
+    before = set(tmp_path.iterdir())
+    write_text(path, "whole")
+    assert set(tmp_path.iterdir()) == before - {first} | {path}, "one that another process may be writing stays"
+    assert second.exists()
 
 
 def test_content_is_on_disk_before_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

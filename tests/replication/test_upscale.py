@@ -216,6 +216,24 @@ def test_what_is_opaque_or_transparent_stays_so() -> None:
         assert (upscale.upscale(np.full_like(image, 77), network)[..., 3] == 77).all()
 
 
+def test_half_transparent_edges_are_those_of_opaque_ones_in_every_tile() -> None:
+    """A network that does not keep edges of low contrast: what it makes of alpha must not depend on how much shows."""
+
+    def run(pixels: Batch) -> Batch:
+        return np.where(nearest(pixels) > 0.7, np.float32(1), nearest(pixels) * np.float32(0.8))
+
+    low = replace(NEAREST, run=run)
+    opaque = RGBA.copy()
+    opaque[..., 3] = np.where(RGBA[..., 3] > 128, 240, 0)
+    half = opaque.copy()
+    half[..., 3] //= 2
+    expected, found = upscale.upscale(opaque, low), upscale.upscale(half, low)
+    assert set(np.unique(expected[..., 3])) == {0, 240}
+    np.testing.assert_array_equal(found[..., 3], expected[..., 3] // 2)
+    opaque[:7] = half[:7]  # tiles that hold nothing else
+    np.testing.assert_array_equal(upscale.upscale(opaque, low, tile=6), upscale.upscale(opaque, low))
+
+
 def test_grey_stays_grey() -> None:
     """R = G = B in, R = G = B out, in every kind of picture, and beside colours too."""
     grey = RGBA[..., :1].repeat(3, 2)
