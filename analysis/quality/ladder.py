@@ -8,6 +8,7 @@ minus that of the separable one: of SMSRN against MSRN, and of another network, 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from statistics import fmean
 
@@ -16,9 +17,11 @@ import numpy as np
 from analysis.cost.closed_form import total_macs
 from analysis.cost.folded import folded_msrn, folded_smsrn
 from analysis.names import SCALE
+from analysis.networks.counter import count, on_meta
 from analysis.paper import BENCHMARKS
 from analysis.quality.columns import AVERAGE, Rows
 from replication import records
+from replication.models import build_any
 from replication.records import Evaluation, Metric, TrainingRun
 
 PAIR, OTHER_PAIR = ("msrn", "smsrn"), ("edsr-baseline", "edsr-baseline-separable")
@@ -45,12 +48,8 @@ class Member:
 
     @property
     def training_macs(self) -> float:
-        """Multiply-adds of the run's forward passes through the folded network, its trunk's included.
-
-        Infinite for networks that are not counted.
-        """
-        macs = training_macs(self.run, self.run.steps)
-        return np.inf if macs is None else macs
+        """Multiply-adds of the run's forward passes, its trunk's included."""
+        return training_macs(self.run, self.run.steps)
 
 
 @dataclass(frozen=True)
@@ -102,12 +101,19 @@ def last_validation(run: TrainingRun) -> float | None:
 FOLDED = {"msrn": folded_msrn, "smsrn": folded_smsrn}
 
 
-def training_macs(run: TrainingRun, steps: int) -> float | None:
-    """Multiply-adds of so many steps' forward passes through the folded network; None for other networks than ours."""
-    if run.model not in FOLDED:
-        return None
+@cache
+def macs_per_position(model: str, scale: int) -> float:
+    """Multiply-adds for each LR pixel: of the folded network where it can be folded, of the network as it is else."""
+    if model in FOLDED:
+        return float(total_macs(FOLDED[model](scale)))
+    side = 16
+    return count(on_meta(lambda: build_any(model, scale=scale)), (1, 3, side, side)).macs / side**2
+
+
+def training_macs(run: TrainingRun, steps: int) -> float:
+    """Multiply-adds of so many steps' forward passes."""
     positions = run.recipe["batch_size"] * (run.recipe["hr_patch"] // run.scale) ** 2
-    return float(steps * positions * total_macs(FOLDED[run.model](run.scale)))
+    return steps * positions * macs_per_position(run.model, run.scale)
 
 
 def condition(run: TrainingRun) -> tuple[object, ...]:

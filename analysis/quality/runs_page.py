@@ -37,10 +37,8 @@ def totals(runs: Sequence[TrainingRun]) -> list[list[str]]:
     for name, some in [*groups, ("all", list(runs))]:
         finished = sum(run.step == run.steps for run in some)
         hours = f"{sum(map(own_hours, some)):.1f}"
-        macs = [training_macs(run, run.step - round(run.trunk["step"] if run.trunk else 0)) for run in some]
-        counted = [one for one in macs if one is not None]
-        work = f"{sum(counted) / 1e15:.2f} P" if len(counted) == len(macs) else "not counted"
-        rows.append([name, str(len(some)), str(finished), hours, work])
+        macs = sum(training_macs(run, run.step - round(run.trunk["step"] if run.trunk else 0)) for run in some)
+        rows.append([name, str(len(some)), str(finished), hours, f"{macs / 1e12:,.0f} T"])
     return rows
 
 
@@ -58,7 +56,7 @@ def markdown(runs: Sequence[TrainingRun]) -> str:
                 table(totals(runs), ["network", "runs", "finished", "hours", "multiply-adds"], "github"),
                 wrap(
                     "Hours are by the clock on shared machines; multiply-adds are those of the forward passes, each a "
-                    "third of its step. Steps that runs share are counted once. The short trials by which the recipe's "
+                    "third of its step, through the folded network for MSRN and SMSRN. Steps that runs share are counted once. The short trials by which the recipe's "
                     "rates were chosen were made before runs were recorded; what they cost is not known. Made by "
                     "`python -m analysis runs` from `records/runs`; `python -m replication.runs "
                     "RUN` records one. Validation: mean luma PSNR in dB on crops of held-out images "

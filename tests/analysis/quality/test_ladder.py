@@ -155,6 +155,14 @@ def test_too_few_rungs_say_nothing_of_the_papers_budget(tmp_path: Path) -> None:
     assert "too few" in ladder_page.markdown(tmp_path)
 
 
+def test_multiply_adds_of_other_networks_are_counted() -> None:
+    pixels = 320 * 180
+    assert ladder.macs_per_position("edsr-baseline", 4) * pixels == pytest.approx(
+        114e9, rel=5e-3
+    )  # SAFMN's table: 114 G
+    assert ladder.macs_per_position("edsr-baseline-separable", 4) * pixels < 20e9
+
+
 def test_runs_are_listed_with_the_cost_that_is_their_own(tmp_path: Path) -> None:
     records.save(tmp_path, training("smsrn", 4000))
     records.save(tmp_path, training("smsrn", 8000, trunk={"step": 1600, "hours": 1.5}))
@@ -166,7 +174,7 @@ def test_runs_are_listed_with_the_cost_that_is_their_own(tmp_path: Path) -> None
     assert rows[2][:4] == ["SMSRN", "2", "2", "10.5"]  # 4 + (8 - 1.5)
     assert rows[3][:4] == ["all", "3", "2", "11.0"]
     steps = 4000 + 8000 - 1600
-    assert rows[2][4] == f"{(ladder.training_macs(training('smsrn', steps), steps) or 0) / 1e15:.2f} P"
+    assert rows[2][4] == f"{ladder.training_macs(training('smsrn', steps), steps) / 1e12:,.0f} T"
     assert "step 1,600 of another run" in text
     assert "stopped at 700" in text
     assert "dropped: too slow" in text
