@@ -113,7 +113,7 @@ def macs_per_position(model: str, scale: int) -> float:
 def training_macs(run: TrainingRun, steps: int) -> float:
     """Multiply-adds of so many steps' forward passes."""
     positions = run.recipe["batch_size"] * (run.recipe["hr_patch"] // run.scale) ** 2
-    return steps * positions * macs_per_position(run.model, run.scale)
+    return float(steps * positions * macs_per_position(run.model, run.scale))
 
 
 def condition(run: TrainingRun) -> tuple[object, ...]:

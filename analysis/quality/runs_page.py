@@ -56,10 +56,11 @@ def markdown(runs: Sequence[TrainingRun]) -> str:
                 table(totals(runs), ["network", "runs", "finished", "hours", "multiply-adds"], "github"),
                 wrap(
                     "Hours are by the clock on shared machines; multiply-adds are those of the forward passes, each a "
-                    "third of its step, through the folded network for MSRN and SMSRN. Steps that runs share are counted once. The short trials by which the recipe's "
-                    "rates were chosen were made before runs were recorded; what they cost is not known. Made by "
-                    "`python -m analysis runs` from `records/runs`; `python -m replication.runs "
-                    "RUN` records one. Validation: mean luma PSNR in dB on crops of held-out images "
+                    "third of its step, through the folded network for MSRN and SMSRN. Steps that runs share are "
+                    "counted once. The short trials by which the recipe's rates were chosen were made before runs "
+                    "were recorded; what they cost is not known. Made by `python -m analysis runs` from "
+                    "`records/runs`; `python -m replication.runs RUN` records one. Validation: mean luma PSNR in dB "
+                    "on crops of held-out images "
                     "(replication/validation.py), comparable between runs on the same images."
                 ),
                 table([row(run) for run in ordered], headers, "github", "lrrlllllrrrl"),
