@@ -145,22 +145,32 @@ def _public(model: str | None, scale: int | None, weights_file: Path) -> Trained
 
 
 class TorchRun:
-    """A module that PyTorch runs: float32 (1, 3, H, W) -> float32 (1, 3, scale·H, scale·W)."""
+    """A module that PyTorch runs: float32 (1, 3, H, W) -> float32 (1, 3, scale·H, scale·W).
 
-    def __init__(self, module: "nn.Module", layout: "torch.memory_format") -> None:
-        self.module, self.layout = module, layout
+    ``channels_last``: the layout that the module has, not as torch's own constant, because that is pickled as a name
+    in whichever module of the sending process has it, and the receiving one may not know that module.
+    """
+
+    def __init__(self, module: "nn.Module", channels_last: bool) -> None:
+        self.module, self.channels_last = module, channels_last
         one_thread_after_fork()
 
     def __reduce__(self) -> tuple[object, ...]:
-        return TorchRun, (self.module, self.layout)  # made anew where it arrives
+        return TorchRun, (self.module, self.channels_last)  # made anew where it arrives
 
     def __call__(self, pixels: Batch) -> Batch:
         import torch
 
         with torch.inference_mode():
-            x = torch.from_numpy(pixels).contiguous(memory_format=self.layout)
+            x = torch.from_numpy(pixels).contiguous(memory_format=_layout(self.channels_last))
             output: Batch = self.module(x).contiguous().numpy()
             return output
+
+
+def _layout(channels_last: bool) -> "torch.memory_format":
+    import torch
+
+    return torch.channels_last if channels_last else torch.contiguous_format
 
 
 @cache
@@ -194,11 +204,11 @@ def torch_network(model: "MSRN", *, folded: bool = True, channels_last: bool = T
 
     from replication.fold import fold
 
-    layout = torch.channels_last if channels_last else torch.contiguous_format
+    layout = _layout(channels_last)
     module = (fold(model) if folded else model.eval()).to(memory_format=layout)  # type: ignore[call-overload]  # a gap
     if compiled:
         module = torch.compile(module)
-    run = TorchRun(module, layout)
+    run = TorchRun(module, channels_last)
     return Network(run, model.scale, receptive_radius(model), bytes_per_pixel=BYTES_PER_PIXEL["torch"])
 
 

@@ -1,5 +1,6 @@
 """One network, many callers: threads, forked processes, and spawned ones that get it pickled, on every backend."""
 
+import io
 import os
 import pickle
 from collections.abc import Iterator
@@ -75,6 +76,18 @@ def test_pickled(one: Network) -> None:
     again = pickle.loads(pickle.dumps(one))
     assert (again.scale, again.radius, again.bytes_per_pixel) == (one.scale, one.radius, one.bytes_per_pixel)
     np.testing.assert_array_equal(upscale(IMAGES[0], again), upscale(IMAGES[0], one))
+
+
+def test_pickled_by_names_that_another_process_has(one: Network) -> None:
+    packages = set()
+
+    class Reader(pickle.Unpickler):
+        def find_class(self, module: str, name: str) -> Any:
+            packages.add(module.partition(".")[0])
+            return super().find_class(module, name)
+
+    Reader(io.BytesIO(pickle.dumps(one))).load()
+    assert packages <= {"replication", "torch", "collections"}
 
 
 def test_spawned(source: Trained, request: pytest.FixtureRequest) -> None:
