@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, TypeVar
 
 import numpy as np
@@ -59,16 +60,27 @@ class OnnxRuntimeRun(_Run):
         return output
 
 
+@cache
+def openvino_core(process: int) -> Any:
+    """OpenVINO's core for this process, whose number is ``process``. It is kept to the end, and made anew after a fork.
+
+    On processors with AMX a core gives the thread that first compiles a network another stack for signals, and unmaps
+    it when the core goes (its pull request 11894): gone in another thread, it would leave the first one without a
+    stack, and the next Ctrl-C would be a crash.
+    """
+    del process  # what a forked process gets is not for it
+    return extra("openvino", "openvino").Core()
+
+
 class OpenVinoRun(_Run):
     """A network that OpenVINO runs; a request serves one thread at a time, and answers another that it is busy."""
 
     def _start(self) -> None:
         super()._start()
-        openvino = extra("openvino", "openvino")
         settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32"}  # some processors would take bfloat16
         if self.threads is not None:
             settings["INFERENCE_NUM_THREADS"] = self.threads
-        core = openvino.Core()
+        core = openvino_core(self._process)
         self.network = core.read_model(self.content)
         self._compiled = core.compile_model(self.network, "CPU", settings)
         self._own = threading.local()

@@ -3,6 +3,9 @@
 import io
 import os
 import pickle
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
@@ -116,6 +119,31 @@ def test_an_export_that_waits_is_made_once_and_before_it_is_sent(
     other = backends._exported_later("onnxruntime", source, tmp_path / "kept.onnx", 1)
     assert np.abs(upscale(IMAGES[0], pickle.loads(pickle.dumps(other))) - expected).max() <= 1
     assert made == [source, source]
+
+
+DROPPED_IN_A_THREAD = """
+import os, signal, sys, threading
+from pathlib import Path
+from replication.backends import load_network
+
+seen = []
+signal.signal(signal.SIGUSR1, lambda *_: seen.append(1))
+networks = [load_network(backend=sys.argv[1], weights_file=Path(sys.argv[2]))]
+thread = threading.Thread(target=networks.clear)
+thread.start()
+thread.join()
+os.kill(os.getpid(), signal.SIGUSR1)
+sys.exit(0 if seen else 2)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="needs a signal of the user's own")
+@pytest.mark.parametrize("backend", BACKENDS[1:])
+def test_signals_arrive_after_another_thread_has_dropped_the_network(backend: str, folder: Path) -> None:
+    pytest.importorskip(backend, reason="needs the extra of that backend")
+    command = [sys.executable, "-c", DROPPED_IN_A_THREAD, backend, str(folder / "n.onnx")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def in_a_fork(work: Any, *arguments: object) -> object:
