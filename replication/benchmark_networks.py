@@ -6,7 +6,6 @@ that other load affects all of them equally. A large matrix product runs in each
 at best. The record holds everything; `python -m analysis speed figure1_time` shows it.
 """
 
-import os
 import random
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,7 +30,6 @@ from replication.models import build
 from replication.models.zoo import NETWORKS
 from replication.network import extra, trained
 from replication.records import NetworkSpeed, NetworkTime
-from replication.runtimes import openvino_core
 
 HEIGHT, WIDTH = 720, 1280
 SIDE = 1024
@@ -127,8 +125,9 @@ def _onnxruntime(path: Path, pixels: np.ndarray, threads: int) -> Step:
 
 
 def _openvino(path: Path, pixels: np.ndarray, threads: int) -> Step:
+    openvino = extra("openvino", "openvino")
     settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads}
-    core = openvino_core(os.getpid())
+    core = openvino.Core()
     compiled = core.compile_model(core.read_model(path.read_bytes()), "CPU", settings)
     return lambda: compiled(pixels)
 

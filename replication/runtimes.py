@@ -1,9 +1,11 @@
 """The runtimes for ONNX files, ONNX Runtime and OpenVINO, each as a `replication.network.Network` without PyTorch."""
 
+import ctypes
 import os
+import sys
 import threading
-from collections.abc import Mapping, Sequence
-from functools import cache
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import numpy as np
@@ -60,16 +62,29 @@ class OnnxRuntimeRun(_Run):
         return output
 
 
-@cache
-def openvino_core(process: int) -> Any:
-    """OpenVINO's core for this process, whose number is ``process``. It is kept to the end, and made anew after a fork.
+class _SignalStack(ctypes.Structure):
+    """``stack_t`` of Linux."""
 
-    On processors with AMX a core gives the thread that first compiles a network another stack for signals, and unmaps
-    it when the core goes (its pull request 11894): gone in another thread, it would leave the first one without a
-    stack, and the next Ctrl-C would be a crash.
+    _fields_ = [("start", ctypes.c_void_p), ("flags", ctypes.c_int), ("size", ctypes.c_size_t)]
+
+
+@contextmanager
+def _signal_stack_kept() -> Iterator[None]:
+    """Give this thread its stack for signals back at the end.
+
+    On processors with AMX OpenVINO gives the thread that compiles a network another one, and unmaps it when the network
+    goes (its pull request 11894): where that is in another thread, the next signal, such as Ctrl-C, would be a crash.
     """
-    del process  # what a forked process gets is not for it
-    return extra("openvino", "openvino").Core()
+    if sys.platform != "linux":
+        yield
+        return
+    libc, before = ctypes.CDLL(None), _SignalStack()
+    known = libc.sigaltstack(None, ctypes.byref(before)) == 0
+    try:
+        yield
+    finally:
+        if known:
+            libc.sigaltstack(ctypes.byref(before), None)
 
 
 class OpenVinoRun(_Run):
@@ -77,12 +92,14 @@ class OpenVinoRun(_Run):
 
     def _start(self) -> None:
         super()._start()
+        openvino = extra("openvino", "openvino")
         settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32"}  # some processors would take bfloat16
         if self.threads is not None:
             settings["INFERENCE_NUM_THREADS"] = self.threads
-        core = openvino_core(self._process)
+        core = openvino.Core()
         self.network = core.read_model(self.content)
-        self._compiled = core.compile_model(self.network, "CPU", settings)
+        with _signal_stack_kept():
+            self._compiled = core.compile_model(self.network, "CPU", settings)
         self._own = threading.local()
 
     def _infer(self, pixels: Batch) -> Batch:
