@@ -1,13 +1,38 @@
 """What stands next to every comparison of two trainings: seeds, how the recipe came about, the validation images."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from analysis.names import DISPLAY
+from replication.recipe import load
 
 RECIPE = (
     "The recipe's rates were chosen in short runs of SMSRN by its validation images, and MSRN was then seen to train "
     "at them, too (replication/recipes/cpu.toml): with rates of its own MSRN may do better."
 )
+
+
+def other_recipe(ours: Mapping[str, Any]) -> str:
+    """In what a short training differs from the paper's besides its length, by its own recipe."""
+    theirs = load("paper").as_dict()
+    different = []
+    if ours["optimizer"] != theirs["optimizer"]:
+        different.append(f"{OPTIMIZERS[ours['optimizer']]} ({OPTIMIZERS[theirs['optimizer']]})")
+    if ours["batch_size"] != theirs["batch_size"]:
+        different.append(f"{ours['batch_size']} patches a step ({theirs['batch_size']})")
+    if ours["hr_patch"] != theirs["hr_patch"]:
+        different.append(f"patches of {ours['hr_patch']} HR pixels a side ({theirs['hr_patch']})")
+    if (list(ours["scaling"]) == [1.0]) != (list(theirs["scaling"]) == [1.0]):
+        different.append("no scaling (scaling)")
+    if not different:
+        return ""
+    return (
+        f"The trainings are of another kind than the paper's, which is in brackets: {', '.join(different)}, other "
+        "images. A share of the paper's training compares the pixels that were seen, and nothing else."
+    )
+
+
+OPTIMIZERS = {"adam": "Adam", "soap": "SOAP"}
 
 
 def seeds_text(seeds: Sequence[int]) -> str:

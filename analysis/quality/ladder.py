@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, stdev
 
 import numpy as np
+import scipy.stats
 
 from analysis.cost.closed_form import total_macs
 from analysis.cost.folded import folded_msrn, folded_smsrn
@@ -22,7 +23,7 @@ from analysis.paper import BENCHMARKS
 from analysis.quality.columns import AVERAGE, Rows
 from replication import records
 from replication.models import build_any
-from replication.records import Evaluation, Metric, TrainingRun
+from replication.records import Evaluation, Metric, TrainingRun, TrainingSpeed
 
 PAIR, OTHER_PAIR = ("msrn", "smsrn"), ("edsr-baseline", "edsr-baseline-separable")
 """The networks of a rung: with standard convolutions, and separable."""
@@ -213,7 +214,53 @@ def seeds(results: Path) -> list[Seeds]:
     return sorted(found, key=lambda one: (one.images, one.steps, one.model))
 
 
-def best_within(members: Sequence[Member], name: str, *, hours: float = np.inf, macs: float = np.inf) -> Member | None:
-    """The one with the highest PSNR on set ``name`` that took at most so many hours and multiply-adds."""
-    fitting = [one for one in members if name in one.psnr and one.run.hours <= hours and one.training_macs <= macs]
+@dataclass(frozen=True)
+class SeedLoss:
+    """What the separable network loses after the same steps, over several seeds: the mean of the pairs' losses by set.
+
+    The interval, of 95 % by Student's t, is that of the mean over all seeds; the test images are the same throughout.
+    """
+
+    images: str
+    steps: int
+    share: float
+    seeds: tuple[int, ...]
+    loss: dict[str, Loss]
+
+
+def over_seeds(found: Sequence[Rung]) -> list[SeedLoss]:
+    """Losses of ``found`` joined over the seeds, where there are two or more for the same images and steps."""
+    groups: dict[tuple[str, int], list[Rung]] = {}
+    for rung in found:
+        if AVERAGE in rung.loss:
+            groups.setdefault((images(rung.full.run), rung.steps), []).append(rung)
+    return [
+        SeedLoss(
+            folders, steps, same[0].share, tuple(rung.seed for rung in same),
+            {name: mean_of_seeds([rung.loss[name].mean for rung in same]) for name in same[0].loss},
+        )
+        for (folders, steps), same in groups.items()
+        if len(same) > 1
+    ]  # fmt: skip
+
+
+def mean_of_seeds(losses: Sequence[float]) -> Loss:
+    """Mean of two or more seeds' losses, with the interval of Student's t for it."""
+    mean = fmean(losses)
+    half = float(scipy.stats.t.ppf((1 + COVERAGE) / 2, len(losses) - 1) * stdev(losses) / len(losses) ** 0.5)
+    return Loss(mean, mean - half, mean + half)
+
+
+def best_within(members: Sequence[Member], name: str, *, steps: float = np.inf, macs: float = np.inf) -> Member | None:
+    """The one with the highest PSNR on set ``name`` that took at most so many steps and multiply-adds."""
+    fitting = [one for one in members if name in one.psnr and one.run.steps <= steps and one.training_macs <= macs]
     return max(fitting, key=lambda one: one.psnr[name], default=None)
+
+
+def step_ratios(results: Path) -> dict[str, float]:
+    """How many steps of SMSRN take as long as one of MSRN, by machine: the last variant of the recorded benchmark."""
+    found = {}
+    for record in records.load(results, TrainingSpeed):
+        seconds = {one.network: one.median for one in record.steps}  # the last of each network counts
+        found[record.environment["machine"]] = seconds["msrn"] / seconds["smsrn"]
+    return found

@@ -1,6 +1,6 @@
 """The page on what separability costs at growing budgets."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,13 +15,16 @@ from analysis.quality.ladder import (
     Loss,
     Member,
     Rung,
+    SeedLoss,
     Seeds,
     best_within,
     images,
     last_validation,
     of_one_network,
+    over_seeds,
     rungs,
     seeds,
+    step_ratios,
 )
 from analysis.quality.training import readings_note
 from analysis.text import percent, table, wrap
@@ -57,6 +60,18 @@ def papers_row() -> list[str]:
 def loss_table(rows: list[list[str]]) -> str:
     """Rows of `loss_rows` and `papers_row` as a table."""
     return table(rows, ["images", "steps", "seed", "share of the paper's training", *SETS], "github", "lrrrrrrrr")
+
+
+def over_seeds_table(found: Sequence[SeedLoss]) -> str:
+    """What the separable network loses on the mean of several seeds."""
+    rows = [
+        [
+            one.images, f"{one.steps:,}", ", ".join(map(str, one.seeds)), percent(one.share, 2),
+            *(loss_cell(one.loss[name]) for name in SETS),
+        ]
+        for one in found
+    ]  # fmt: skip
+    return table(rows, ["images", "steps", "seeds", "share of the paper's training", *SETS], "github", "lrrrrrrrr")
 
 
 def seeds_table(found: Sequence[Seeds]) -> str:
@@ -97,23 +112,30 @@ def psnr_table(members: Sequence[Member]) -> str:
     return table(rows, ["images", "steps", "seed", "hours", *SETS], "github", "lrrrrrrrr")
 
 
-def equal_cost(found: Sequence[Rung], smsrn: Sequence[Member]) -> list[str]:
-    """For each MSRN of the ladder, the best SMSRN that cost no more: sentences."""
+def equal_cost(found: Sequence[Rung], smsrn: Sequence[Member], ratios: Mapping[str, float]) -> list[str]:
+    """For each MSRN of the ladder, the best SMSRN that cost no more: sentences. ``ratios``: see `step_ratios`."""
     lines = []
     for rung in found:
         name, msrn = AVERAGE if AVERAGE in rung.full.psnr else BENCHMARKS[0], rung.full
         same = [one for one in smsrn if images(one.run) == images(msrn.run)]
-        by_time = best_within(same, name, hours=msrn.run.hours)
-        by_macs = best_within(same, name, macs=msrn.training_macs)
+        best = {"with no more multiply-adds": best_within(same, name, macs=msrn.training_macs)}
+        for machine, ratio in ratios.items():
+            best[f"in no more time on {machine}"] = best_within(same, name, steps=rung.steps * ratio)
         parts = [
             f"{what}, SMSRN's best ({one.run.steps:,} steps) is {one.psnr[name] - msrn.psnr[name]:+.3f} dB from it"
-            for what, one in (("in no more hours", by_time), ("with no more multiply-adds", by_macs))
+            for what, one in best.items()
             if one
         ]
         if parts:
             subject = f"MSRN after {rung.steps:,} steps (seed {rung.seed}, {images(msrn.run)})"
             lines.append(f"- {subject}, on {name}: {'; '.join(parts)}.")
     return lines
+
+
+def cost_text(ratios: Mapping[str, float]) -> str:
+    """What the costs of `equal_cost` are."""
+    times = "".join(f" On {machine} a step of MSRN takes as long as {r:.1f} of SMSRN." for machine, r in ratios.items())
+    return f"Multiply-adds are those of the folded networks; times are by [the steps](training_speed.md).{times}"
 
 
 def tendency(found: Sequence[Rung]) -> str:
@@ -125,9 +147,8 @@ def tendency(found: Sequence[Rung]) -> str:
     means = max(ladders.values(), key=len, default={})
     if len(means) < 3:
         return (
-            "Rungs of one seed and the same images that are measured on all four sets: "
-            f"{len(means)}. That is too few to say how the loss goes on with the budget, so nothing is said of the "
-            "paper's budget."
+            f"Lengths of training with the same images and seed: {len(means)}. Those are too few to tell how the loss "
+            "goes on with the budget, so nothing is said of the paper's."
         )
     steps = sorted(means)
     growth = ", ".join(f"{means[after] - means[before]:+.3f}" for before, after in pairwise(steps))
@@ -151,15 +172,26 @@ def markdown(results: Path) -> str:
         "## Lost PSNR",
         wrap(
             "PSNR on luma (`public_code`) of MSRN minus SMSRN in dB, with the 95 % interval of a bootstrap over the "
-            "images of each set. It says how much the choice of test images matters; that of the seed is seen where "
-            "there are several."
+            "images of each set: how much the choice of test images matters. The chance of the training is seen where "
+            "there are several seeds."
         ),
         loss_table([*loss_rows(found), papers_row()]) if found else "No pair is recorded and measured yet.",
         wrap(f"{tendency(found)} {readings_note()}"),
+        wrap(conditions.other_recipe(found[0].full.run.recipe)) if found else "",
         "\n".join(f"- {line}" for line in conditions_lines(found)),
     ]
+    if joined := over_seeds(found):
+        text = (
+            "The mean over pairs that differ in the seed alone, with its 95 % interval by Student's t: how much the "
+            "chance of the training matters. Wide where the seeds are few."
+        )
+        parts += ["## Lost PSNR over the seeds", wrap(text), over_seeds_table(joined)]
     if apart := seeds(results):
-        text = "Largest minus smallest PSNR in dB among runs that differ in the seed (start and samples) alone."
+        text = (
+            "Largest minus smallest PSNR in dB among runs that differ in the seed (start and samples). Some began with "
+            "the steps of a longer run of the same seed, which changes nothing, or ran on another processor, which "
+            "changes the last bits of their sums."
+        )
         parts += ["## Seeds", wrap(text), seeds_table(apart)]
     if others := rungs(results, OTHER_PAIR):
         text = (
@@ -167,9 +199,9 @@ def markdown(results: Path) -> str:
             "separable (as `replication.lighten` makes it) against EDSR-baseline, by the same recipe."
         )
         parts += ["## Another network", wrap(text), loss_table(loss_rows(others))]
-    if lines := equal_cost(found, smsrn):
-        costs = "Hours are by the clock on a shared machine, multiply-adds those of the folded networks."
-        parts += ["## At equal cost", costs, "\n".join(lines)]
+    ratios = step_ratios(results)
+    if lines := equal_cost(found, smsrn, ratios):
+        parts += ["## At equal cost", wrap(cost_text(ratios)), "\n".join(lines)]
     for name, members in (("SMSRN", smsrn), ("MSRN", msrn)):
         if members:
             parts += [f"## All measured runs of {name}", psnr_table(members)]

@@ -10,12 +10,13 @@ import pytest
 from analysis import style
 from analysis.figures import ladder as figure
 from analysis.paper import BENCHMARKS
-from analysis.quality import ladder, ladder_page, runs_page
+from analysis.quality import conditions, ladder, ladder_page, runs_page
 from analysis.quality.columns import AVERAGE
 from replication import recipe, records
-from replication.records import Evaluation, ImageResult, Key, TrainingRun
+from replication.records import Evaluation, ImageResult, Key, StepTime, TrainingRun, TrainingSpeed
 
 IMAGES = 40
+RESULTS = Path(__file__).parents[3] / "results"
 
 
 def training(model: str, steps: int, seed: int = 0, **changes: Any) -> TrainingRun:
@@ -98,12 +99,50 @@ def test_the_best_within_a_cost(tmp_path: Path) -> None:
     for steps in (2000, 4000, 8000):
         lay(tmp_path, steps, 0.1)
     smsrn = ladder.of_one_network(tmp_path, "smsrn")
-    for hours, steps in ((1.9, None), (4.1, 4000), (100, 8000)):
-        best = ladder.best_within(smsrn, "Set5", hours=hours)
+    for most, steps in ((1999, None), (4000, 4000), (7999, 4000), (1e9, 8000)):
+        best = ladder.best_within(smsrn, "Set5", steps=most)
         assert (best.run.steps if best else None) == steps
     (msrn, *_) = ladder.of_one_network(tmp_path, "msrn")
     assert msrn.training_macs / smsrn[0].training_macs == pytest.approx(5_845_000 / 657_627, rel=0.01)
     assert ladder.best_within(smsrn, "Set5", macs=smsrn[1].training_macs) == smsrn[1]
+
+
+def test_losses_are_joined_over_seeds_of_the_same_length(tmp_path: Path) -> None:
+    for seed, loss in enumerate((0.1, 0.2, 0.3)):
+        lay(tmp_path, 4000, loss, seed=seed)
+    lay(tmp_path, 2000, 0.5)
+    (joined,) = ladder.over_seeds(ladder.rungs(tmp_path))
+    assert (joined.images, joined.steps, joined.seeds) == ("a set", 4000, (0, 1, 2))
+    average = joined.loss[AVERAGE]
+    half = 4.3027 * 0.1 / 3**0.5  # Student's t for two degrees of freedom, from a printed table
+    assert (average.mean, average.low, average.high) == pytest.approx((0.2, 0.2 - half, 0.2 + half), abs=1e-5)
+    page = ladder_page.markdown(tmp_path)
+    assert "+0.200 (-0.048 to +0.448)" in page.partition("## Lost PSNR over the seeds")[2]
+    assert "One seed of each" not in page
+
+
+def test_another_recipe_than_the_papers_is_named() -> None:
+    text = conditions.other_recipe(recipe.load("cpu").as_dict())
+    assert "SOAP (Adam), 8 patches a step (10), patches of 96 HR pixels a side (256), no scaling" in text
+    assert "scaling" not in conditions.other_recipe(recipe.load("cpu", {"scaling": "[0.5, 1.0]"}).as_dict())
+    assert conditions.other_recipe(recipe.load("paper").as_dict()) == ""
+
+
+def test_equal_time_is_that_of_the_recorded_steps(tmp_path: Path) -> None:
+    for steps in (2000, 4000, 8000):
+        lay(tmp_path, steps, 0.1)
+    assert ladder.step_ratios(tmp_path) == {}
+    (speed,) = records.load(RESULTS, TrainingSpeed)[:1]
+    times = [
+        StepTime("msrn", "plain", 9.0, 0.1),
+        StepTime("msrn", "fast", 3.0, 0.1),
+        StepTime("smsrn", "fast", 1.5, 0.1),
+    ]
+    records.save(tmp_path, replace(speed, steps=tuple(times), environment=speed.environment | {"machine": "M"}))
+    assert ladder.step_ratios(tmp_path) == {"M": 2.0}
+    page = " ".join(ladder_page.markdown(tmp_path).split())
+    assert "MSRN after 2,000 steps (seed 0, a set), on Average: with no more multiply-adds, SMSRN's best (8,000" in page
+    assert "in no more time on M, SMSRN's best (4,000 steps) is" in page
 
 
 def test_page_and_figure(tmp_path: Path) -> None:
@@ -117,7 +156,7 @@ def test_page_and_figure(tmp_path: Path) -> None:
     assert "| the paper: DIV2K |" in text
     assert "One seed of each network" in text
     assert "MSRN 25.000 dB, SMSRN 25.000 dB; both level." in " ".join(text.split())
-    assert "MSRN after 2,000 steps (seed 0, a set), on Average: in no more hours" in text
+    assert "MSRN after 2,000 steps (seed 0, a set), on Average: with no more multiply-adds" in text
     with style.settings():
         drawn = figure.draw({model: ladder.of_one_network(tmp_path, model) for model in figure.LINES})
     assert {*BENCHMARKS, AVERAGE, "MSRN, a set", "SMSRN, a set"} <= set(style.words(drawn))
