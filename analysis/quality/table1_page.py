@@ -25,12 +25,13 @@ from analysis.quality.columns import (
     published,
     retained,
 )
-from analysis.quality.ladder import lost
+from analysis.quality.ladder import Rung, images, lost, over_seeds
 from analysis.quality.training import (
     Jump,
     Measurements,
     differing_conditions,
     readings_note,
+    share_with_range,
     short_share,
     training_share,
 )
@@ -55,6 +56,8 @@ def paper_table(facts: Measurements) -> list[list[str]]:
 
     theirs, ours = in_paper.retained, retained(msrn, smsrn, AVERAGE)
     kept = _kept(ours) if ours else smsrn.missing or msrn.missing
+    if ours and not equally_trained(facts):
+        kept = "not equally trained"
     table.append(["Retained (SMSRN / MSRN)", "", f"{theirs['psnr']} % / {theirs['ssim']} %", "", "", kept])
 
     shares = [training_share(training) if (training := facts.trainings[model]) else "" for model in ("msrn", "smsrn")]
@@ -227,16 +230,51 @@ def weights_text(facts: Measurements) -> list[str]:
     return items
 
 
+def equally_trained(facts: Measurements) -> bool:
+    """Whether nothing is known to differ between the trainings of the shipped weights."""
+    msrn, smsrn = facts.trainings["msrn"], facts.trainings["smsrn"]
+    return not msrn or not smsrn or not differing_conditions(msrn, smsrn)
+
+
 def warning(facts: Measurements) -> str:
     """A sentence where the conditions of the shipped weights differ; empty where they do not."""
-    msrn, smsrn = facts.trainings["msrn"], facts.trainings["smsrn"]
-    if not msrn or not smsrn or not differing_conditions(msrn, smsrn):
+    if equally_trained(facts):
         return ""
+    lengths = ", ".join(f"{DISPLAY[model]} {(one or {}).get('step', '?')}" for model, one in facts.trainings.items())
     return (
-        f"**The shipped weights were trained for different lengths (MSRN {msrn.get('step', '?')} steps, SMSRN "
-        f"{smsrn.get('step', '?')}), so the measured differences here do not say what separability costs: "
-        "[the ladder](training_ladder.md) compares equal trainings.**"
+        f"**The shipped weights, measured in this table, are the best there are; they were not trained equally (steps: "
+        f"{lengths}), so their differences do not say what separability costs. The next section does.**"
     )
+
+
+def equally_trained_table(found: Sequence[Rung]) -> list[list[str]]:
+    """PSNR lost after equal trainings: the paper's, and a column for each length and images, seeds joined."""
+    joined = over_seeds(found)
+    known = {(one.images, one.steps) for one in joined}
+    columns = [
+        (f"{one.steps:,} steps, {one.images}, mean of {len(one.seeds)} seeds", one.loss, one.share) for one in joined
+    ]
+    columns += [
+        (f"{one.steps:,} steps, {images(one.full.run)}, seed {one.seed}", one.loss, one.share)
+        for one in found
+        if AVERAGE in one.loss and (images(one.full.run), one.steps) not in known
+    ]
+    msrn, smsrn = (replace(printed(model), average=average(printed(model).scores)) for model in ("msrn", "smsrn"))
+    table = [["", "the paper", *(heading for heading, _, _ in columns)]]
+    for name in (*BENCHMARKS, AVERAGE):
+        theirs = retained(msrn, smsrn, name)
+        assert theirs
+        losses = (loss[name] for _, loss, _ in columns)
+        ours = [with_interval(one.mean, one.low, one.high) for one in losses]
+        table.append([name, f"{theirs.lost_db:.2f} dB", *ours])
+    return [*table, ["Training, share of the paper's", "100 %", *(share_with_range(share) for _, _, share in columns)]]
+
+
+EQUAL = (
+    "PSNR on luma (`public_code`) that SMSRN loses against MSRN after trainings that differ in the network alone, far "
+    "shorter ones than the paper's. In brackets the 95 % interval: over the seeds where there are several, else over "
+    "the images of a set. [The ladder](training_ladder.md) has them in full."
+)
 
 
 SHORT_RUNS = (
@@ -291,9 +329,13 @@ def markdown(facts: Measurements) -> str:
         "code on which the paper's MSRN is built; [calibration](calibration.md) shows which published values come out "
         "under it.",
         _markdown_table(paper_table(facts)),
-        readings_note(),
         warning(facts),
-        "## What the separable convolution costs",
+        readings_note(),
+        "## What separability costs: equal trainings",
+        EQUAL,
+        _markdown_table(equally_trained_table(facts.rungs)),
+        conditions.other_recipe(facts.rungs[0].full.run.recipe) if facts.rungs else "",
+        "## The shipped weights" + ("" if equally_trained(facts) else ", not equally trained"),
         "PSNR on luma under `public_code`; in brackets the 95 % interval of a bootstrap over the images, which says "
         "nothing of seeds. The paper's percentages are recomputed from its printed per-set values; SSIM on luma is "
         "under `matlab`. " + bicubic_share(rows),
@@ -303,7 +345,7 @@ def markdown(facts: Measurements) -> str:
         "`public_code` and their SSIM under `unrounded`, as their authors'. Published values and their sources: "
         "analysis/paper/SOURCES.md.",
         _markdown_table(literature_table(rows)),
-        "## Equal conditions",
+        "## The shipped weights on luma and on RGB",
         "PSNR (dB) / SSIM of the shipped weights, both on luma (`matlab`) and both on RGB; lost PSNR with the interval "
         "of a bootstrap over the images. What the paper's SMSRN keeps is recomputed from its values per set; it "
         "prints PSNR on luma and, as it seems, SSIM on RGB.",

@@ -9,6 +9,7 @@ import pandas as pd
 
 from analysis.names import SCALE
 from analysis.quality.columns import Rows, collect
+from analysis.quality.ladder import Rung, rungs
 from analysis.text import small_percent
 from replication import recipe, records, weights
 from replication.data.download import SOURCES
@@ -124,7 +125,8 @@ class Measurements:
     """All that the page of Table 1 shows: what is recorded, parameters counted, trainings, jumps of the loss.
 
     ``trainings``: by network, None where nothing is recorded with its shipped weights. ``confirmations``: what this
-    machine measured again. ``validation``: the last validation PSNR of the shipped trainings, in dB.
+    machine measured again. ``validation``: the last validation PSNR of the shipped trainings, in dB. ``rungs``: pairs
+    of equal trainings.
     """
 
     rows: Rows
@@ -133,6 +135,7 @@ class Measurements:
     jumps: tuple[Jump, ...]
     confirmations: tuple[Confirmation, ...] = ()
     validation: Mapping[str, float] = field(default_factory=dict)
+    rungs: tuple[Rung, ...] = ()
 
 
 def measurements(results: Path) -> Measurements:
@@ -142,6 +145,8 @@ def measurements(results: Path) -> Measurements:
     trainings = {model: training_of(rows, model) for model in MODELS}
     shown = [row.record for row in rows.values()]
     confirmed = tuple(one for one in records.confirmations(results) if one.record in shown)
-    if not all(trainings.values()):
-        return Measurements(rows, parameters, trainings, (), confirmed)
-    return Measurements(rows, parameters, trainings, tuple(jumps()), confirmed, last_validation())
+    known = all(trainings.values())
+    return Measurements(
+        rows, parameters, trainings, tuple(jumps()) if known else (), confirmed, last_validation() if known else {},
+        tuple(rungs(results)),
+    )  # fmt: skip

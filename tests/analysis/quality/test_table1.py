@@ -4,6 +4,7 @@ import csv
 import io
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ import torch
 
 from analysis import paper
 from analysis.quality import table1_page
-from analysis.quality.columns import collect
+from analysis.quality.columns import AVERAGE, collect
+from analysis.quality.ladder import Loss, Rung
 from analysis.quality.training import measurements
 from replication import evaluate, records, weights
 from replication.errors import UserError
@@ -121,7 +123,8 @@ def test_nothing_recorded_is_said(tmp_path: Path, shipped: dict[str, Path]) -> N
 def test_measured_values_are_means_of_the_records(tmp_path: Path, shipped: dict[str, Path]) -> None:
     save_all(tmp_path, shipped)
     text = table1_page.markdown(measurements(tmp_path))
-    in_paper, separability, literature = lines(text, "Set14")[:3]
+    in_paper, equal, separability, literature = lines(text, "Set14")[:4]
+    assert equal[1:] == ["0.33 dB"], "no pair of equal trainings is recorded here"
     # Every mean is the given one plus (-0.002 + 0.006) / 2; on RGB the SSIM is 0.8, on luma 0.9 (MSRN 0.95).
     assert in_paper[3:] == ["27.00 / 0.8000", "31.00 / 0.8000", "30.00 / 0.8000"]
     assert literature[2] == "27.00 / 0.9000"
@@ -132,6 +135,26 @@ def test_measured_values_are_means_of_the_records(tmp_path: Path, shipped: dict[
     average = lines(text, "Average")[0]
     assert average[3:] == ["26.50 / 0.8000", "30.50 / 0.8000", "29.50 / 0.8000"]
     assert lines(text, "Retained (SMSRN / MSRN)")[0][5] == f"{100 * 29.502 / 30.502:.2f} % / 100.00 %"
+
+
+def test_losses_of_equal_trainings_stand_first() -> None:
+    def rung(steps: int, seed: int, loss: float, folders: str = "9 images of a") -> Rung:
+        run = SimpleNamespace(data=folders)
+        member: Any = SimpleNamespace(run=run)
+        losses = {name: Loss(loss, loss - 0.01, loss + 0.01) for name in (*paper.BENCHMARKS, AVERAGE)}
+        return Rung(steps, seed, 0.001, member, member, losses)
+
+    found = [rung(4000, 0, 0.1), rung(4000, 1, 0.3), rung(8000, 0, 0.25), rung(4000, 0, 0.5, "9 images of b")]
+    heading, *rows, share = table1_page.equally_trained_table(found)
+    assert heading[1:] == [
+        "the paper", "4,000 steps, a, mean of 2 seeds", "8,000 steps, a, seed 0", "4,000 steps, b, seed 0",
+    ]  # fmt: skip
+    assert [row[0] for row in rows] == [*paper.BENCHMARKS, AVERAGE]
+    assert rows[-1][1] == "0.42 dB"
+    assert rows[-1][2].startswith("0.200 dB (")
+    assert rows[-1][3:] == ["0.250 dB (0.240 to 0.260)", "0.500 dB (0.490 to 0.510)"]
+    assert share[1] == "100 %"
+    assert share[2].startswith("0.1 %")
 
 
 def test_percentages_are_not_of_rounded_means(tmp_path: Path, shipped: dict[str, Path]) -> None:
