@@ -13,6 +13,8 @@ from analysis.quality.calibration import Calibrated, calibrated
 from analysis.quality.columns import Rows, collect
 from analysis.quality.ladder import OTHER_PAIR, Rung, rungs
 from analysis.quality.spread import Spread, spread
+from replication import records
+from replication.records import TrainingRun
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,11 @@ class Sources:
     def calibrated(self) -> Calibrated:
         """Networks that others trained, measured here."""
         return calibrated(self.results)
+
+    @cached_property
+    def runs(self) -> list[TrainingRun]:
+        """Every recorded training."""
+        return records.load(self.results, TrainingRun)
 
     @cached_property
     def rungs(self) -> list[Rung]:

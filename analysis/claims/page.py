@@ -63,9 +63,12 @@ def _in_line(values: dict[str, str]) -> str:
     return ", ".join(f"{name}: {text}" for name, text in texts.items())
 
 
+IMPLIED = "implied: "
+
+
 def printed_text(claim: Claim) -> str:
     """The printed values in one line."""
-    return _in_line(claim.values) or "a statement"
+    return (IMPLIED if claim.implied else "") + (_in_line(claim.values) or "a statement")
 
 
 def recomputed_text(one: Entry) -> str:
@@ -82,6 +85,7 @@ def as_json(entries: Sequence[Entry]) -> str:
             "kind": one.claim.kind,
             "said": [vars(place) for place in one.claim.said],
             "printed": one.claim.values,
+            "implied": one.claim.implied,
             "decimals": {name: decimals(value) for name, value in one.claim.values.items() if _is_number(value)},
             "recomputed": {name: shown(one.claim.values[name], value) for name, value in one.finding.values.items()},
             "verdict": one.verdict,
@@ -112,7 +116,7 @@ def explained(one: Entry, *, markdown: bool = False) -> str:
     verdict = f"{one.verdict}: {finding.scope}" if one.verdict == PART else one.verdict
     facts = {
         "Kind": claim.kind,
-        "Printed": printed_text(claim),
+        "Implied" if claim.implied else "Printed": printed_text(claim).removeprefix(IMPLIED),
         "Recomputed": recomputed_text(one),
         "Verdict": f"**{verdict}**" if markdown else verdict,
         "Reason": finding.reason,
@@ -125,6 +129,11 @@ def explained(one: Entry, *, markdown: bool = False) -> str:
 def summary(entries: Sequence[Entry]) -> str:
     """How many claims have which verdict, in one line."""
     return f"{len(entries)} claims: " + ", ".join(f"{number} {verdict}" for verdict, number in counts(entries).items())
+
+
+def _implied(entries: Sequence[Entry], verdict: str) -> str:
+    ids = [one.claim.id for one in entries if one.verdict == verdict and one.claim.implied]
+    return f"; not said in so many words, only implied: {', '.join(ids)}" if ids else ""
 
 
 def markdown(entries: Sequence[Entry]) -> str:
@@ -145,7 +154,10 @@ def markdown(entries: Sequence[Entry]) -> str:
         "Made by `python -m analysis claims` from `analysis/paper/claims.toml`; "
         "`python -m analysis.claims --only ID` explains one claim.",
         "| claims | verdict | which means that |\n|--:|---|---|\n"
-        + "\n".join(f"| {number[verdict]} | {verdict} | {meaning} |" for verdict, meaning in VERDICTS.items()),
+        + "\n".join(
+            f"| {number[verdict]} | {verdict} | {meaning}{_implied(entries, verdict)} |"
+            for verdict, meaning in VERDICTS.items()
+        ),
         wrap(
             "The claims stand in the order in which the paper makes them. Each number of its text, equations, tables "
             "and captions belongs to one claim, and so do the statements without a number that its conclusions rest "

@@ -81,7 +81,7 @@ RECOMPUTE: dict[str, Callable[[Sources], Finding]] = {
     "training-data": setting(dataset=lambda used: used.dataset),
     "augmentation": setting("The range of the scaling is not said.", augmentations=augmentations),
     "loss": setting("Computed by the training loop (replication/train.py).", loss=loss),
-    "learning-rate": setting(optimiser=optimiser, initial_rate=lambda used: f"{used.learning_rate:.4f}"),
+    "learning-rate": setting(optimiser=optimiser, initial_rate=lambda used: f"{used.learning_rate:g}"),
     "batch": setting(batch=lambda used: str(used.batch_size)),
     "epochs": setting(
         "The length of an epoch is not said.", epochs=lambda used: f"{used.steps / used.steps_per_epoch:g}"

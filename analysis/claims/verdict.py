@@ -29,8 +29,8 @@ VERDICTS = {
     "that it is computed from are themselves printed rounded (their range is shown in brackets)",
     PART: "it holds within the scope that is named, and not as generally as it is said",
     CONTRADICTED: "the recomputed value is not the printed one, whatever was rounded",
-    ADOPTED: "a choice of the authors that cannot be seen from outside; this package makes it, too, and the value "
-    "shown is read from its code",
+    ADOPTED: "a choice of the authors that cannot be seen from outside; this package has it, too, in its networks or "
+    "in its recipe `paper`, and the value shown is read from there; the reason says in how many trainings it is",
     UNDECIDABLE: "nothing that is here can decide it; the reason says what is missing",
 }
 

@@ -17,13 +17,17 @@ class Said:
 
 @dataclass(frozen=True)
 class Claim:
-    """One claim as printed; see paper/claims.toml for the fields."""
+    """One claim as printed; see paper/claims.toml for the fields.
+
+    ``implied``: the values are what a reader takes from the words, which do not say so themselves.
+    """
 
     id: str
     kind: str
     values: dict[str, str]
     said: tuple[Said, ...]
     see: str = ""
+    implied: bool = False
 
     @property
     def command(self) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
@@ -287,6 +288,25 @@ def test_settings_are_those_of_the_recipe(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.setattr(recipe, "FOLDER", tmp_path)
     for identifier, verdict in (("batch", UNDECIDABLE), ("augmentation", UNDECIDABLE), ("patch", ADOPTED)):
         assert entry(CLAIMS[identifier], NoRecords(RESULTS)).verdict == verdict
+
+
+def test_an_adopted_setting_says_how_many_trainings_have_it() -> None:
+    recipes = [recipe.load("cpu", {"learning_rate": rate}).as_dict() for rate in ("1e-3", "1.5e-4")]
+    recipes.append(recipe.load("paper").as_dict())
+
+    class Recorded(NoRecords):
+        runs: ClassVar[list[Any]] = [SimpleNamespace(recipe=one, file_name="a.json") for one in recipes]  # type: ignore[misc]
+
+    for identifier, count in (("batch", 1), ("learning-rate", 1), ("patch", 1), ("loss", 3)):
+        found = entry(CLAIMS[identifier], Recorded(RESULTS))
+        assert f"It is so in {count} of the 3 trainings recorded here." in found.finding.reason
+
+
+def test_what_is_only_implied_is_not_called_printed(ledger: dict[str, Entry]) -> None:
+    text = page.markdown(list(ledger.values()))
+    assert "only implied: latest, figure-1 |" in text
+    assert text.count("\n- Implied: ") == 2
+    assert page.explained(ledger["scale"]).count("Implied") == 0
 
 
 def test_the_first_msrn_takes_luma() -> None:

@@ -211,7 +211,8 @@ def test_unequal_training_is_said(tmp_path: Path, shipped: dict[str, Path]) -> N
             records.save(tmp_path, replace(made, training=TRAINING | {"step": 100}))
     page = table1_page.markdown(measurements(tmp_path))
     assert "**Not under the same conditions** (different: step)" in page
-    assert "trained for different lengths" in page
+    assert "## The shipped weights, not equally trained" in page
+    assert lines(page, "Retained (SMSRN / MSRN)")[0][5] == "not equally trained"
 
 
 def test_the_csv_has_every_value_and_no_claim_about_the_papers_channels(
