@@ -1,5 +1,6 @@
 """The README's findings are the results' numbers, and its links lead somewhere."""
 
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -11,14 +12,15 @@ from analysis.artefacts import ARTEFACTS
 from analysis.claims.verdict import ledger
 from analysis.cost import closed_form, designs
 from analysis.names import DISPLAY
-from analysis.paper import BENCHMARKS
+from analysis.quality.calibration import calibrated
 from analysis.quality.columns import AVERAGE, collect, measured
-from analysis.quality.ladder import rungs
+from analysis.quality.ladder import headline, images, rungs
 from analysis.quality.training import share_with_range
 from analysis.text import percent
 from replication.records import BY_PROTOCOL, NOISE_PSNR
 
 ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "results"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 FINDINGS = " ".join(README.split("## Does the paper hold?")[1].split("![")[0].split())
 
@@ -42,32 +44,51 @@ def cost() -> list[str]:
 def decibels() -> list[str]:
     msrn, smsrn = paper.table1().msrn.average.psnr, paper.table1().smsrn.average.psnr
     more = 10 ** ((msrn - smsrn) / 10) - 1
-    bicubic = paper.published_row("Bicubic").psnr
-    kept = sum(bicubic[name] for name in BENCHMARKS) / len(BENCHMARKS) / msrn
-    return [f"{msrn - smsrn:.2f} dB", f"{100 * more:.0f} % more", f"{100 * kept:.0f} % of it"]
+    bicubic = measured(collect(RESULTS), "bicubic", *BY_PROTOCOL["public_code"]).average
+    assert bicubic
+    lost = [f"{msrn - smsrn:.2f} dB", f"{100 * more:.0f} % more", f"{msrn - bicubic.psnr:.2f} dB below MSRN"]
+    return [*lost, f"{100 * bicubic.psnr / msrn:.0f} % of the decibels"]
 
 
 def measurements() -> list[str]:
-    """The longest pairs of equal trainings that are measured on all sets, and the best weights."""
-    found = [one for one in rungs(ROOT / "results") if AVERAGE in one.loss]
-    rung, *others = [one for one in found if one.steps == max(other.steps for other in found)]
-    loss = rung.loss[AVERAGE]
-    wanted = [f"after {rung.steps:,} steps", f"{share_with_range(rung.share)} of the paper's training"]
-    wanted.append(f"**{loss.mean:.3f} dB** ({loss.low:.3f} to {loss.high:.3f} ")
-    wanted += [f"{one.loss[AVERAGE].mean:.3f} with other training images" for one in others]
+    """What equal trainings lose, the same with other images, and the best weights."""
+    found = rungs(RESULTS)
+    first = headline(found)
+    assert first
+    loss, share = first.loss[AVERAGE], share_with_range(first.share)
+    wanted = [
+        f"**{loss.mean:.3f} dB** after {first.steps:,} steps",
+        f"{percent(first.share, 2)} of the paper's training",
+    ]
+    wanted += [f"{loss.low:.3f} to {loss.high:.3f} dB by the choice of", share.partition("(")[2].rstrip(")")]
+    wanted += [
+        f"{one.loss[AVERAGE].mean:.3f} dB with other training images"
+        for one in found
+        if AVERAGE in one.loss and one.steps == first.steps and images(one.full.run) != first.images
+    ]
     for model in ("smsrn", "msrn"):
-        mean = measured(collect(ROOT / "results"), model, *BY_PROTOCOL["public_code"]).average
+        mean = measured(collect(RESULTS), model, *BY_PROTOCOL["public_code"]).average
         assert mean, f"{model} is not measured on all four sets"
         wanted.append(f"{mean.psnr:.2f} dB ({DISPLAY[model]})")
     return wanted
 
 
+def calibration() -> list[str]:
+    found = calibrated(RESULTS).comparisons
+    agreeing, farthest = sum(one.agrees for one in found), max(abs(one.difference) for one in found)
+    return [
+        f"of {len(found)} values",
+        f"{agreeing} come out here",
+        f"all within {math.ceil(100 * farthest) / 100:.2f} dB",
+    ]
+
+
 def verdicts() -> list[str]:
-    entries = ledger(ROOT / "results")
+    entries = ledger(RESULTS)
     return [f"{len(entries)} claims"]
 
 
-@pytest.mark.parametrize("numbers", [networks, cost, decibels, measurements, verdicts])
+@pytest.mark.parametrize("numbers", [networks, cost, decibels, measurements, calibration, verdicts])
 def test_findings_are_computed_ones(numbers: Callable[[], list[str]]) -> None:
     for words in numbers():
         assert words in FINDINGS, f"README.md, findings: expected {words!r}"

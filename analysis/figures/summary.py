@@ -1,4 +1,4 @@
-"""The paper in one picture: what SMSRN saves, and what is left of MSRN's PSNR, each with the paper's own numbers."""
+"""The paper in one picture: what SMSRN saves, and what PSNR that costs, each beside the paper's own numbers."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,20 +15,14 @@ from analysis import paper, style
 from analysis.cost import closed_form, equations
 from analysis.names import DISPLAY, SCALE
 from analysis.paper import BENCHMARKS
-from analysis.quality.columns import AVERAGE, Column, collect, measured
-from analysis.quality.ladder import Rung, rungs
-from analysis.quality.training import readings_words, short_share, training_of
+from analysis.quality.columns import AVERAGE
+from analysis.quality.ladder import SeedLoss, headline, rungs
+from analysis.quality.training import readings_words
 from analysis.text import percent, percentage, with_interval
-from replication.evaluate import METHODS
-from replication.models import MODELS
-from replication.records import BY_PROTOCOL
 
-MARKERS = {"bicubic": "o", "smsrn": "D", "msrn": "s"}
 STAR: dict[str, Any] = {"marker": "*", "color": style.PAPER, "edgecolor": "white", "linewidth": 0.4, "zorder": 4}
-SHIFT = 0.17
-"""Between the markers of one benchmark, where benchmarks are 1 apart: no two share a column, so none covers another."""
-SHIFTS = {"bicubic": -2 * SHIFT, "smsrn": 0.0, "msrn": 2 * SHIFT}
-"""Columns of what was measured; the paper's star stands one to the left."""
+SHIFT = 0.15
+"""Of the markers of one set from its middle, where sets are 1 apart."""
 
 
 @dataclass(frozen=True)
@@ -79,49 +73,47 @@ def draw_cost(axes: Axes, shares: Mapping[str, Share]) -> None:
     axes.set(xlim=(0, 110), xlabel="percent of MSRN")
 
 
-def draw_quality(axes: Axes, columns: Mapping[str, Column], trainings: Mapping[str, str]) -> None:
-    """Markers: PSNR of each method on each benchmark, the paper's star at the left of what was measured."""
-    in_paper = paper.table1()
-    printed = {"msrn": in_paper.msrn, "smsrn": in_paper.smsrn}
-    places = range(len(BENCHMARKS))
-    for model, column in columns.items():
-        if model in printed:
-            stars = [printed[model].scores[name].psnr for name in BENCHMARKS]
-            axes.scatter([place + SHIFTS[model] - SHIFT for place in places], stars, s=70, **STAR)
-        known = {place: score.psnr for place, name in enumerate(BENCHMARKS) if (score := column.scores[name])}
-        share = f" ({trainings[model]})" if model in trainings else ""
-        axes.scatter(
-            [place + SHIFTS[model] for place in known], list(known.values()),
-            marker=MARKERS[model], s=32, color=style.COLORS[model], edgecolor=style.EDGE, linewidth=0.6, zorder=3,
-            label=f"{DISPLAY[model]}{share}" if known else f"{DISPLAY[model]}: {column.missing}",
+def papers_losses() -> dict[str, float]:
+    """What SMSRN loses against MSRN in the paper, in dB, by set and on average."""
+    msrn, smsrn = (column.scores for column in (paper.table1().msrn, paper.table1().smsrn))
+    losses = {name: msrn[name].psnr - smsrn[name].psnr for name in BENCHMARKS}
+    return {**losses, AVERAGE: fmean(losses.values())}
+
+
+def draw_loss(axes: Axes, lost: SeedLoss | None) -> None:
+    """What SMSRN loses against MSRN on each set: the paper's star, and beside it what equal trainings here lose."""
+    printed = papers_losses()
+    places = range(len(printed))
+    axes.scatter([place - SHIFT for place in places], list(printed.values()), s=110, label="the paper", **STAR)
+    if lost is not None:
+        losses = [lost.loss[name] for name in printed]
+        below, above = [one.mean - one.low for one in losses], [one.high - one.mean for one in losses]
+        axes.errorbar(
+            [place + SHIFT for place in places], [one.mean for one in losses], [below, above],
+            fmt="D", markersize=6, color=style.COLORS["smsrn"], ecolor=style.EDGE, elinewidth=1, capsize=3,
+            markeredgecolor=style.EDGE, markeredgewidth=0.6, label=f"here, {lost.steps:,} steps",
         )  # fmt: skip
-    for place in places[1:]:
-        axes.axvline(place - 0.5, color=style.FAINT, linewidth=0.5, zorder=0)
-    axes.set_xticks(places, BENCHMARKS)
-    axes.tick_params(axis="x", length=0)
-    axes.set_xlim(-0.5, len(BENCHMARKS) - 0.5)
+    axes.axhline(0, color=style.EDGE, linewidth=0.6, zorder=0)
+    axes.set_xticks(places, list(printed))
+    axes.tick_params(axis="x", length=0, labelsize=8.5)
+    axes.set_xlim(-0.5, len(printed) - 0.5)
     axes.grid(axis="y", linewidth=0.3, color=style.FAINT)
     axes.set_axisbelow(True)
-    axes.set_ylabel("PSNR on luma, x4 (dB)")
-    axes.scatter([], [], s=70, label="left of it: the paper", **STAR)
-    axes.legend(loc="upper right", handletextpad=0.2, borderpad=0.1, labelspacing=0.4)
+    axes.set_ylabel("PSNR that SMSRN loses (dB)")
+    axes.legend(loc="upper left", handletextpad=0.4, borderpad=0.1, labelspacing=0.4)
 
 
-def verdict(lost: Rung | None, trainings: Mapping[str, str]) -> str:
-    """What SMSRN loses against MSRN on average, by equal trainings and as printed; then what percentages mean.
-
-    ``lost``: the longest equal trainings that are measured on all sets; ``trainings``: shares of the paper's training.
-    """
-    scores = [column.scores for column in (paper.table1().msrn, paper.table1().smsrn)]
-    theirs = fmean(scores[0][name].psnr - scores[1][name].psnr for name in BENCHMARKS)
+def verdict(lost: SeedLoss | None) -> str:
+    """What SMSRN loses against MSRN on average, by equal trainings here and as printed."""
+    theirs = f"{papers_losses()[AVERAGE]:.2f} dB in the paper"
     if lost is None:
-        ours = "not measured after equal trainings here"
-    else:
-        loss = lost.loss[AVERAGE]
-        ours = f"{with_interval(loss.mean, loss.low, loss.high)} after {lost.steps:,} steps of each here"
-    words = f"SMSRN loses on average: {ours};\n{theirs:.2f} dB in the paper."
-    share = f"Percentages of markers: share of the paper's training;\n{readings_words()}."
-    return f"{words} {share}" if trainings else words
+        return f"SMSRN loses on average: not measured after equal trainings here;\n{theirs}."
+    loss, count = lost.loss[AVERAGE], len(lost.seeds)
+    over = f"over {count} seeds" if count > 1 else "over the test images, one seed"
+    return (
+        f"SMSRN loses on average: {with_interval(loss.mean, loss.low, loss.high)} {over},\n"
+        f"after {percent(lost.share, 2)} of the paper's training here\n({readings_words()}); {theirs}."
+    )
 
 
 LARGER = {"font.size": 10, "axes.labelsize": 10, "xtick.labelsize": 10, "ytick.labelsize": 10, "legend.fontsize": 9.5}
@@ -135,37 +127,18 @@ def settings() -> Iterator[None]:
         yield
 
 
-@dataclass(frozen=True)
-class Facts:
-    """What the figure shows: measured columns, shares of the paper's training, the longest equal trainings."""
-
-    columns: Mapping[str, Column]
-    trainings: Mapping[str, str]
-    lost: Rung | None = None
-
-
-def draw(facts: Facts) -> Figure:
-    """The figure. Call it, and save the figure, inside `settings`."""
-    figure = style.new_figure(2 * style.COLUMN, 3.4 if facts.trainings else 3)
-    cost, quality = figure.subplots(1, 2, width_ratios=(1, 1.35))
+def draw(lost: SeedLoss | None) -> Figure:
+    """The figure, of the losses after equal trainings. Call it, and save the figure, inside `settings`."""
+    figure = style.new_figure(2 * style.COLUMN, 3.4)
+    cost, loss = figure.subplots(1, 2, width_ratios=(1, 1.35))
     draw_cost(cost, left_of_msrn())
-    draw_quality(quality, facts.columns, facts.trainings)
+    draw_loss(loss, lost)
     figure.get_layout_engine().set(wspace=0.06)  # type: ignore[union-attr, call-arg]
-    figure.supxlabel(verdict(facts.lost, facts.trainings), size=10)
+    figure.supxlabel(verdict(lost), size=10)
     return figure
-
-
-def from_records(results: Path) -> Facts:
-    """The facts, from the records."""
-    rows = collect(results)
-    columns = {model: measured(rows, model, *BY_PROTOCOL["public_code"]) for model in METHODS}
-    shares = {model: short_share(training_of(rows, model)) for model in MODELS}
-    trainings = {model: share for model, share in shares.items() if share}
-    lost = [rung for rung in rungs(results) if AVERAGE in rung.loss]
-    return Facts(columns, trainings, max(lost, key=lambda rung: rung.steps, default=None))
 
 
 def write(results: Path) -> list[Path]:
     """Write summary.png, summary.svg and summary.pdf below ``<results>/figures``; return their paths."""
     with settings():
-        return style.save(draw(from_records(results)), style.target(results, "summary"))
+        return style.save(draw(headline(rungs(results))), style.target(results, "summary"))

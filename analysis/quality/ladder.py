@@ -219,6 +219,7 @@ class SeedLoss:
     """What the separable network loses after the same steps, over several seeds: the mean of the pairs' losses by set.
 
     The interval, of 95 % by Student's t, is that of the mean over all seeds; the test images are the same throughout.
+    With one seed it is that of `bootstrap` over the images.
     """
 
     images: str
@@ -242,6 +243,21 @@ def over_seeds(found: Sequence[Rung]) -> list[SeedLoss]:
         for (folders, steps), same in groups.items()
         if len(same) > 1
     ]  # fmt: skip
+
+
+def headline(found: Sequence[Rung]) -> SeedLoss | None:
+    """The losses to be named first: over the most seeds, else after the most steps; None where no pair is measured.
+
+    Those of one seed have the interval over the images.
+    """
+    joined = over_seeds(found)
+    if joined:
+        return max(joined, key=lambda one: (len(one.seeds), one.steps))
+    whole = [rung for rung in found if AVERAGE in rung.loss]
+    if not whole:
+        return None
+    one = max(whole, key=lambda rung: rung.steps)
+    return SeedLoss(images(one.full.run), one.steps, one.share, (one.seed,), one.loss)
 
 
 def mean_of_seeds(losses: Sequence[float]) -> Loss:

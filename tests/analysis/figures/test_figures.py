@@ -16,13 +16,13 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from torch import Tensor, nn
 
-from analysis import paper, style
+from analysis import style
 from analysis.cost import closed_form, equations
 from analysis.figures import equation5, figure2, figure3, figures4to7, macs_by_group, summary
 from analysis.labels import overlaps
-from analysis.paper import BENCHMARKS, Score
-from analysis.quality.columns import AVERAGE, Column, average
-from analysis.quality.ladder import Loss, Rung
+from analysis.paper import BENCHMARKS
+from analysis.quality.columns import AVERAGE
+from analysis.quality.ladder import Loss, SeedLoss
 from replication import evaluate
 from replication.data import benchmarks
 from replication.evaluate import Image, Subject
@@ -40,36 +40,25 @@ def _settings() -> Iterator[None]:
         yield
 
 
-def column(loss: float | None, model: str = "smsrn") -> Column:
-    """A measured column that is ``loss`` dB below the paper's; None: not trained."""
-    if loss is None:
-        return Column(model, dict.fromkeys(BENCHMARKS), None, "not trained")
-    scores = paper.table1().smsrn.scores if model == "smsrn" else paper.table1().msrn.scores
-    ours: dict[str, Score | None] = {name: Score(score.psnr - loss, score.ssim) for name, score in scores.items()}
-    return Column(model, ours, average(ours), "")
+LOST = SeedLoss(
+    "a set", 4000, 0.0009, (0, 1, 2),
+    {name: Loss(0.1 + place / 100, 0.05, 0.15) for place, name in enumerate((*BENCHMARKS, AVERAGE))},
+)  # fmt: skip
 
 
-def columns(bicubic: float | None, smsrn: float | None, msrn: float | None) -> dict[str, Column]:
-    return {"bicubic": column(bicubic, "msrn"), "smsrn": column(smsrn), "msrn": column(msrn, "msrn")}
-
-
-LOST = Rung(4000, 0, 0.0016, None, None, {AVERAGE: Loss(0.1, 0.05, 0.15)})  # type: ignore[arg-type]  # not drawn
-
-
-def larger(measured: dict[str, Column], trainings: dict[str, str]) -> Figure:
+def larger(lost: SeedLoss | None) -> Figure:
     with summary.settings():
-        return summary.draw(summary.Facts(measured, trainings, LOST if trainings else None))
+        return summary.draw(lost)
 
 
-TRAINED = {"msrn": "0.16 %", "smsrn": "0.16 %"}
 FIGURES = {
     "figure2": lambda: figure2.draw(),
     "figure3": lambda: figure3.draw(build("smsrn"), "SMSRN"),
     "figure3 of MSRN": lambda: figure3.draw(build("msrn"), "MSRN"),
     "macs_by_group": lambda: macs_by_group.draw({"msrn": closed_form.msrn(), "smsrn": closed_form.smsrn()}),
     "equation5": equation5.draw,
-    "summary, untrained": lambda: larger(columns(4, None, None), {}),
-    "summary, trained": lambda: larger(columns(4, 0.3, 0.7), TRAINED),
+    "summary, untrained": lambda: larger(None),
+    "summary, trained": lambda: larger(LOST),
 }
 
 
@@ -403,7 +392,7 @@ def test_equation5_curves_and_points() -> None:
 
 
 def test_summary_draws_cost_and_the_papers_claims() -> None:
-    cost, _ = summary.draw(summary.Facts(columns(4, 0.3, 0.7), TRAINED, LOST)).axes
+    cost, _ = summary.draw(LOST).axes
     lengths = [[bar.get_width() for bar in bars] for bars in cost.containers]
     assert lengths == [[100, 100], [pytest.approx(14.6253, abs=1e-4), pytest.approx(20.6335, abs=1e-4)]]
     assert cost.get_xlim()[0] == 0
@@ -414,35 +403,25 @@ def test_summary_draws_cost_and_the_papers_claims() -> None:
     assert {"SMSRN: 14.6 %", "the paper: 14.6 %", "SMSRN: 20.6 %", "the paper: 8 % (92 % saved)"} <= set(words)
 
 
-def test_summary_draws_what_was_measured() -> None:
-    figure = summary.draw(summary.Facts(columns(4, 0.3, 0.7), TRAINED, LOST))
-    quality = figure.axes[1]
-    values = {str(one.get_label()): np.asarray(one.get_offsets())[:, 1].tolist() for one in quality.collections}
-    table = paper.table1()
-    assert values["MSRN (0.16 %)"] == pytest.approx([table.msrn.scores[name].psnr - 0.7 for name in BENCHMARKS])
-    assert values["SMSRN (0.16 %)"] == pytest.approx([table.smsrn.scores[name].psnr - 0.3 for name in BENCHMARKS])
-    assert values["Bicubic"] == pytest.approx([table.msrn.scores[name].psnr - 4 for name in BENCHMARKS])
-    printed = [value for key, one in values.items() if key.startswith("_") for value in one]
-    expected = [column.scores[name].psnr for column in (table.smsrn, table.msrn) for name in BENCHMARKS]
-    assert printed == pytest.approx(expected)
-    words = style.words(figure)
+def test_summary_draws_what_is_lost_beside_the_papers() -> None:
+    figure = summary.draw(LOST)
+    loss = figure.axes[1]
+    (stars,) = [one for one in loss.collections if one.get_label() == "the paper"]
+    assert np.asarray(stars.get_offsets())[:, 1] == pytest.approx([0.43, 0.33, 0.22, 0.71, 0.4225])
+    points, _, (bars,) = loss.containers[0]
+    assert points.get_ydata() == pytest.approx([0.1, 0.11, 0.12, 0.13, 0.14])
+    assert [segment[:, 1].tolist() for segment in bars.get_segments()] == [pytest.approx([0.05, 0.15])] * 5
+    assert set(points.get_xdata()).isdisjoint(np.asarray(stars.get_offsets())[:, 0])
     assert (
-        "SMSRN loses on average: 0.100 dB (0.050 to 0.150) after 4,000 steps of each here;\n"
-        "0.42 dB in the paper. Percentages of markers: share of the paper's training;\n"
-        "by other readings of the paper 0.0625 to 12.5 times that."
-    ) in words
+        "SMSRN loses on average: 0.140 dB (0.050 to 0.150) over 3 seeds,\n"
+        "after 0.09 % of the paper's training here\n"
+        "(by other readings of the paper 0.0625 to 12.5 times that); 0.42 dB in the paper."
+    ) in style.words(figure)
 
 
-def test_summary_markers_share_no_column() -> None:
-    _, quality = summary.draw(summary.Facts(columns(4, 0.0, 0.0), TRAINED, LOST)).axes
-    places = sorted(place for one in quality.collections for place in np.asarray(one.get_offsets())[:, 0].tolist())
-    assert len(places) == 5 * len(BENCHMARKS)
-    assert min(np.diff(places)) == pytest.approx(summary.SHIFT)
-
-
-def test_summary_without_records_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("replication.weights.FOLDER", tmp_path)  # as long as nothing is shipped
-    words = style.words(summary.draw(summary.from_records(tmp_path)))
-    assert {"Bicubic: not measured", "MSRN: not trained", "SMSRN: not trained"} <= set(words)
+def test_summary_without_records_says_so(tmp_path: Path) -> None:
+    (path, *_) = summary.write(tmp_path)
+    assert path.is_file()
+    words = style.words(summary.draw(None))
     expected = "SMSRN loses on average: not measured after equal trainings here;\n0.42 dB in the paper."
     assert expected in words
