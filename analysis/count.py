@@ -129,7 +129,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.channels < 1:
         raise UserError(f"--channels: expected a number of at least 1, got {arguments.channels}")
     if arguments.scale and (arguments.input or arguments.inputs_from):
-        raise UserError("--scale: expected no --input beside it, because it sets the input")
+        raise UserError("--scale: expected no --input with it, because it sets the input")
     network = user_network(arguments.network, "NETWORK")
     at = sizes(arguments.network, arguments.scale, arguments.channels) if arguments.scale else {}
     inputs = Inputs((next(iter(at.values())),)) if at else asked_inputs(arguments, arguments.network)

@@ -65,7 +65,7 @@ class _Found:
 
 
 def check_pattern(pattern: str, *, batch: bool) -> None:
-    """Raise UserError for a pattern of names with unknown fields, with folders, or alike for all of a batch."""
+    """Raise UserError for a pattern of names with unknown fields, with folders, or the same for all of a batch."""
     try:
         fields = {name for _, name, _, _ in string.Formatter().parse(pattern) if name is not None}
         pattern.format(**dict.fromkeys(FIELDS, "x"))

@@ -1,4 +1,4 @@
-"""A page on this machine alone: drop a picture, see it beside bicubic interpolation with a slider, take the result.
+"""A page on this machine alone: drop a picture, compare it with bicubic interpolation by a slider, download the result.
 
 It is served on the loopback address, and nothing of it is fetched from or sent to anywhere else: Gradio's statistics,
 version check and web fonts are off. The result is the file that `replication.upscale` writes; of a large one the page
@@ -71,11 +71,11 @@ def compared(source: Path, result: Path, scale: int) -> tuple[NDArray[np.uint8],
 
 def check_size(source: Path) -> None:
     """Raise UserError for a picture that is too large for a page to wait for."""
-    told = animation(source)
-    height, width = (told.height, told.width) if told else read_photo(source).pixels.shape[:2]
-    frames = len(told) if told else 1
+    info = animation(source)
+    height, width = (info.height, info.width) if info else read_photo(source).pixels.shape[:2]
+    frames = len(info) if info else 1
     if frames * height * width > MOST_PIXELS:
-        words = f"{frames} frames of {width}x{height}" if told else f"{width}x{height}"
+        words = f"{frames} frames of {width}x{height}" if info else f"{width}x{height}"
         raise UserError(
             f"{source.name}: expected at most {MOST_PIXELS / 1e6:g} megapixels here, got {words}; "
             "python -m replication.upscale takes any size"
@@ -197,7 +197,7 @@ def parser() -> Parser:
     result = Parser(
         prog="python -m replication.demo",
         description=(
-            "A page on this machine alone: drop a picture, see it beside bicubic interpolation with a slider, choose\n"
+            "A page on this machine alone: drop a picture, compare it with bicubic interpolation by a slider, choose\n"
             'model and backend, take the result. Needs Gradio: python -m pip install ".[demo]"'
         ),
         epilog="example:\n  python -m replication.demo --port 8000\n",

@@ -1,4 +1,4 @@
-"""Measure upscaled transparency against what was drawn at the larger size, beside other ways to upscale it.
+"""Measure upscaled transparency against what was drawn at the larger size, and compare other methods.
 
 Shapes are drawn by supersampling at the larger size and averaged to the smaller one, premultiplied, as a renderer
 would; pixels that show nothing are black. Each result is laid on white, black and a colour. The error is the root mean

@@ -73,7 +73,7 @@ class Team:
 
 
 def join() -> Team:
-    """The team that the environment tells of (RANK and WORLD_SIZE, as the launchers set them), or this process alone.
+    """The team that the environment describes (RANK and WORLD_SIZE, as the launchers set them), or this process alone.
 
     Raises UserError when the environment makes no sense or the other processes cannot be reached.
     """

@@ -272,9 +272,9 @@ def upscale_file(source: Path, target: Path, network: Network, options: Options 
     written; before the network runs where that can be known. ``target`` is written whole or not at all.
     """
     options = options or Options()
-    told = animation(source) if can_hold_frames(target) else None
-    if told is not None:
-        return _upscale_frames(source, target, network, options, told)
+    info = animation(source) if can_hold_frames(target) else None
+    if info is not None:
+        return _upscale_frames(source, target, network, options, info)
     photo = read_photo(source)
     if options.strip:
         photo = replace(photo, icc_profile=None, metadata=Metadata())
@@ -298,27 +298,27 @@ def upscale_file(source: Path, target: Path, network: Network, options: Options 
     return notes
 
 
-def _upscale_frames(source: Path, target: Path, network: Network, options: Options, told: Animation) -> tuple[str, ...]:
+def _upscale_frames(source: Path, target: Path, network: Network, options: Options, info: Animation) -> tuple[str, ...]:
     """Upscale an animation frame by frame; see `upscale_file`."""
-    height, width = options.size.of(told.height, told.width, network.scale)
-    _check_target(target, np.zeros((1, 1, 4 * len(told)), np.uint8), height, width)
+    height, width = options.size.of(info.height, info.width, network.scale)
+    _check_target(target, np.zeros((1, 1, 4 * len(info)), np.uint8), height, width)
 
     def upscaled() -> Iterator[NDArray[np.uint8]]:
         label = None if options.quiet else printable(source.name)
         for frame in tqdm(
-            frames(source), desc=label, total=len(told), unit="frame", disable=label is None, leave=False
+            frames(source), desc=label, total=len(info), unit="frame", disable=label is None, leave=False
         ):
-            larger = height > told.height or width > told.width
+            larger = height > info.height or width > info.width
             opaque = frame[..., 3].min() == 255
             pixels = frame[..., :3] if opaque else frame
             result = _resized(upscale(pixels, network, tile=options.tile) if larger else pixels, height, width)
             yield np.dstack([result, np.full((height, width), 255, np.uint8)]) if opaque else result
 
     try:
-        notes = write_frames(target, upscaled(), told, quality=options.quality)
+        notes = write_frames(target, upscaled(), info, quality=options.quality)
     except MemoryError as error:
-        raise UserError(f"{source}: {len(told)} frames of {width}x{height} do not fit into memory") from error
-    return (f"{len(told)} frames", *notes)
+        raise UserError(f"{source}: {len(info)} frames of {width}x{height} do not fit into memory") from error
+    return (f"{len(info)} frames", *notes)
 
 
 def _check_target(target: Path, pixels: Pixels, height: int, width: int) -> None:

@@ -40,7 +40,7 @@ def average(model: str, metric: str) -> Callable[[Sources], Finding]:
 
 
 def kept(metric: str) -> Callable[[Sources], Finding]:
-    """SMSRN's mean in percent of MSRN's. Text and table say the same, so they are judged alike."""
+    """SMSRN's mean in percent of MSRN's. Text and table say the same, so they are judged by the same rule."""
 
     def recompute(sources: Sources) -> Finding:
         value = in_percent(quotient(mean(cells("smsrn", metric)), mean(cells("msrn", metric))))

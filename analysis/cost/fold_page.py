@@ -101,7 +101,7 @@ def border_text(facts: Folding) -> str:
         "So the exact output is the folded convolution plus four corrections of sides (T, B, L, R) and four of "
         "corners (TL, TR, BL, BR). Each is linear in a few outermost pixels of the feature map. Its kernel is found "
         "as above, with and without the cuts, by inclusion and exclusion: TL = (both) - (T alone) - (L alone) + "
-        "(none). The corrections hold nothing learned and are stored as buffers beside the parameters counted above:",
+        "(none). The corrections hold nothing learned; they are buffers, in addition to the parameters counted above:",
         border_table(facts),
     ]
     return "\n\n".join(text if text.startswith("|") else wrap(text) for text in paragraphs)

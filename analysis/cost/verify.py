@@ -1,6 +1,6 @@
 """Checks of the closed form: against fvcore's counts and against the parameters of the real networks.
 
-torch, fvcore and the networks are imported inside the functions, so that whoever only reads numbers waits for none.
+torch, fvcore and the networks are imported inside the functions, so that reading numbers does not wait for them.
 fvcore says "flop" and counts multiply-adds, without bias: the convention of `analysis.cost.closed_form`.
 """
 

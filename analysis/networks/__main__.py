@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="python -m analysis.networks",
         description=(
             "Print parameters and multiply-adds of the published networks, counted at x4 for a 1280x720 output,\n"
-            "beside what was published. `python -m analysis networks` writes the page, with explanations.\n"
+            "next to the published values. `python -m analysis networks` writes the page, with explanations.\n"
             "Exit status: 0, 1 when a published number is neither our count nor explained."
         ),
         epilog="example:\n  python -m analysis.networks --csv\n",

@@ -111,12 +111,12 @@ def _step(network: nn.Module, inputs: Inputs) -> Callable[[], object]:
 
 
 def _first_run(name: str, step: Callable[[], object]) -> int | None:
-    told = Path("/proc/self/clear_refs").exists()
-    before = resident("VmRSS") if told else 0
-    if told:
+    resettable = Path("/proc/self/clear_refs").exists()
+    before = resident("VmRSS") if resettable else 0
+    if resettable:
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak begins anew
     try:
         step()
     except Exception as error:  # somebody else's forward, now with values
         raise UserError(f"{name} does not run with values: {first_line(error)}") from error
-    return max(0, resident("VmHWM") - before) if told else None
+    return max(0, resident("VmHWM") - before) if resettable else None

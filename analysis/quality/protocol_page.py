@@ -109,7 +109,7 @@ def markdown(facts: Protocols, direct: Calibrated) -> str:
             wrap(
                 "From the paper's: root mean square, over sets and methods, of what a choice moves less what the paper "
                 "differs by. Each network is compared with its own column of the paper, bicubic with MSRN's; bicubic "
-                "images are blurrier than any network's, and a choice need not move both alike."
+                "images are blurrier than any network's, and a choice need not move both equally."
             ),
         ]
     parts += [

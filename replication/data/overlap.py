@@ -65,12 +65,12 @@ def details(image: Image) -> Details:
     return Details(peaks[keep], (found[keep] / norm[keep, None]).astype(np.float32), fine.astype(np.float32))
 
 
-def laid_on(one: Details, other: Details, alike: Array) -> tuple[int, float]:
+def laid_on(one: Details, other: Details, similarity: Array) -> tuple[int, float]:
     """How many details agree on one distance, and the correlation of the two images laid on each other by it.
 
-    ``alike``: the correlation of each detail with each.
+    ``similarity``: the correlation of each detail with each.
     """
-    first, second = np.nonzero(alike > ALIKE)
+    first, second = np.nonzero(similarity > ALIKE)
     moved = one.where[first] - other.where[second]
     if not len(moved):
         return 0, 0.0
@@ -104,8 +104,8 @@ def overlaps(benchmark: Mapping[str, Details], training: Mapping[str, Details]) 
     ends = np.cumsum([len(training[name].where) for name in names])
     found = {}
     for title, one in benchmark.items():
-        alike = np.split(one.surroundings @ everything.T, ends[:-1], axis=1)
-        for name, part in zip(names, alike, strict=True):
+        similarities = np.split(one.surroundings @ everything.T, ends[:-1], axis=1)
+        for name, part in zip(names, similarities, strict=True):
             agreeing, same = laid_on(one, training[name], part) if (part > ALIKE).sum() >= AGREEING else (0, 0.0)
             if agreeing >= AGREEING and same >= SAME:
                 found[title, name] = same

@@ -42,7 +42,7 @@ def animation(path: Path) -> Animation | None:
         repeats = int(picture.info.get("loop", 0 if picture.format != "GIF" else 1))
         for index in range(_first(picture), picture.n_frames):  # type: ignore[attr-defined]
             picture.seek(index)
-            picture.load()  # WebP tells how long a frame shows when it is decoded
+            picture.load()  # WebP knows the duration of a frame only after decoding it
             durations.append(float(picture.info.get("duration", 100) or 100))
         return Animation(tuple(durations), repeats, picture.height, picture.width)
 
@@ -66,7 +66,7 @@ def can_hold_frames(path: Path) -> bool:
 
 
 def write_frames(
-    path: Path, shown: Iterable[NDArray[np.uint8]], told: Animation, *, quality: int = 95
+    path: Path, shown: Iterable[NDArray[np.uint8]], info: Animation, *, quality: int = 95
 ) -> tuple[str, ...]:
     """Write RGBA frames as an animation in the format of ``path``'s suffix, atomically; all are held in memory.
 
@@ -77,9 +77,9 @@ def write_frames(
     if len({picture.mode for picture in pictures}) > 1:
         pictures = [picture.convert("RGBA") for picture in pictures]
     transparent = pictures[0].mode == "RGBA"
-    options: dict[str, Any] = {"duration": list(told.durations)}
-    if kind != "GIF" or told.repeats != 1:
-        options["loop"] = told.repeats
+    options: dict[str, Any] = {"duration": list(info.durations)}
+    if kind != "GIF" or info.repeats != 1:
+        options["loop"] = info.repeats
     if kind == "WebP":
         # Pillow loses the alpha of lossy frames.
         options |= {"lossless": True} if transparent else {"quality": quality}

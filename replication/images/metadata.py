@@ -34,7 +34,7 @@ LONGEST_SEGMENT = 65_000
 
 @dataclass(frozen=True)
 class Metadata:
-    """What is attached to a picture beside its colour profile.
+    """What is attached to a picture apart from its colour profile.
 
     ``exif``: as a file's EXIF block, without the orientation. ``dpi``: pixels per inch, horizontally and vertically.
     ``text``: keywords and values. ``color_chunks``: PNG's, by name and content. ``notes``: what could not be read.

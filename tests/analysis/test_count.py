@@ -155,7 +155,7 @@ def test_time_is_measured_beside_the_floor(capsys: pytest.CaptureFixture[str]) -
         (["counted_network:Two", "--inputs-from", "counted_network:number"], "expected a function as .*, got int"),
         (["counted_network:Two", "--inputs-from", "counted_network:fails"], "fails without arguments: ValueError"),
         (["counted_network:Two", "--inputs-from", "x:y", "--input", "3"], "expected one of them, got both"),
-        (["counted_network:Two", "--scale", "4", "--input", "3"], "expected no --input beside it"),
+        (["counted_network:Two", "--scale", "4", "--input", "3"], "expected no --input with it"),
         (["IMDN", "--scale", "3"], "expected 4 for IMDN"),
         (["IMDN", "--time", "--rounds", "0"], "--rounds: expected a number of at least 1, got 0"),
         (["counted_network:Two", "--scale", "2", "--channels", "0"], "--channels: expected a number of at least 1"),
