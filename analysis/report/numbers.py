@@ -1,6 +1,14 @@
 """A number that the report shows, with its origin."""
 
+import re
 from dataclasses import dataclass
+
+HYPHEN_AS_MINUS = re.compile(r"(?<![\w)./-])-(?=\d)")
+
+
+def minus(text: str) -> str:
+    """The text with a minus sign, in place of a hyphen, before its negative numbers."""
+    return HYPHEN_AS_MINUS.sub("\N{MINUS SIGN}", text)
 
 
 @dataclass(frozen=True)
@@ -36,8 +44,9 @@ Cell = Number | Pair | str
 
 @dataclass(frozen=True)
 class Table:
-    """A table: its caption, headings, and rows whose first cell names them."""
+    """A table: its caption, headings, and rows whose first cell names them; columns of ``words`` hold sentences."""
 
     caption: str
     headings: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
+    words: tuple[str, ...] = ()
