@@ -29,7 +29,7 @@ class Answer:
     """The numbers of the first screen.
 
     ``rung`` and ``lost``: the pair of equal trainings with the most steps, and its loss; None where no pair is measured
-    on all four sets. ``others``: the loss of every other pair, by its name.
+    on all four sets. ``others``: the loss of every other pair by its name, the smallest first.
     """
 
     parameters: tuple[Number, Number, Number]
@@ -95,6 +95,7 @@ def answer(rungs: list[Rung]) -> Answer:
     search = designs.paper_search()
     equal = [one for one in rungs if AVERAGE in one.loss]
     rung = max(equal, key=lambda one: one.steps) if equal else None
+    others = sorted((one for one in equal if one is not rung), key=lambda one: one.loss[AVERAGE].mean)
     printed_saving = equations.PRINTED_MEAN
     return Answer(
         parameters=(
@@ -117,7 +118,7 @@ def answer(rungs: list[Rung]) -> Answer:
         printed_loss=f"{table.msrn.average.psnr - table.smsrn.average.psnr:.2f}",
         rung=rung,
         lost=training.loss_number(rung, AVERAGE) if rung else None,
-        others={training.rung_name(one): training.loss_number(one, AVERAGE) for one in equal if one is not rung},
+        others={training.rung_name(one): training.loss_number(one, AVERAGE) for one in others},
         left={
             "parameters": (100 * share, 100 * table.smsrn.parameters / table.msrn.parameters),
             "multiply-adds": (100 * (1 - saved), 100 - float(printed_saving.removesuffix("%"))),

@@ -1,6 +1,7 @@
 """The report: templates filled with the facts, into one file that needs nothing else."""
 
 import re
+import textwrap
 from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
@@ -30,6 +31,8 @@ from replication.records import METRICS, Detail, load
 
 NAME, LOCAL_NAME = "report.html", "report_local.html"
 STYLE = ("style.css",)
+SHORT = 120
+"""Letters of a claim's sentence in the list of claims; its quotations are whole."""
 SCRIPTS = ("origins.js", "charts.js", "compare.js", "claims.js", "calculator.js", "page.js")
 
 
@@ -71,7 +74,7 @@ def text(value: object) -> object:
 
 def code(words: str) -> Markup:
     """Words in which Markdown's `code` is shown as code."""
-    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", escape(minus(words))))
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(minus(words)))))
 
 
 def environment(origins: Origins) -> Environment:
@@ -158,7 +161,7 @@ def sentence(claim: Claim) -> str:
     """A claim in English in a few words: the paper's first sentence of it, or where it is printed and what of it."""
     first = claim.said[0]
     if english := next((place.english for place in claim.said if place.english), ""):
-        return english
+        return textwrap.shorten(english, SHORT, placeholder=" ...")
     return f"{first.where}: {first.as_printed if len(claim.values) > 1 else next(iter(claim.values))}"
 
 
