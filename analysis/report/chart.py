@@ -12,7 +12,7 @@ CHARACTER, LINE, ROOM = 6.3, 15, 7
 STEP = 5
 """Pixels between the points of a curve that a label keeps clear of."""
 SIDES = {
-    "right": (1, 0), "left": (-1, 0), "above": (0, 1), "below": (0, -1), "above-right": (1, 1), "below-right": (1, -1),
+    "right": (1, 0), "left": (-1, 0), "above-right": (1, 1), "below-right": (1, -1), "above": (0, 1), "below": (0, -1),
 }  # fmt: skip
 """Where a label may stand beside its mark, the best first: to the right or left, and above or below."""
 

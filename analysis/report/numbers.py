@@ -11,6 +11,11 @@ def minus(text: str) -> str:
     return HYPHEN_AS_MINUS.sub("\N{MINUS SIGN}", text)
 
 
+def together(text: str) -> str:
+    """The text with each number on one line with its unit."""
+    return re.sub(r"(?<=\d) (?=%|dB\b)", "\N{NO-BREAK SPACE}", text)
+
+
 @dataclass(frozen=True)
 class Number:
     """What stands on the page, and where it comes from.

@@ -20,7 +20,7 @@ from analysis.quality.training import readings_note, share_with_range
 from analysis.report import landscape, training
 from analysis.report.chart import Axis, Chart, around
 from analysis.report.facts import Answer, Report, gather, with_local
-from analysis.report.numbers import Number, minus
+from analysis.report.numbers import Number, minus, together
 from analysis.report.pictures import NAMES
 from analysis.report.quality import VIEWS, bicubic_share
 from analysis.report.sources import anchor, machines, path_of
@@ -55,7 +55,7 @@ class Origins:
         }
         place = self.place(entry)
         target = f"#{anchor(number.records[0])}" if number.records else f"../{number.code}"
-        return Markup('<a class="n" href="{}" data-origin="{}">{}</a>').format(target, place, minus(number.text))
+        return Markup('<a class="n" href="{}" data-origin="{}">{}</a>').format(target, place, together(minus(number.text)))
 
     def place(self, entry: dict[str, Any]) -> int:
         """The number under which the page keeps an origin."""
@@ -96,6 +96,7 @@ def environment(origins: Origins) -> Environment:
     made.tests["number"] = lambda value: isinstance(value, Number)
     made.filters["anchor"] = anchor
     made.filters["code"] = code
+    made.filters["together"] = together
     made.filters["verdict_class"] = lambda verdict: verdict.replace(" ", "-")
     return made
 

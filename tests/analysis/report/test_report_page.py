@@ -13,7 +13,7 @@ from analysis.figures import figure1, figure1_macs
 from analysis.report import chart, landscape, pictures, report_page, training
 from analysis.report.chart import Axis, Chart, Curve, Mark
 from analysis.report.facts import Report, gather, with_local
-from analysis.report.numbers import minus
+from analysis.report.numbers import minus, together
 from analysis.report.sources import path_of
 from replication import crops, records
 from replication.images.io import read_image, write_image
@@ -336,6 +336,10 @@ def test_negative_numbers_have_a_minus_sign(text: str, expected: str) -> None:
     assert minus(text) == expected
 
 
+def test_a_number_stays_with_its_unit() -> None:
+    assert together("0.1 dB (0 to 1), 5 %") == "0.1\N{NO-BREAK SPACE}dB (0 to 1), 5\N{NO-BREAK SPACE}%"
+
+
 @pytest.mark.parametrize("text", ["2026-11-25", "smsrn-x4-4000-s0", "x-1", "--rounds", "records/-1", "MSRN 2018-11"])
 def test_hyphens_stay(text: str) -> None:
     assert minus(text) == text
@@ -347,8 +351,9 @@ def test_a_label_keeps_clear_of_curves() -> None:
     alone = Chart("", "", Axis("", 0, 2), Axis("", 0, 2), (mark,))
     assert alone.places() == ["right"]
     level = replace(falling, points=((0, 1), (2, 1)))
-    assert replace(alone, curves=(level,)).places() == ["above"]
-    assert replace(alone, curves=(level, falling)).places() == ["above-right"]
+    assert replace(alone, curves=(level,)).places() == ["above-right"]
+    rising = replace(falling, points=((0, 0), (1, 1), (2, 2)))
+    assert replace(alone, curves=(level, rising)).places() == ["below-right"]
 
 
 def test_marks_of_one_place_stand_side_by_side() -> None:
