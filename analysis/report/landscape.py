@@ -34,7 +34,8 @@ class Network:
     """One point: what is known of a network and of its PSNR on the luma of Set5 at x4 (dB).
 
     ``counted``: whether parameters and multiply-adds (G, for a 1280x720 output) are counted on the network instead of
-    copied. ``milliseconds``: measured for the same output under the ``conditions``. ``source``: of the PSNR and what is copied.
+    copied. ``milliseconds``: measured for the same output under the ``conditions``. ``source``: of the PSNR and of what
+    is copied.
     """
 
     label: str

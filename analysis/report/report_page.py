@@ -55,7 +55,8 @@ class Origins:
         }
         place = self.place(entry)
         target = f"#{anchor(number.records[0])}" if number.records else f"../{number.code}"
-        return Markup('<a class="n" href="{}" data-origin="{}">{}</a>').format(target, place, together(minus(number.text)))
+        shown = together(minus(number.text))
+        return Markup('<a class="n" href="{}" data-origin="{}">{}</a>').format(target, place, shown)
 
     def place(self, entry: dict[str, Any]) -> int:
         """The number under which the page keeps an origin."""

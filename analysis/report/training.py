@@ -76,7 +76,6 @@ Y = {
 """What a curve shows: the title of the axis, the column of the log, and how many decimals are said."""
 
 
-
 LOOKS = {"msrn": "msrn", "smsrn": "smsrn", OTHER_PAIR[0]: "other", OTHER_PAIR[1]: "other-separable"}
 """How a network's curves and marks look: classes of the style sheet."""
 
@@ -189,7 +188,7 @@ def side_by_side(marks: Iterable[Mark]) -> list[Mark]:
 
 
 def loss_records(rung: Rung, name: str) -> tuple[str, ...]:
-    """Paths of the records behind the loss of a rung on a set or on average: the runs, and what was measured of them."""
+    """Paths of the records behind the loss of a rung on a set or on average: of the runs and of their measurements."""
     both = (rung.full, rung.light)
     sets = BENCHMARKS if name == AVERAGE else (name,)
     return (*(path_of(one.run) for one in both), *(path_of(one.measured[name]) for one in both for name in sets))
