@@ -123,7 +123,7 @@ def test_table1_switches(page: api.Page) -> None:
 
 
 def test_a_number_opens_its_origin_and_leads_to_its_claim(page: api.Page) -> None:
-    number = page.locator("[data-view=public_code] tbody tr").first.locator("a.n").nth(2)
+    number = page.locator("[data-view=public_code] tbody tr").first.locator("a.n").first
     text = number.inner_text()
     number.click()
     panel = page.locator("#origin")
@@ -240,6 +240,20 @@ def test_pictures_are_compared(page: api.Page) -> None:
     assert visible(page, ".compare >> nth=0 >> figure", "one.dataset.version") == ["original", "msrn"]
 
 
+def test_pictures_begin_with_the_papers_question(page: api.Page) -> None:
+    assert visible(page, ".compare .left", "one.value") == ["msrn"] * page.locator(".compare").count()
+    assert visible(page, ".compare .right", "one.value") == ["smsrn"] * page.locator(".compare").count()
+
+
+def test_one_version_on_both_sides_fills_the_stage(page: api.Page) -> None:
+    compare = page.locator(".compare").first
+    compare.locator(".left").select_option("smsrn")
+    assert visible(page, ".compare >> nth=0 >> figure", "one.dataset.version") == ["smsrn"]
+    assert visible(page, ".compare >> nth=0 >> figure", "getComputedStyle(one).clipPath") == ["none"]
+    compare.locator(".right").select_option("msrn")
+    assert visible(page, ".compare >> nth=0 >> .shown-left", "getComputedStyle(one).clipPath") != ["none"]
+
+
 def test_pictures_by_touch(browser: api.Browser) -> None:
     context = browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True)
     opened = context.new_page()
@@ -278,6 +292,38 @@ def test_claims_are_found(page: api.Page) -> None:
     assert not any(re.search("[가-힣]", text) for text in visible(page, quotes))
     page.click("#expand")
     assert visible(page, quotes) == []
+
+
+def test_search_takes_numbers_as_readers_type_them(page: api.Page) -> None:
+    shown = page.locator(".claim:not([hidden])")
+    found = []
+    for text in ("92%", "92 %", "92\u00a0%"):
+        page.fill("#search", text)
+        found.append(shown.evaluate_all("all => all.map(one => one.id)"))
+    assert found[0] == found[1] == found[2]
+    assert "claim-saving-92" in found[0]
+    page.fill("#search", "6,078,019")
+    assert "claim-parameters-msrn" in shown.evaluate_all("all => all.map(one => one.id)")
+
+
+def test_a_search_without_result_says_so_and_can_be_cleared(page: api.Page) -> None:
+    every = page.locator(".claim").count()
+    assert not page.locator("#nothing").is_visible()
+    page.select_option("#kind", "cost")
+    page.fill("#search", "no such words")
+    assert page.locator(".claim:not([hidden])").count() == 0
+    assert page.locator("#nothing").is_visible()
+    page.click("#clear")
+    assert page.locator(".claim:not([hidden])").count() == every
+    assert not page.locator("#nothing").is_visible()
+
+
+def test_the_language_shows_in_closed_claims(page: api.Page) -> None:
+    sentence = "#claim-msrn-luma .said"
+    assert "luminance" in visible(page, sentence)[0]
+    page.select_option("#language", "ko")
+    (korean,) = visible(page, sentence)
+    assert re.search("[가-힣]", korean)
 
 
 def test_the_calculators_agree_with_the_closed_form(page: api.Page) -> None:
@@ -363,6 +409,65 @@ def test_a_phone_shows_all_without_scrolling_sideways(page: api.Page) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
 
 
+def test_a_phone_shows_the_answer_and_what_was_measured(page: api.Page) -> None:
+    page.set_viewport_size(PHONE)
+    number = page.locator(".verdict .open a.n").first.bounding_box()
+    assert number
+    assert number["y"] + number["height"] < PHONE["height"]
+    for measured in page.locator("[data-view=public_code] tbody tr").first.locator("td").all()[:3]:
+        box = measured.bounding_box()
+        assert box
+        assert box["x"] + box["width"] <= PHONE["width"]
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_captions_are_not_cut(page: api.Page, size: dict[str, int]) -> None:
+    page.set_viewport_size(size)
+    page.evaluate("document.querySelectorAll('main details').forEach(one => { one.open = true })")
+    ends = visible(page, "caption span", "one.getBoundingClientRect().right")
+    assert len(ends) > 10
+    assert all(float(end) <= size["width"] for end in ends)
+
+
+def test_the_notes_of_runs_are_not_cut(page: api.Page) -> None:
+    notes = page.locator("#training td.words:not(:empty)")
+    assert notes.count()
+    for note in notes.all():
+        box = note.bounding_box()
+        assert box
+        assert box["x"] + box["width"] <= DESKTOP["width"]
+        assert note.evaluate("one => getComputedStyle(one).textAlign") == "left"
+
+
+def test_a_table_that_goes_on_shows_it_and_keeps_its_first_column(page: api.Page) -> None:
+    page.set_viewport_size(PHONE)
+    scroll = page.locator("[data-view=public_code] .scroll")
+    assert scroll.evaluate("one => one.scrollWidth > one.clientWidth")
+    attachments = scroll.evaluate("one => getComputedStyle(one).backgroundAttachment")
+    assert attachments == "local, local, scroll, scroll"
+    scroll.evaluate("one => { one.scrollLeft = one.scrollWidth }")
+    name = scroll.locator("tbody th").first.bounding_box()
+    assert name
+    assert 0 <= name["x"] < 30
+
+
+def test_navigation_stays_in_sight(page: api.Page) -> None:
+    page.locator("nav a[href='#claims']").click()
+    nav, title = page.locator("nav").bounding_box(), page.locator("#claims-title").bounding_box()
+    assert nav
+    assert title
+    assert nav["y"] == pytest.approx(0, abs=1)
+    assert title["y"] >= nav["height"]
+
+
+def test_a_record_opens_from_its_address(page: api.Page) -> None:
+    card = page.locator(".record").last
+    assert not card.is_visible()
+    page.evaluate(f"location.hash = '#{card.get_attribute('id')}'")
+    card.wait_for()
+    assert card.get_attribute("open") is not None
+
+
 def test_without_script_everything_stands_there(browser: api.Browser) -> None:
     context = browser.new_context(java_script_enabled=False, viewport=DESKTOP)
     opened = context.new_page()
@@ -381,5 +486,6 @@ def test_without_script_everything_stands_there(browser: api.Browser) -> None:
 def test_print(page: api.Page) -> None:
     page.emulate_media(media="print", color_scheme="dark")
     assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "light"
-    assert visible(page, "nav, .controls, .divider, dialog") == []
+    page.evaluate("document.querySelectorAll('main details').forEach(one => { one.open = true })")
+    assert visible(page, "nav, .controls, .divider, dialog, .record") == []
     assert len(visible(page, ".stage >> nth=0 >> img")) == 4

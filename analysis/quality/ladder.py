@@ -7,7 +7,7 @@ minus that of the separable one: of SMSRN against MSRN, and of another network, 
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from statistics import fmean, stdev
@@ -42,10 +42,14 @@ class Loss:
 
 @dataclass(frozen=True)
 class Member:
-    """One network of a rung: its run, and its mean PSNR on luma by set, "Average" included where all are measured."""
+    """One network of a rung: its run, and its mean PSNR on luma by set, "Average" included where all are measured.
+
+    ``measured``: the records of that, by set.
+    """
 
     run: TrainingRun
     psnr: dict[str, float]
+    measured: dict[str, Evaluation] = field(default_factory=dict)
 
     @property
     def training_macs(self) -> float:
@@ -158,10 +162,11 @@ def _rung(full: TrainingRun, light: TrainingRun, known: Sequence[Evaluation]) ->
 
 def member(run: TrainingRun, known: Sequence[Evaluation]) -> Member:
     """A run with what is measured of its final weights."""
-    psnr = {name: record.mean("psnr_public_code") for name, record in _evaluations(run, known).items()}
+    measured = _evaluations(run, known)
+    psnr = {name: record.mean("psnr_public_code") for name, record in measured.items()}
     if len(psnr) == len(BENCHMARKS):
         psnr[AVERAGE] = fmean(psnr.values())
-    return Member(run, psnr)
+    return Member(run, psnr, measured)
 
 
 def _evaluations(run: TrainingRun, known: Sequence[Evaluation]) -> dict[str, Evaluation]:

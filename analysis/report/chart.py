@@ -3,11 +3,21 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
-NOMINAL = (760, 430)
-"""Width and height in pixels for which labels are placed."""
+WIDE, HALF = (760, 430), (430, 300)
+"""Width and height in pixels for which labels are placed: a chart of its own, and one of two side by side."""
 CHARACTER, LINE, ROOM = 6.3, 15, 7
 """About the width of a letter and the height of a line of a label, and the room that a mark takes, in pixels."""
+STEP = 5
+"""Pixels between the points of a curve that a label keeps clear of."""
+SIDES = {
+    "right": (1, 0), "left": (-1, 0), "above-right": (1, 1), "below-right": (1, -1), "above": (0, 1), "below": (0, -1),
+}  # fmt: skip
+"""Where a label may stand beside its mark, the best first: to the right or left, and above or below."""
+
+Box = tuple[float, float, float, float]
+"""Left, bottom, right and top in pixels."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +75,7 @@ class Mark:
     """One point: its values, what kind it is (a class of the style sheet), its name, and what is said of it.
 
     ``low`` and ``high``: the ends of an interval of y. ``data``: what filters look at. ``label``: the name stands on
-    the chart where there is room; ``records``: paths of records.
+    the chart where there is room; ``hollow``: drawn as an outline; ``records``: paths of records.
     """
 
     x: float
@@ -74,6 +84,7 @@ class Mark:
     name: str
     text: str
     label: bool = True
+    hollow: bool = False
     low: float | None = None
     high: float | None = None
     data: dict[str, str] = field(default_factory=dict)
@@ -92,7 +103,10 @@ class Curve:
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart: axes, curves and marks, the most important marks first; ``key`` names it in a switch."""
+    """A chart: axes, curves and marks, the most important marks first; ``key`` names it in a switch.
+
+    ``size``: in pixels, as `WIDE`.
+    """
 
     key: str
     title: str
@@ -100,37 +114,50 @@ class Chart:
     y: Axis
     marks: tuple[Mark, ...] = ()
     curves: tuple[Curve, ...] = ()
+    size: tuple[int, int] = WIDE
 
     def places(self) -> list[str]:
-        """For each mark the side on which its label stands, or "" where it has none: no two labels overlap."""
-        width, height = NOMINAL
-        taken = [
-            _box(self.x.at(mark.x) / 100 * width, self.y.at(mark.y) / 100 * height, ROOM, ROOM) for mark in self.marks
-        ]
+        """For each mark its label's place of `SIDES`, or "" for none: no label covers a label, a mark or a curve."""
+        marks = [_box(*self._pixel(mark.x, mark.y), ROOM, ROOM) for mark in self.marks]
+        taken = [box for curve in self.curves for box in self._along(curve)]
         sides = []
         for index, mark in enumerate(self.marks):
-            x, y = self.x.at(mark.x) / 100 * width, self.y.at(mark.y) / 100 * height
-            side, box = "", None
-            for name, dx, dy in (("right", 1, 0), ("left", -1, 0), ("above", 0, 1), ("below", 0, -1)):
-                wide = len(mark.name) * CHARACTER
-                trial = _box(x + dx * (wide / 2 + ROOM + 2), y + dy * (LINE / 2 + ROOM), wide, LINE)
-                inside = trial[0] > 0 and trial[2] < width and trial[1] > 0 and trial[3] < height
-                others = taken[:index] + taken[index + 1 :]
-                if mark.label and inside and not any(_overlap(trial, other) for other in others):
-                    side, box = name, trial
-                    break
-            if box:
-                taken.append(box)
+            free = self._free(mark, [*marks[:index], *marks[index + 1 :], *taken]) if mark.label else {}
+            side = next(iter(free), "")
+            if side:
+                taken.append(free[side])
             sides.append(side)
         return sides
+
+    def _free(self, mark: Mark, taken: Sequence[Box]) -> dict[str, Box]:
+        """The places where a mark's label would be inside the chart and cover nothing."""
+        x, y = self._pixel(mark.x, mark.y)
+        wide = len(mark.name) * CHARACTER
+        found = {}
+        for side, (right, up) in SIDES.items():
+            beside = wide / 2 if up else wide / 2 + ROOM + 2
+            box = _box(x + right * beside, y + up * (LINE / 2 + ROOM), wide, LINE)
+            inside = box[0] > 0 and box[2] < self.size[0] and box[1] > 0 and box[3] < self.size[1]
+            if inside and not any(_overlap(box, other) for other in taken):
+                found[side] = box
+        return found
+
+    def _pixel(self, x: float, y: float) -> tuple[float, float]:
+        return self.x.at(x) / 100 * self.size[0], self.y.at(y) / 100 * self.size[1]
+
+    def _along(self, curve: Curve) -> list[Box]:
+        """Small boxes along a curve."""
+        boxes = []
+        for (x, y), (to_x, to_y) in pairwise(self._pixel(*point) for point in curve.points):
+            count = max(1, round(math.hypot(to_x - x, to_y - y) / STEP))
+            shares = (number / count for number in range(count + 1))
+            boxes += [_box(x + share * (to_x - x), y + share * (to_y - y), 2, 2) for share in shares]
+        return boxes
 
     def path(self, curve: Curve) -> str:
         """A curve in a square of 100 x 100 whose y grows downwards, as an SVG path."""
         points = [f"{self.x.at(x)},{round(100 - self.y.at(y), 2)}" for x, y in curve.points]
         return "M" + " L".join(points)
-
-
-Box = tuple[float, float, float, float]
 
 
 def _box(x: float, y: float, width: float, height: float) -> Box:

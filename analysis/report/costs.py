@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
 
 from analysis.cost import closed_form, equations
@@ -20,7 +21,12 @@ from replication import records
 from replication.records import Account, Speed
 
 CLOSED_FORM, COMMAND = "analysis/cost/closed_form.py", "python -m analysis.cost_ratio"
+BENCHMARK = "`python -m replication.benchmark`"
 SPEED, SPEED_COMMAND = "analysis/speed/inference.py", "python -m analysis speed"
+SIZES = "width {width}, {blocks} blocks, x{scale}, as in the paper".format(
+    **{name: one.default for name, one in signature(closed_form.msrn).parameters.items()}
+)
+"""The sizes of the paper's networks in words."""
 CLAIMS = {
     "parameters": ("parameters-msrn", "parameters-smsrn", "share-14.63"),
     "MACs per LR pixel": ("saving-92-network",),
@@ -68,6 +74,7 @@ class Costs:
     equation5: Chart
     times: tuple[Table, ...]
     breakdowns: tuple[Breakdown, ...]
+    time_records: tuple[str, ...]
 
 
 def costs(results: Path) -> Costs:
@@ -80,6 +87,7 @@ def costs(results: Path) -> Costs:
         _equation5(),
         tuple(_times(record, case) for case in inference.situations(record)) if record else (),
         tuple(_breakdown(record, account) for account in record.layers) if record else (),
+        (path_of(record),) if record else (),
     )
 
 
@@ -102,7 +110,8 @@ def _groups(facts: Study, what: str, total: Callable[[Iterable[Layer]], int]) ->
             cells.append(Number(f"{total(layers):,}", words, CLOSED_FORM, COMMAND, claims=claims))
             cells.append(percent(total(layers) / total(whole)))
         body.append((name, *cells, percent(total(now) / total(before), 2)))
-    return Table(f"{what}, by group of layers", (what, "MSRN", "share", "SMSRN", "share", "SMSRN / MSRN"), tuple(body))
+    caption = f"{what}, by group of layers; {SIZES}"
+    return Table(caption, (what, "MSRN", "share", "SMSRN", "share", "SMSRN / MSRN"), tuple(body))
 
 
 def _equation5() -> Chart:
@@ -151,7 +160,8 @@ def _times(record: Speed, case: inference.Situation) -> Table:
         words = f"multiply-adds of MSRN over those of {label}"
         body.append((label, *cells, Number(f"{inference.mac_ratio(key, case):.1f}x", words, SPEED, SPEED_COMMAND)))
     headings = ("", *(BACKEND_NAMES[name] for name in inference.backends(record)), "MAC ratio")
-    return Table(f"{case}", headings, tuple(body))
+    caption = f"{case}; the networks take turns, medians of {record.rounds} rounds; {BENCHMARK}"
+    return Table(caption, headings, tuple(body))
 
 
 def _breakdown(record: Speed, account: Account) -> Breakdown:
@@ -195,5 +205,10 @@ def _breakdown(record: Speed, account: Account) -> Breakdown:
         layers,
         account.total,
         {name: tuple(parts) for name, parts in bars.items()},
-        Table(f"{label}: {1000 * account.total:.0f} ms, by kind of layer", headings, tuple(body)),
+        Table(
+            f"{label}: {1000 * account.total:.0f} ms, by kind of layer; {inference.situations(record)[0]}, in PyTorch, "
+            f"this network alone again and again; {BENCHMARK}",
+            headings,
+            tuple(body),
+        ),
     )

@@ -17,8 +17,8 @@ from analysis.report.costs import CLOSED_FORM, Costs
 from analysis.report.landscape import Network
 from analysis.report.numbers import Number
 from analysis.report.pictures import Pictures
-from analysis.report.quality import LADDER, Quality, loss_text
-from analysis.report.sources import Card, path_of
+from analysis.report.quality import Quality
+from analysis.report.sources import Card
 from analysis.report.training import Training
 from analysis.text import percent
 from replication import crops
@@ -26,7 +26,11 @@ from replication import crops
 
 @dataclass(frozen=True)
 class Answer:
-    """The numbers of the first screen. ``lost`` and ``rung`` are None where no pair is measured on all four sets."""
+    """The numbers of the first screen.
+
+    ``rung`` and ``lost``: the pair of equal trainings with the most steps, and its loss; None where no pair is measured
+    on all four sets. ``others``: the loss of every other pair by its name, the smallest first.
+    """
 
     parameters: tuple[Number, Number, Number]
     designs: Number
@@ -38,6 +42,7 @@ class Answer:
     printed_losses: dict[str, float]
     rung: Rung | None
     lost: Number | None
+    others: dict[str, Number]
     left: dict[str, tuple[float, float]]
 
 
@@ -90,6 +95,7 @@ def answer(rungs: list[Rung]) -> Answer:
     search = designs.paper_search()
     equal = [one for one in rungs if AVERAGE in one.loss]
     rung = max(equal, key=lambda one: one.steps) if equal else None
+    others = sorted((one for one in equal if one is not rung), key=lambda one: one.loss[AVERAGE].mean)
     printed_saving = equations.PRINTED_MEAN
     return Answer(
         parameters=(
@@ -111,7 +117,8 @@ def answer(rungs: list[Rung]) -> Answer:
         printed_losses=paper_losses(),
         printed_loss=f"{table.msrn.average.psnr - table.smsrn.average.psnr:.2f}",
         rung=rung,
-        lost=_lost(rung) if rung else None,
+        lost=training.loss_number(rung, AVERAGE) if rung else None,
+        others={training.rung_name(one): training.loss_number(one, AVERAGE) for one in others},
         left={
             "parameters": (100 * share, 100 * table.smsrn.parameters / table.msrn.parameters),
             "multiply-adds": (100 * (1 - saved), 100 - float(printed_saving.removesuffix("%"))),
@@ -134,12 +141,3 @@ def paper_losses() -> dict[str, float]:
 
 def _formula(text: str, what: str, *claims: str) -> Number:
     return Number(text, what, CLOSED_FORM, costs.COMMAND, claims=claims)
-
-
-def _lost(rung: Rung) -> Number:
-    words = (
-        f"PSNR of MSRN less that of SMSRN, mean of the four sets, both after {rung.steps:,} steps of the same recipe, "
-        "with the 95 % interval of a bootstrap over the images"
-    )
-    origin = (path_of(rung.full.run), path_of(rung.light.run))
-    return Number(loss_text(rung.loss[AVERAGE]), words, LADDER, training.COMMAND, origin, "", ("table1-smsrn-psnr",))

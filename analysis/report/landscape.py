@@ -34,7 +34,8 @@ class Network:
     """One point: what is known of a network and of its PSNR on the luma of Set5 at x4 (dB).
 
     ``counted``: whether parameters and multiply-adds (G, for a 1280x720 output) are counted on the network instead of
-    copied. ``milliseconds``: measured for the same output in ``backend``. ``source``: of the PSNR and what is copied.
+    copied. ``milliseconds``: measured for the same output under the ``conditions``. ``source``: of the PSNR and of what
+    is copied.
     """
 
     label: str
@@ -46,7 +47,7 @@ class Network:
     gmacs: float | None = None
     counted: bool = True
     milliseconds: float | None = None
-    backend: str = ""
+    conditions: str = ""
     quality_record: str = ""
     time_record: str = ""
 
@@ -63,7 +64,7 @@ class Network:
 AXES = {
     "parameters": "parameters",
     "macs": "multiply-adds for a 1280x720 output (G)",
-    "time": "milliseconds for a 1280x720 output, measured",
+    "time": "milliseconds for a 1280x720 output, measured on a processor",
 }
 
 
@@ -81,8 +82,10 @@ def _timed(network: str, folded: bool, times: Times, record: NetworkSpeed | None
     found = times.get((network, folded))
     if found is None or record is None:
         return {}
+    threads = f"{record.threads} thread{'s' if record.threads > 1 else ''}"
     backend = BACKEND_NAMES.get(found.backend, found.backend)
-    return {"milliseconds": 1000 * median(found.seconds), "backend": backend, "time_record": path_of(record)}
+    conditions = f"{backend}, {threads}, {'folded' if folded else 'not folded'}"
+    return {"milliseconds": 1000 * median(found.seconds), "conditions": conditions, "time_record": path_of(record)}
 
 
 def _ours(results: Path, times: Times, record: NetworkSpeed | None) -> list[Network]:
@@ -145,7 +148,7 @@ def time_number(one: Network) -> Number | str:
     """The milliseconds of a network, with their origin."""
     if one.milliseconds is None:
         return ""
-    words = f"{one.label} in {one.backend}, median of the rounds: milliseconds for one output of 1280x720"
+    words = f"{one.label} in {one.conditions}, median of the rounds: milliseconds for one output of 1280x720"
     command = "python -m analysis figure1_time"
     return Number(f"{one.milliseconds:,.0f}", words, "analysis/speed/others.py", command, (one.time_record,))
 
@@ -159,7 +162,7 @@ def described(one: Network) -> str:
     if one.gmacs:
         parts.append(f"{one.gmacs:,.1f} G MACs ({how})")
     if one.milliseconds:
-        parts.append(f"{one.milliseconds:,.0f} ms in {one.backend}")
+        parts.append(f"{one.milliseconds:,.0f} ms in {one.conditions}")
     return "; ".join([*parts, f"{one.psnr:.2f} dB on {BENCHMARK}: {one.source.split(';')[0]}"])
 
 

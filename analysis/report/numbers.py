@@ -1,6 +1,19 @@
 """A number that the report shows, with its origin."""
 
+import re
 from dataclasses import dataclass
+
+HYPHEN_AS_MINUS = re.compile(r"(?<![\w)./-])-(?=\d)")
+
+
+def minus(text: str) -> str:
+    """The text with a minus sign, in place of a hyphen, before its negative numbers."""
+    return HYPHEN_AS_MINUS.sub("\N{MINUS SIGN}", text)
+
+
+def together(text: str) -> str:
+    """The text with each number on one line with its unit."""
+    return re.sub(r"(?<=\d) (?=%|dB\b)", "\N{NO-BREAK SPACE}", text)
 
 
 @dataclass(frozen=True)
@@ -36,8 +49,9 @@ Cell = Number | Pair | str
 
 @dataclass(frozen=True)
 class Table:
-    """A table: its caption, headings, and rows whose first cell names them."""
+    """A table: its caption, headings, and rows whose first cell names them; columns of ``words`` hold sentences."""
 
     caption: str
     headings: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
+    words: tuple[str, ...] = ()

@@ -104,5 +104,5 @@ def _scores(record: Detail, below: str) -> Table:
             Number(text, f"{NAMES[method]}, {record.name}: {what}", CODE, COMMAND, origin) for what, text in values
         ]
         body.append((NAMES[method], *cells))
-    caption = f"{record.name}: whole picture, and the detail shown"
+    caption = f"{record.name}: whole picture, and the detail shown; PSNR on luma by the public code, SSIM on RGB"
     return Table(caption, ("", "PSNR (dB)", "SSIM", "detail's PSNR"), tuple(body))

@@ -71,16 +71,14 @@ def table(facts: Measurements, view: View) -> Table:
     body: list[tuple[Cell, ...]] = []
     for name in (*BENCHMARKS, AVERAGE):
         cells = [printed(model).cell(name) for model in ("msrn", "smsrn")]
-        found = [_pair(rows, columns[model], model, name, view) for model in (BICUBIC, "msrn", "smsrn")]
-        body.append((name, *cells, *found, _printed_loss(name), _loss(rows, name, view)))
-    body.append(("training*", "100 %", "100 %", "none", *_shares(facts), "", ""))
-    headings = ["", *(f"{DISPLAY[one]}, paper" for one in ("msrn", "smsrn"))]
-    headings += [f"{DISPLAY[one]}, measured" for one in (BICUBIC, "msrn", "smsrn")]
-    return Table(
-        f"PSNR (dB) / SSIM at x{SCALE}; measured columns: {view.label}",
-        (*headings, "PSNR lost, paper", "PSNR lost, measured"),
-        tuple(body),
-    )
+        bicubic, *found = (_pair(rows, columns[model], model, name, view) for model in (BICUBIC, "msrn", "smsrn"))
+        body.append((name, *found, _loss(rows, name, view), *cells, _printed_loss(name), bicubic))
+    body.append(("training*", *_shares(facts), "", "100 %", "100 %", "", "none"))
+    headings = [
+        f"{name}, {where}" for where in ("measured", "paper") for name in (DISPLAY["msrn"], DISPLAY["smsrn"], "lost")
+    ]
+    caption = f"PSNR (dB) / SSIM at x{SCALE}; measured columns: {view.label}"
+    return Table(caption, ("", *headings, f"{DISPLAY[BICUBIC]}, measured"), tuple(body))
 
 
 def _shares(facts: Measurements) -> list[Cell]:

@@ -1,31 +1,38 @@
 """The report: templates filled with the facts, into one file that needs nothing else."""
 
+import re
+import textwrap
+from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from analysis.claims import page as claims_page
 from analysis.claims.verdict import KINDS, VERDICTS, Entry, counts
 from analysis.names import SCALE
 from analysis.paper import LAST_YEAR
+from analysis.paper.claims import Claim
 from analysis.quality import table1_page
 from analysis.quality.training import readings_note, share_with_range
 from analysis.report import landscape, training
 from analysis.report.chart import Axis, Chart, around
 from analysis.report.facts import Answer, Report, gather, with_local
-from analysis.report.numbers import Number
+from analysis.report.numbers import Number, minus, together
 from analysis.report.pictures import NAMES
 from analysis.report.quality import VIEWS, bicubic_share
-from analysis.report.sources import anchor
+from analysis.report.sources import anchor, machines, path_of
 from replication import crops
 from replication.files import write_text
+from replication.images.metrics import NAMED
 from replication.records import METRICS, Detail, load
 
 NAME, LOCAL_NAME = "report.html", "report_local.html"
 STYLE = ("style.css",)
+SHORT = 120
+"""Letters of a claim's sentence in the list of claims; its quotations are whole."""
 SCRIPTS = ("origins.js", "charts.js", "compare.js", "claims.js", "calculator.js", "page.js")
 
 
@@ -48,10 +55,12 @@ class Origins:
         }
         place = self.place(entry)
         target = f"#{anchor(number.records[0])}" if number.records else f"../{number.code}"
-        return Markup('<a class="n" href="{}" data-origin="{}">{}</a>').format(target, place, number.text)
+        shown = together(minus(number.text))
+        return Markup('<a class="n" href="{}" data-origin="{}">{}</a>').format(target, place, shown)
 
     def place(self, entry: dict[str, Any]) -> int:
         """The number under which the page keeps an origin."""
+        entry = {**entry, "what": minus(entry["what"])}
         key = repr(entry)
         if key not in self._places:
             self._places[key] = len(self.entries)
@@ -59,11 +68,21 @@ class Origins:
         return self._places[key]
 
 
+def text(value: object) -> object:
+    """What a template prints: plain text with minus signs, anything else as it is."""
+    return minus(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def code(words: str) -> Markup:
+    """Words in which Markdown's `code` is shown as code."""
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(minus(words)))))
+
+
 def environment(origins: Origins) -> Environment:
     """Jinja2 with what the templates use."""
     made = Environment(
         loader=PackageLoader("analysis.report"), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
+        trim_blocks=True, lstrip_blocks=True, finalize=text,
     )  # fmt: skip
     made.globals.update(
         num=origins.link,
@@ -77,6 +96,8 @@ def environment(origins: Origins) -> Environment:
     )
     made.tests["number"] = lambda value: isinstance(value, Number)
     made.filters["anchor"] = anchor
+    made.filters["code"] = code
+    made.filters["together"] = together
     made.filters["verdict_class"] = lambda verdict: verdict.replace(" ", "-")
     return made
 
@@ -98,8 +119,9 @@ def render(report: Report) -> str:
         run_name=training.run_name,
         claims_page=claims_page,
         values=values,
+        sentence=sentence,
         share=share_with_range,
-        readings=readings_note().replace("([assumptions.md](assumptions.md))", "(see assumptions)").replace("`", ""),
+        readings=readings_note().replace(" ([assumptions.md](assumptions.md))", ", see assumptions"),
         time_number=landscape.time_number,
         quality_number=landscape.quality_number,
         verdict_counts=counts(report.claims),
@@ -107,7 +129,11 @@ def render(report: Report) -> str:
         bicubic_share=bicubic_share(),
         styles=[part(name) for name in STYLE],
         scripts=[part(name) for name in SCRIPTS],
-        recorded=recorded(report),
+        rung_name=training.rung_name,
+        answered_on=machines(report.cards, answer_records(report.answer)),
+        table1_on=machines(report.cards, table1_records(report)),
+        timed_on=machines(report.cards, report.costs.time_records),
+        public_code=NAMED["public_code"].text,
         verified=" ".join(table1_page.confirmed(report.quality.facts)) if report.paper_pictures else "",
         forest=forest(report.answer),
         names=NAMES,
@@ -133,10 +159,23 @@ def forest(answer: Answer) -> Axis | None:
     return around([0, *ends, *answer.printed_losses.values()], "dB")
 
 
-def recorded(report: Report) -> list[str]:
-    """When and on what machines Table 1 was measured."""
-    found = [row.record for row in report.quality.facts.rows.values() if row.record]
-    return sorted({f"{one.environment['date']} on {one.environment['machine']}" for one in found})
+def sentence(claim: Claim) -> str:
+    """A claim in English in a few words: the paper's first sentence of it, or where it is printed and what of it."""
+    first = claim.said[0]
+    if english := next((place.english for place in claim.said if place.english), ""):
+        return textwrap.shorten(english, SHORT, placeholder=" ...")
+    return f"{first.where}: {first.as_printed if len(claim.values) > 1 else next(iter(claim.values))}"
+
+
+def answer_records(answer: Answer) -> Iterable[str]:
+    """Paths of the records behind the losses of the first screen."""
+    losses = [answer.lost] if answer.lost else []
+    return [path for number in (*losses, *answer.others.values()) for path in number.records]
+
+
+def table1_records(report: Report) -> Iterable[str]:
+    """Paths of the records behind Table 1."""
+    return [path_of(row.record) for row in report.quality.facts.rows.values() if row.record]
 
 
 def write(results: Path) -> list[Path]:

@@ -1,6 +1,6 @@
 """Records as cards: what the report says of the origin of a number."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,6 +76,15 @@ def card(record: Record, below: str = "") -> Card:
         tuple((name, text) for name, text in facts if text),
         _images(record),
     )
+
+
+def machines(known: Mapping[str, Card], paths: Iterable[str]) -> list[str]:
+    """The machines of the records at ``paths``, each with the dates on which they were made there."""
+    dates: dict[str, set[str]] = {}
+    for path in paths:
+        facts = dict(known[path].facts)
+        dates.setdefault(facts["machine"], set()).add(facts["date"])
+    return [f"{machine} ({', '.join(sorted(days))})" for machine, days in sorted(dates.items())]
 
 
 MEASURED_BY: dict[type[Record], str] = {

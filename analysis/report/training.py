@@ -1,17 +1,19 @@
 """Trainings for the report: curves of all recorded runs, PSNR and the loss from separability against the budget."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import fmean
 
 from analysis import paper
 from analysis.names import DISPLAY
 from analysis.paper import BENCHMARKS
 from analysis.quality.columns import AVERAGE
-from analysis.quality.ladder import OTHER_PAIR, Member, Rung, images, last_validation, of_one_network, rungs
+from analysis.quality.ladder import OTHER_PAIR, PAIR, Member, Rung, images, last_validation, of_one_network, rungs
 from analysis.quality.ladder_page import conditions_lines, tendency
 from analysis.quality.runs_page import own_hours
-from analysis.report.chart import Axis, Chart, Curve, Mark, around
+from analysis.report.chart import HALF, Axis, Chart, Curve, Mark, around
 from analysis.report.numbers import Cell, Number, Table
 from analysis.report.quality import LADDER, loss_text
 from analysis.report.sources import path_of
@@ -21,7 +23,6 @@ from replication.models import MODELS
 from replication.records import TrainingRun
 
 COMMAND = "python -m analysis ladder"
-SETS = (*BENCHMARKS, AVERAGE)
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class Training:
     """All that is known of trainings: charts (none where nothing is recorded), rungs, and tables of losses.
 
     ``others``: the same of another network, where it was trained. ``conditions``, ``tendency``: what is said of them.
+    ``networks``: how the curves and marks of each trained network look, with its name. ``images``: what the runs were
+    trained on, the most frequent first; marks of the others are hollow.
     """
 
     curves: list[Chart]
@@ -39,47 +42,58 @@ class Training:
     conditions: list[str]
     tendency: str
     runs: Table
+    networks: tuple[tuple[str, str], ...]
+    images: tuple[str, ...]
 
 
 def training(results: Path) -> Training:
     """From the records."""
     runs = records.load(results, TrainingRun)
+    folders = tuple(name for name, _ in Counter(map(images, runs)).most_common())
     members = {model: of_one_network(results, model) for model in MODELS}
     found = rungs(results)
     others = rungs(results, OTHER_PAIR)
     return Training(
-        _curves(runs),
-        _budget(members, found),
+        _curves(runs, folders),
+        _budget(members, found, folders),
         found,
         losses(found, with_paper=True),
         losses(others, with_paper=False) if others else None,
         conditions_lines(found),
         tendency(found),
         runs_table(runs),
+        tuple((LOOKS[model], DISPLAY[model]) for model in LOOKS if any(run.model == model for run in runs)),
+        folders,
     )
 
 
 X = {"steps": ("steps", 1.0), "hours": ("hours by the clock", 3600.0)}
 """What a curve runs over: the title of the axis, and the unit in the log's own."""
 Y = {
-    "psnr": ("validation PSNR (dB, luma)", "validation_psnr"),
-    "loss": ("training loss (mean absolute error, 0..1)", "loss"),
+    "psnr": ("validation PSNR (dB, luma)", "validation_psnr", 3),
+    "loss": ("training loss (mean absolute error, 0..1)", "loss", 5),
 }
+"""What a curve shows: the title of the axis, the column of the log, and how many decimals are said."""
 
 
-MARKS = {"msrn": "msrn", "smsrn": "smsrn", OTHER_PAIR[0]: "msrn", OTHER_PAIR[1]: "smsrn"}
-"""How a run's curve and marks look: standard, or separable."""
+LOOKS = {"msrn": "msrn", "smsrn": "smsrn", OTHER_PAIR[0]: "other", OTHER_PAIR[1]: "other-separable"}
+"""How a network's curves and marks look: classes of the style sheet."""
 
 
 def run_name(run: TrainingRun) -> str:
     """What a run is called."""
     state = "" if run.step == run.steps else f", stopped at {run.step:,}"
-    return f"{DISPLAY[run.model]}, {run.steps:,} steps, seed {run.seed}{state}"
+    return f"{DISPLAY[run.model]}, {run.steps:,} steps{state}, seed {run.seed}, {images(run)}"
 
 
-def _curves(runs: Sequence[TrainingRun]) -> list[Chart]:
+def rung_name(rung: Rung) -> str:
+    """What a pair of equal trainings is called."""
+    return f"{rung.steps:,} steps, seed {rung.seed}, {images(rung.full.run)}"
+
+
+def _curves(runs: Sequence[TrainingRun], folders: Sequence[str]) -> list[Chart]:
     made = []
-    for y_key, (y_title, field) in Y.items():
+    for y_key, (y_title, field, digits) in Y.items():
         for x_key, (x_title, unit) in X.items():
             curves = []
             marks = []
@@ -89,10 +103,12 @@ def _curves(runs: Sequence[TrainingRun]) -> list[Chart]:
                 points = tuple((x / unit, y) for x, y in rows if x is not None and y is not None)
                 if not points:
                     continue
-                curves.append(Curve(points, MARKS[run.model], run_name(run)))
+                look = LOOKS[run.model]
+                curves.append(Curve(points, look, run_name(run)))
                 x, y = points[-1]
-                text = f"{run_name(run)}: {y:.4g} after {run.step:,} steps and {run.hours:.2f} hours; {run.data}"
-                marks.append(Mark(x, y, MARKS[run.model], run_name(run), text, records=(path_of(run),)))
+                text = f"{run_name(run)}: {y:.{digits}f} after {run.step:,} steps and {run.hours:.2f} hours"
+                hollow, origin = images(run) != folders[0], (path_of(run),)
+                marks.append(Mark(x, y, look, run_name(run), text, label=False, hollow=hollow, records=origin))
             if curves:
                 every = [point for curve in curves for point in curve.points]
                 high = max(x for x, _ in every)
@@ -103,74 +119,108 @@ def _curves(runs: Sequence[TrainingRun]) -> list[Chart]:
     return made
 
 
-def _budget(members: dict[str, list[Member]], found: Sequence[Rung]) -> list[Chart]:
+SHARE = "share of the paper's training (%)"
+
+
+def _budget(members: dict[str, list[Member]], found: Sequence[Rung], folders: Sequence[str]) -> list[Chart]:
     """PSNR, and the loss from separability, over the share of the paper's training in percent."""
-    made = []
+    return [_reached(members, folders), _lost(found, folders)]
+
+
+def _reached(members: dict[str, list[Member]], folders: Sequence[str]) -> Chart:
+    """The mean PSNR of every measured run, a line through those of one network, images and seed."""
     table = paper.table1()
-    printed = {"msrn": table.msrn.average.psnr, "smsrn": table.smsrn.average.psnr}
-    share = "share of the paper's training (%)"
-    marks = []
-    curves = []
-    for model, trained in members.items():
-        known = [one for one in trained if AVERAGE in one.psnr]
-        for one in known:
-            done, psnr = 100 * one.run.paper_fraction, one.psnr[AVERAGE]
-            part = percent(one.run.paper_fraction, 2)
-            text = f"{run_name(one.run)}, {images(one.run)}: {psnr:.3f} dB on average, {part} of the paper's training"
-            marks.append(Mark(done, psnr, model, DISPLAY[model], text, records=(path_of(one.run),)))
-        for data in {images(one.run): None for one in known}:
-            same = [one for one in known if images(one.run) == data and one.run.seed == 0]
-            points = tuple((100 * one.run.paper_fraction, one.psnr[AVERAGE]) for one in same)
-            curves += [Curve(points, model, DISPLAY[model])] if len(points) > 1 else []
-        text = f"{DISPLAY[model]} in the paper: {printed[model]:.2f} dB on average"
-        marks.append(Mark(100, printed[model], "paper", f"{DISPLAY[model]}, paper", text))
-    x = around([mark.x for mark in marks], share, log=True, room=0.08)
-    y = around([mark.y for mark in marks], "PSNR, mean of four sets (dB)", room=0.1)
-    made.append(Chart("psnr", f"{y.title} over the {share}", x, y, tuple(marks), tuple(curves)))
+    marks: list[Mark] = []
+    curves: list[Curve] = []
+    for model, printed in (("msrn", table.msrn.average.psnr), ("smsrn", table.smsrn.average.psnr)):
+        lines: dict[tuple[str, int], list[tuple[float, float]]] = {}
+        for one in members[model]:
+            if AVERAGE not in one.psnr:
+                continue
+            run, psnr = one.run, one.psnr[AVERAGE]
+            x, part = 100 * run.paper_fraction, percent(run.paper_fraction, 2)
+            text = f"{run_name(run)}: {psnr:.3f} dB on average, {part} of the paper's training"
+            hollow, origin = images(run) != folders[0], (path_of(run),)
+            marks.append(Mark(x, psnr, model, run_name(run), text, label=False, hollow=hollow, records=origin))
+            lines.setdefault((images(run), run.seed), []).append((x, psnr))
+        curves += [Curve(tuple(line), model, DISPLAY[model]) for line in lines.values() if len(line) > 1]
+        text = f"{DISPLAY[model]} in the paper: {printed:.2f} dB on average"
+        marks.append(Mark(100, printed, "paper", f"{DISPLAY[model]}, paper", text))
+    x_axis = around([mark.x for mark in marks], SHARE, log=True, room=0.08)
+    y_axis = around([mark.y for mark in marks], "PSNR, mean of four sets (dB)", room=0.1)
+    return Chart("psnr", f"{y_axis.title} over the {SHARE}", x_axis, y_axis, tuple(marks), tuple(curves), HALF)
+
+
+def _lost(found: Sequence[Rung], folders: Sequence[str]) -> Chart:
+    """What SMSRN loses by rung, with intervals."""
     lost = [
         Mark(
-            100 * rung.share, loss.mean, "measured", f"{rung.steps:,} steps",
-            f"{rung.steps:,} equal steps (seed {rung.seed}, {images(rung.full.run)}): SMSRN loses {loss_text(loss)}",
-            low=loss.low, high=loss.high, records=(path_of(rung.full.run), path_of(rung.light.run)),
+            100 * rung.share, loss.mean, "measured", rung_name(rung),
+            f"{rung_name(rung)}, both networks equally: SMSRN loses {loss_text(loss)}",
+            label=False, hollow=images(rung.full.run) != folders[0],
+            low=loss.low, high=loss.high, records=loss_records(rung, AVERAGE),
         )
         for rung in found
         if (loss := rung.loss.get(AVERAGE))
     ]  # fmt: skip
-    difference = printed["msrn"] - printed["smsrn"]
-    lost.append(Mark(100, difference, "paper", "the paper", f"the paper's Table 1: SMSRN loses {difference:.2f} dB"))
-    ends = [value for mark in lost for value in (mark.low, mark.high, mark.y) if value is not None]
+    table = paper.table1()
+    difference = table.msrn.average.psnr - table.smsrn.average.psnr
+    text = f"the paper's Table 1: SMSRN loses {difference:.2f} dB"
+    marks = (*side_by_side(lost), Mark(100, difference, "paper", "the paper", text))
+    ends = [value for mark in marks for value in (mark.low, mark.high, mark.y) if value is not None]
+    x = around([mark.x for mark in marks], SHARE, log=True, room=0.08)
     y = around([0, *ends], "PSNR that SMSRN loses, mean of four sets (dB)", room=0.1)
-    made.append(Chart("lost", f"{y.title} over the {share}", x, y, tuple(lost)))
-    return made
+    return Chart("lost", f"{y.title} over the {SHARE}", x, y, marks, size=HALF)
+
+
+BESIDE = 1.16
+"""By which factor of x a mark moves to the right, out of the way of another one of the same x."""
+
+
+def side_by_side(marks: Iterable[Mark]) -> list[Mark]:
+    """Marks of one x moved apart on a logarithmic axis, so that their intervals do not cover one another."""
+    seen: Counter[float] = Counter()
+    moved = []
+    for mark in marks:
+        moved.append(replace(mark, x=mark.x * BESIDE ** seen[mark.x]))
+        seen[mark.x] += 1
+    return moved
+
+
+def loss_records(rung: Rung, name: str) -> tuple[str, ...]:
+    """Paths of the records behind the loss of a rung on a set or on average: of the runs and of their measurements."""
+    both = (rung.full, rung.light)
+    sets = BENCHMARKS if name == AVERAGE else (name,)
+    return (*(path_of(one.run) for one in both), *(path_of(one.measured[name]) for one in both for name in sets))
+
+
+def loss_number(rung: Rung, name: str) -> Number:
+    """What the separable network of a rung loses on a set or on average."""
+    of = "mean of the four sets" if name == AVERAGE else name
+    words = (
+        f"PSNR of {DISPLAY[rung.full.run.model]} less that of {DISPLAY[rung.light.run.model]}, {of}, both after "
+        f"{rung.steps:,} steps of the same recipe on {images(rung.full.run)}, seed {rung.seed}, with the 95 % interval "
+        "of a bootstrap over the images; public code's luma"
+    )
+    claims = ("table1-smsrn-psnr",) if rung.full.run.model == PAIR[0] else ()
+    return Number(loss_text(rung.loss[name]), words, LADDER, COMMAND, loss_records(rung, name), "", claims)
 
 
 def losses(found: Sequence[Rung], *, with_paper: bool) -> Table:
-    """What the separable network loses after equal trainings, by set; the paper's in the last row."""
+    """What the separable network loses after equal trainings, the average first; the paper's in the last row."""
+    sets = (AVERAGE, *BENCHMARKS)
     body: list[tuple[Cell, ...]] = []
     for rung in found:
-        cells: list[Cell] = []
-        for name in SETS:
-            loss = rung.loss.get(name)
-            words = (
-                f"PSNR of {DISPLAY[rung.full.run.model]} less that of {DISPLAY[rung.light.run.model]} on {name} after "
-                f"{rung.steps:,} steps of the same recipe on {images(rung.full.run)}, seed {rung.seed}, with the 95 % "
-                "interval of a bootstrap over the images; public code's luma"
-            )
-            origin = (path_of(rung.full.run), path_of(rung.light.run))
-            claims = ("table1-smsrn-psnr",)
-            cells.append(
-                Number(loss_text(loss), words, LADDER, COMMAND, origin, "", claims) if loss else "not measured"
-            )
-        body.append(
-            (f"{rung.steps:,} steps, seed {rung.seed} ({percent(rung.share, 2)})", images(rung.full.run), *cells)
-        )
+        cells = (loss_number(rung, name) if name in rung.loss else "not measured" for name in sets)
+        body.append((f"{rung_name(rung)} ({percent(rung.share, 2)})", *cells))
     table = paper.table1()
-    scores = [table.msrn.scores[name].psnr - table.smsrn.scores[name].psnr for name in BENCHMARKS]
+    scores = {name: table.msrn.scores[name].psnr - table.smsrn.scores[name].psnr for name in BENCHMARKS}
+    scores[AVERAGE] = fmean(scores.values())
     if with_paper:
-        body.append(("the paper (100 %)", "DIV2K", *(f"{value:.2f}" for value in (*scores, sum(scores) / len(scores)))))
+        body.append(("the paper, DIV2K (100 %)", *(f"{scores[name]:.2f}" for name in sets)))
     names = "SMSRN loses against MSRN" if with_paper else "EDSR-baseline loses with separable convolutions"
     caption = f"PSNR that {names} after equal trainings, with the 95 % interval over the images"
-    return Table(caption, ("training (share of the paper's)", "on", *SETS), tuple(body))
+    return Table(caption, ("training (share of the paper's)", *sets), tuple(body))
 
 
 def runs_table(runs: Sequence[TrainingRun]) -> Table:
@@ -188,5 +238,9 @@ def runs_table(runs: Sequence[TrainingRun]) -> Table:
             number(percent(run.paper_fraction, 2), "share of the paper's training, by patch pixels"),
             "" if validation is None else number(f"{validation:.3f}", "validation PSNR at the end (dB)"), run.note,
         ))  # fmt: skip
-    headings = ("run", "hours", "share of the paper's training", "validation PSNR", "note")
-    return Table(f"{len(runs)} recorded runs", headings, tuple(body))
+    caption = (
+        f"{len(runs)} recorded runs. Hours are by the clock. Steps that a run shares with another count in that one "
+        "alone, so that hours here are less than in the charts and in the ladder where runs branch off."
+    )
+    headings = ("run", "hours", "share of the paper's", "validation PSNR", "note")
+    return Table(caption, headings, tuple(body), words=("note",))

@@ -4,10 +4,13 @@
   const claims = [...document.querySelectorAll(".claim")];
   const [verdict, kind, search, language, found, expand] =
     ["verdict", "kind", "search", "language", "found", "expand"].map((id) => document.getElementById(id));
-  const texts = new Map(claims.map((claim) => [claim, claim.textContent.toLowerCase()]));
+  const nothing = document.getElementById("nothing");
+  // As a reader types it: "92%" and "92 %" are the same, and so are a hyphen and a minus sign.
+  const plain = (text) => text.toLowerCase().replace(/\s+/g, " ").replace(/ %/g, "%").replace(/\u2212/g, "-");
+  const texts = new Map(claims.map((claim) => [claim, plain(claim.textContent)]));
 
   const filter = () => {
-    const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const words = plain(search.value).split(" ").filter(Boolean);
     let shown = 0;
     for (const claim of claims) {
       claim.hidden = Boolean(
@@ -17,9 +20,15 @@
       );
       shown += claim.hidden ? 0 : 1;
     }
+    nothing.hidden = shown > 0;
     found.textContent = `${shown} of ${claims.length}`;
   };
   [verdict, kind, search].forEach((control) => control.addEventListener("input", filter));
+  document.getElementById("clear").addEventListener("click", () => {
+    [verdict, kind, search].forEach((control) => { control.value = ""; });
+    filter();
+    search.focus();
+  });
   language.addEventListener("input", () => { document.getElementById("claims").dataset.quotes = language.value; });
   expand.addEventListener("click", () => {
     const open = expand.textContent === "expand all";
@@ -32,7 +41,7 @@
     const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
     if (!target || target.tagName !== "DETAILS") return;
     target.hidden = false;
-    target.open = true;
+    for (let one = target; one; one = one.parentElement.closest("details")) one.open = true;
     target.scrollIntoView();
     target.querySelector("summary").focus({ preventScroll: true });
   };

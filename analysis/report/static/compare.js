@@ -8,7 +8,7 @@ for (const compare of document.querySelectorAll(".compare")) {
     stage.style.setProperty("--at", `${divider.value}%`);
     for (const figure of stage.querySelectorAll("figure")) {
       figure.classList.toggle("shown-left", figure.dataset.version === left.value);
-      figure.classList.toggle("shown-right", figure.dataset.version === right.value && left.value !== right.value);
+      figure.classList.toggle("shown-right", figure.dataset.version === right.value);
     }
   };
   [divider, left, right].forEach((control) => control.addEventListener("input", update));

@@ -1,4 +1,4 @@
-// Light and dark; everything open for print.
+// Light and dark.
 "use strict";
 document.getElementById("theme").addEventListener("input", (event) => {
   document.documentElement.style.colorScheme = event.target.value;

@@ -10,12 +10,14 @@ import pytest
 
 from analysis.artefacts import ARTEFACTS
 from analysis.figures import figure1, figure1_macs
-from analysis.report import chart, landscape, pictures, report_page
-from analysis.report.chart import Axis, Chart, Mark
+from analysis.report import chart, landscape, pictures, report_page, training
+from analysis.report.chart import Axis, Chart, Curve, Mark
 from analysis.report.facts import Report, gather, with_local
+from analysis.report.numbers import minus, together
+from analysis.report.sources import path_of
 from replication import crops, records
 from replication.images.io import read_image, write_image
-from replication.records import Detail
+from replication.records import Detail, Evaluation, TrainingRun
 
 ROOT = Path(__file__).resolve().parents[3]
 RESULTS = ROOT / "results"
@@ -23,7 +25,7 @@ PAGE = (RESULTS / "report.html").read_text(encoding="utf-8")
 
 
 class Tables(HTMLParser):
-    """Every table by its caption, as rows of texts; every id; every link."""
+    """Every table by its caption, as rows of texts with "-" for a minus sign; every id; every link."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -60,7 +62,7 @@ class Tables(HTMLParser):
         if self._in == "caption":
             self._caption += data
         elif self._in:
-            self._rows[-1][-1] += data
+            self._rows[-1][-1] += data.replace("\N{MINUS SIGN}", "-")
 
 
 PARSED = Tables(PAGE)
@@ -93,10 +95,11 @@ def test_table1_is_that_of_the_markdown_page() -> None:
     page, table = shown("PSNR (dB) / SSIM at x4; measured columns: public code"), markdown("table1.md")
     losses = markdown("table1.md", "## What the separable convolution costs")
     for name in SETS:
-        assert page[name][:5] == table[name], name
-        assert [f"{page[name][5]} dB", page[name][6]] == losses[name][:2], name
+        msrn, smsrn, lost, msrn_paper, smsrn_paper, lost_paper, bicubic = page[name]
+        assert [msrn_paper, smsrn_paper, bicubic, msrn, smsrn] == table[name], name
+        assert [f"{lost_paper} dB", lost] == losses[name][:2], name
     shares = table["Training, share of the paper's"]
-    assert page["training*"][3:5] == [share.partition(" (")[0] for share in shares[3:5]]
+    assert page["training*"][:2] == [share.partition(" (")[0] for share in shares[3:5]]
 
 
 @pytest.mark.parametrize(("view", "channels"), [("MATLAB", "luma"), ("RGB", "RGB")])
@@ -106,14 +109,14 @@ def test_other_protocols_are_those_of_the_markdown_page(view: str, channels: str
     for name in SETS:
         (line,) = re.findall(rf"^\| {name} +\| {channels} +\|(.*)\|$", text, re.MULTILINE)
         bicubic, smsrn, msrn, lost, *_ = (cell.strip() for cell in line.split("|"))
-        assert page[name][2:5] == [bicubic, msrn, smsrn]
-        assert page[name][6] == lost
+        assert page[name][:3] == [msrn, smsrn, lost]
+        assert page[name][6] == bicubic
 
 
 def test_unrounded_ssim_is_that_of_the_markdown_page() -> None:
     page = shown("PSNR (dB) / SSIM at x4; measured columns: unrounded")
     for name, row in markdown("table1.md", "## As the literature measures").items():
-        assert [cell.split(" / ")[1] for cell in page[name][3:5]] == [cell.split(" / ")[1] for cell in row[4:6]]
+        assert [cell.split(" / ")[1] for cell in page[name][:2]] == [cell.split(" / ")[1] for cell in row[4:6]]
 
 
 def test_the_embedded_set_is_that_of_the_markdown_page() -> None:
@@ -131,9 +134,10 @@ def ladder() -> list[list[str]]:
 def test_losses_are_those_of_the_ladder() -> None:
     (page,) = [rows for name, rows in PARSED.tables.items() if name.startswith("PSNR that SMSRN loses")]
     rows = ladder()
-    assert [[cell.replace(" dB", "") for cell in row[2:]] for row in page[1:]] == [row[4:] for row in rows]
-    for (name, on, *_), (images, steps, seed, share, *_) in zip(page[1:-1], rows[:-1], strict=True):
-        assert (name, on) == (f"{steps} steps, seed {seed} ({share})", images)
+    found = [[cell.replace(" dB", "") for cell in row[1:]] for row in page[1:]]
+    assert found == [[row[-1], *row[4:-1]] for row in rows]
+    for (name, *_), (images, steps, seed, share, *_) in zip(page[1:-1], rows[:-1], strict=True):
+        assert name == f"{steps} steps, seed {seed}, {images} ({share})"
 
 
 def test_runs_are_those_of_the_page_of_runs() -> None:
@@ -142,8 +146,9 @@ def test_runs_are_those_of_the_page_of_runs() -> None:
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
     expected = sorted([row[8], row[9], row[10]] for row in rows)
     assert expected
-    (found,) = [rows for caption, rows in PARSED.tables.items() if caption.endswith("recorded runs")]
+    (found,) = [rows for caption, rows in PARSED.tables.items() if "recorded runs" in caption]
     assert sorted(row[1:4] for row in found[1:]) == expected
+    assert len({row[0] for row in found}) == len(found), "runs that are called the same"
 
 
 @pytest.mark.parametrize("what", ["parameters", "MACs per LR pixel"])
@@ -181,9 +186,28 @@ def test_the_first_screen_says_what_the_pages_say() -> None:
     assert f"({cost['msrn']['gmacs_720p']:.1f} to {cost['smsrn']['gmacs_720p']:.1f} G MACs" in answer
     *rungs, paper = ladder()
     _, steps, _, share, *losses = max(rungs, key=lambda row: int(row[1].replace(",", "")))
-    assert f"after {steps} equal steps for both ({float(share.removesuffix(' %')):g} %" in answer
+    assert f"equal trainings of {steps} steps" in answer
+    assert f": {float(share.removesuffix(' %')):g} % (" in answer
+    for row in rungs if len(rungs) < 4 else ():
+        assert row[-1].replace(" (", " dB (") in answer.replace("\N{MINUS SIGN}", "-")
     assert f"SMSRN loses {losses[-1].replace(' (', ' dB (')}" in answer
     assert f"The paper loses {paper[-1]} dB" in answer
+    assert not re.search(r"\([^)]*\(", answer.replace("(R)", "")), "brackets in brackets"
+
+
+def test_the_first_screen_names_the_machines_of_its_records() -> None:
+    known = [*records.load(RESULTS, TrainingRun), *records.load_all(RESULTS)]
+    report = gather(RESULTS)
+    paths = set(report_page.answer_records(report.answer))
+    behind = [one for one in known if path_of(one) in paths]
+    assert len(behind) == len(paths) > 10
+    line = PAGE.partition('class="recorded">')[2].partition("</p>")[0]
+    for one in behind:
+        assert one.environment["machine"] in line
+        assert one.environment["date"] in line
+    measured = {one.key.weights for one in behind if isinstance(one, Evaluation)}
+    trained = {digest for one in behind if isinstance(one, TrainingRun) for digest in one.weights.values()}
+    assert measured <= trained
 
 
 def test_claims_are_those_of_the_ledger() -> None:
@@ -191,7 +215,21 @@ def test_claims_are_those_of_the_ledger() -> None:
     found = re.findall(r'<details class="claim" id="claim-([^"]+)" data-verdict="([^"]+)" data-kind="([^"]+)"', PAGE)
     assert found == [(one["id"], one["verdict"], one["kind"]) for one in ledger_json["claims"]]
     for verdict, number in ledger_json["counts"].items():
-        assert f"<b>{number}</b> {verdict}</li>" in PAGE
+        assert f"<dt><b>{number}</b> {verdict}</dt>" in PAGE
+
+
+def test_korean_is_marked_as_korean() -> None:
+    marked = re.sub(r'<(q|span) class="[^"]*" lang="ko">.*?</\1>', "", PAGE, flags=re.DOTALL)
+    assert re.search("[가-힣]", PAGE)
+    assert not re.search("[가-힣]", marked)
+
+
+def test_text_is_set_for_readers() -> None:
+    body = re.sub(r"<(script|style|code)\b.*?</\1>", "", PAGE.partition("<body>")[2], flags=re.DOTALL)
+    text = re.sub(r"<[^>]*>", " ", body)
+    assert "`" not in text
+    assert "\N{MINUS SIGN}0.0" in text
+    assert not re.search(r"[\s(]-\d", text)
 
 
 def test_links_lead_somewhere() -> None:
@@ -237,7 +275,8 @@ def test_what_is_missing_leaves_a_named_gap(nothing: tuple[Report, Path]) -> Non
     page = report_page.render(nothing[0])
     gaps = " ".join(re.findall(r'<p class="gap">(.*?)</p>', page))
     for command in (
-        "replication.crops`", "replication.runs RUN`", "tox -e benchmark`", "replication.benchmark_networks`",
+        "replication.crops</code>", "replication.runs RUN</code>", "tox -e benchmark</code>",
+        "replication.benchmark_networks</code>",
     ):  # fmt: skip
         assert command in gaps, command
     assert "astronaut" in gaps
@@ -288,6 +327,42 @@ def test_axes() -> None:
     assert log.ticks()[0] == (0, "10")
     assert Axis("", 0, 10).ticks() == [(0, "0"), (20, "2"), (40, "4"), (60, "6"), (80, "8"), (100, "10")]
     assert chart.around([1, 3], "").low < 1 < 3 < chart.around([1, 3], "").high
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("-0.1", "\N{MINUS SIGN}0.1"), ("0 dB (-1 to -0)", "0 dB (\N{MINUS SIGN}1 to \N{MINUS SIGN}0)")],
+)
+def test_negative_numbers_have_a_minus_sign(text: str, expected: str) -> None:
+    assert minus(text) == expected
+
+
+def test_a_number_stays_with_its_unit() -> None:
+    assert together("0.1 dB (0 to 1), 5 %") == "0.1\N{NO-BREAK SPACE}dB (0 to 1), 5\N{NO-BREAK SPACE}%"
+
+
+@pytest.mark.parametrize("text", ["2026-11-25", "smsrn-x4-4000-s0", "x-1", "--rounds", "records/-1", "MSRN 2018-11"])
+def test_hyphens_stay(text: str) -> None:
+    assert minus(text) == text
+
+
+def test_a_label_keeps_clear_of_curves() -> None:
+    falling = Curve(((0, 2), (1, 1), (2, 0)), "k3", "")
+    mark = Mark(1, 1, "paper", "a label", "")
+    alone = Chart("", "", Axis("", 0, 2), Axis("", 0, 2), (mark,))
+    assert alone.places() == ["right"]
+    level = replace(falling, points=((0, 1), (2, 1)))
+    assert replace(alone, curves=(level,)).places() == ["above-right"]
+    rising = replace(falling, points=((0, 0), (1, 1), (2, 2)))
+    assert replace(alone, curves=(level, rising)).places() == ["below-right"]
+
+
+def test_marks_of_one_place_stand_side_by_side() -> None:
+    marks = training.side_by_side(Mark(x, 1, "measured", "", "") for x in (0.1, 0.1, 0.2, 0.1))
+    places = [mark.x for mark in marks]
+    assert places[0] == 0.1
+    assert places[2] == 0.2
+    assert len(set(places)) == len(places)
 
 
 def test_labels_of_a_chart_do_not_overlap() -> None:
