@@ -64,7 +64,7 @@ def measurements() -> list[str]:
     wanted += [
         f"{one.loss[AVERAGE].mean:.3f} dB with other training images"
         for one in found
-        if AVERAGE in one.loss and one.steps == first.steps and images(one.full.run) != first.images
+        if AVERAGE in one.loss and one.steps == first.steps and images(one.full.run) != images(first.full.run)
     ]
     for model in ("smsrn", "msrn"):
         mean = measured(collect(RESULTS), model, *BY_PROTOCOL["public_code"]).average

@@ -16,7 +16,7 @@ from analysis.cost import closed_form, equations
 from analysis.names import DISPLAY, SCALE
 from analysis.paper import BENCHMARKS
 from analysis.quality.columns import AVERAGE
-from analysis.quality.ladder import SeedLoss, headline, rungs
+from analysis.quality.ladder import Rung, headline, rungs
 from analysis.quality.training import readings_words
 from analysis.text import percent, percentage, with_interval
 
@@ -80,7 +80,7 @@ def papers_losses() -> dict[str, float]:
     return {**losses, AVERAGE: fmean(losses.values())}
 
 
-def draw_loss(axes: Axes, lost: SeedLoss | None) -> None:
+def draw_loss(axes: Axes, lost: Rung | None) -> None:
     """What SMSRN loses against MSRN on each set: the paper's star, and beside it what equal trainings here lose."""
     printed = papers_losses()
     places = range(len(printed))
@@ -103,15 +103,14 @@ def draw_loss(axes: Axes, lost: SeedLoss | None) -> None:
     axes.legend(loc="upper left", handletextpad=0.4, borderpad=0.1, labelspacing=0.4)
 
 
-def verdict(lost: SeedLoss | None) -> str:
+def verdict(lost: Rung | None) -> str:
     """What SMSRN loses against MSRN on average, by equal trainings here and as printed."""
     theirs = f"{papers_losses()[AVERAGE]:.2f} dB in the paper"
     if lost is None:
         return f"SMSRN loses on average: not measured after equal trainings here;\n{theirs}."
-    loss, count = lost.loss[AVERAGE], len(lost.seeds)
-    over = f"over {count} seeds" if count > 1 else "over the test images, one seed"
+    loss = lost.loss[AVERAGE]
     return (
-        f"SMSRN loses on average: {with_interval(loss.mean, loss.low, loss.high)} {over},\n"
+        f"SMSRN loses on average: {with_interval(loss.mean, loss.low, loss.high)} by the choice of test images,\n"
         f"after {percent(lost.share, 2)} of the paper's training here\n({readings_words()}); {theirs}."
     )
 
@@ -127,7 +126,7 @@ def settings() -> Iterator[None]:
         yield
 
 
-def draw(lost: SeedLoss | None) -> Figure:
+def draw(lost: Rung | None) -> Figure:
     """The figure, of the losses after equal trainings. Call it, and save the figure, inside `settings`."""
     figure = style.new_figure(2 * style.COLUMN, 3.4)
     cost, loss = figure.subplots(1, 2, width_ratios=(1, 1.35))

@@ -224,7 +224,6 @@ class SeedLoss:
     """What the separable network loses after the same steps, over several seeds: the mean of the pairs' losses by set.
 
     The interval, of 95 % by Student's t, is that of the mean over all seeds; the test images are the same throughout.
-    With one seed it is that of `bootstrap` over the images.
     """
 
     images: str
@@ -234,8 +233,12 @@ class SeedLoss:
     loss: dict[str, Loss]
 
 
+FEWEST_SEEDS = 3
+"""Of fewer the interval of a mean is so wide that it says nothing."""
+
+
 def over_seeds(found: Sequence[Rung]) -> list[SeedLoss]:
-    """Losses of ``found`` joined over the seeds, where there are two or more for the same images and steps."""
+    """Losses of ``found`` joined over the seeds, where there are `FEWEST_SEEDS` for the same images and steps."""
     groups: dict[tuple[str, int], list[Rung]] = {}
     for rung in found:
         if AVERAGE in rung.loss:
@@ -246,23 +249,13 @@ def over_seeds(found: Sequence[Rung]) -> list[SeedLoss]:
             {name: mean_of_seeds([rung.loss[name].mean for rung in same]) for name in same[0].loss},
         )
         for (folders, steps), same in groups.items()
-        if len(same) > 1
+        if len(same) >= FEWEST_SEEDS
     ]  # fmt: skip
 
 
-def headline(found: Sequence[Rung]) -> SeedLoss | None:
-    """The losses to be named first: over the most seeds, else after the most steps; None where no pair is measured.
-
-    Those of one seed have the interval over the images.
-    """
-    joined = over_seeds(found)
-    if joined:
-        return max(joined, key=lambda one: (len(one.seeds), one.steps))
-    whole = [rung for rung in found if AVERAGE in rung.loss]
-    if not whole:
-        return None
-    one = max(whole, key=lambda rung: rung.steps)
-    return SeedLoss(images(one.full.run), one.steps, one.share, (one.seed,), one.loss)
+def headline(found: Sequence[Rung]) -> Rung | None:
+    """The pair to be named first: that of the most steps among those measured on all sets; None where there is none."""
+    return max((rung for rung in found if AVERAGE in rung.loss), key=lambda rung: rung.steps, default=None)
 
 
 def mean_of_seeds(losses: Sequence[float]) -> Loss:

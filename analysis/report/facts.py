@@ -11,7 +11,7 @@ from analysis.cost.closed_form import total_macs, total_params
 from analysis.names import SCALE
 from analysis.paper import BENCHMARKS
 from analysis.quality.columns import AVERAGE
-from analysis.quality.ladder import Rung
+from analysis.quality.ladder import Rung, headline
 from analysis.report import costs, landscape, pictures, quality, sources, training
 from analysis.report.costs import CLOSED_FORM, Costs
 from analysis.report.landscape import Network
@@ -94,7 +94,7 @@ def answer(rungs: list[Rung]) -> Answer:
     saved = 1 - total_macs(smsrn) / total_macs(msrn)
     search = designs.paper_search()
     equal = [one for one in rungs if AVERAGE in one.loss]
-    rung = max(equal, key=lambda one: one.steps) if equal else None
+    rung = headline(rungs)
     others = sorted((one for one in equal if one is not rung), key=lambda one: one.loss[AVERAGE].mean)
     printed_saving = equations.PRINTED_MEAN
     return Answer(

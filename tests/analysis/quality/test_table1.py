@@ -144,10 +144,11 @@ def test_losses_of_equal_trainings_stand_first() -> None:
         losses = {name: Loss(loss, loss - 0.01, loss + 0.01) for name in (*paper.BENCHMARKS, AVERAGE)}
         return Rung(steps, seed, 0.001, member, member, losses)
 
-    found = [rung(4000, 0, 0.1), rung(4000, 1, 0.3), rung(8000, 0, 0.25), rung(4000, 0, 0.5, "9 images of b")]
+    lengths = ((4000, 0, 0.1), (4000, 1, 0.2), (4000, 2, 0.3), (8000, 0, 0.25))
+    found = [*(rung(*one) for one in lengths), rung(4000, 0, 0.5, "9 images of b")]
     heading, *rows, share = table1_page.equally_trained_table(found)
     assert heading[1:] == [
-        "the paper", "4,000 steps, a, mean of 2 seeds", "8,000 steps, a, seed 0", "4,000 steps, b, seed 0",
+        "the paper", "4,000 steps, a, mean of 3 seeds", "8,000 steps, a, seed 0", "4,000 steps, b, seed 0",
     ]  # fmt: skip
     assert [row[0] for row in rows] == [*paper.BENCHMARKS, AVERAGE]
     assert rows[-1][1] == "0.42 dB"
