@@ -43,6 +43,11 @@ def wrap(text: str) -> str:
     return textwrap.fill(joined, 100, break_long_words=False, break_on_hyphens=False).replace("\u00a0", " ")
 
 
+def shorten(text: str, width: int) -> str:
+    """As many whole words of ``text`` as fit into ``width`` characters, with " ..." where some are left out."""
+    return textwrap.shorten(text, width, placeholder=" ...")
+
+
 def table(rows: Sequence[Sequence[object]], headers: Sequence[str], style: str, align: str = "") -> str:
     """A table with its cells as they are given.
 

@@ -1,7 +1,6 @@
 """The report: templates filled with the facts, into one file that needs nothing else."""
 
 import re
-import textwrap
 from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
@@ -24,6 +23,7 @@ from analysis.report.numbers import Number, minus, together
 from analysis.report.pictures import NAMES
 from analysis.report.quality import VIEWS, bicubic_share
 from analysis.report.sources import anchor, machines, path_of
+from analysis.text import shorten
 from replication import crops
 from replication.files import write_text
 from replication.images.metrics import NAMED
@@ -163,7 +163,7 @@ def sentence(claim: Claim) -> str:
     """A claim in English in a few words: the paper's first sentence of it, or where it is printed and what of it."""
     first = claim.said[0]
     if english := next((place.english for place in claim.said if place.english), ""):
-        return textwrap.shorten(english, SHORT, placeholder=" ...")
+        return shorten(english, SHORT)
     return f"{first.where}: {first.as_printed if len(claim.values) > 1 else next(iter(claim.values))}"
 
 
