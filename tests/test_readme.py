@@ -61,11 +61,11 @@ def measurements() -> list[str]:
         f"{percent(first.share, 2)} of the paper's training",
     ]
     wanted += [f"{loss.low:.3f} to {loss.high:.3f} dB by the choice of", share.partition("(")[2].rstrip(")")]
-    wanted += [
-        f"{one.loss[AVERAGE].mean:.3f} dB with other training images"
-        for one in found
-        if AVERAGE in one.loss and one.steps == first.steps and images(one.full.run) != images(first.full.run)
-    ]
+    for one in found:
+        if one is not first and AVERAGE in one.loss and one.steps == first.steps:
+            same = images(one.full.run) == images(first.full.run)
+            other = "from another seed" if same else "with other training images"
+            wanted.append(f"{one.loss[AVERAGE].mean:.3f} dB {other}")
     for model in ("smsrn", "msrn"):
         mean = measured(collect(RESULTS), model, *BY_PROTOCOL["public_code"]).average
         assert mean, f"{model} is not measured on all four sets"
