@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 from matplotlib import rc_context
@@ -14,8 +13,7 @@ from matplotlib.figure import Figure
 from analysis import paper, style
 from analysis.cost import closed_form, equations
 from analysis.names import DISPLAY, SCALE
-from analysis.paper import BENCHMARKS
-from analysis.quality.columns import AVERAGE
+from analysis.quality.columns import AVERAGE, printed_losses
 from analysis.quality.ladder import Rung, headline, rungs
 from analysis.quality.training import readings_words
 from analysis.text import percent, percentage, with_interval
@@ -73,16 +71,9 @@ def draw_cost(axes: Axes, shares: Mapping[str, Share]) -> None:
     axes.set(xlim=(0, 110), xlabel="percent of MSRN")
 
 
-def papers_losses() -> dict[str, float]:
-    """What SMSRN loses against MSRN in the paper, in dB, by set and on average."""
-    msrn, smsrn = (column.scores for column in (paper.table1().msrn, paper.table1().smsrn))
-    losses = {name: msrn[name].psnr - smsrn[name].psnr for name in BENCHMARKS}
-    return {**losses, AVERAGE: fmean(losses.values())}
-
-
 def draw_loss(axes: Axes, lost: Rung | None) -> None:
     """What SMSRN loses against MSRN on each set: the paper's star, and beside it what equal trainings here lose."""
-    printed = papers_losses()
+    printed = printed_losses()
     places = range(len(printed))
     axes.scatter([place - SHIFT for place in places], list(printed.values()), s=110, label="the paper", **STAR)
     if lost is not None:
@@ -105,7 +96,7 @@ def draw_loss(axes: Axes, lost: Rung | None) -> None:
 
 def verdict(lost: Rung | None) -> str:
     """What SMSRN loses against MSRN on average, by equal trainings here and as printed."""
-    theirs = f"{papers_losses()[AVERAGE]:.2f} dB in the paper"
+    theirs = f"{printed_losses()[AVERAGE]:.2f} dB in the paper"
     if lost is None:
         return f"SMSRN loses on average: not measured after equal trainings here;\n{theirs}."
     loss = lost.loss[AVERAGE]

@@ -74,6 +74,13 @@ def printed(model: str) -> Column:
     return Column(f"{DISPLAY[model]} (paper)", dict(column.scores), column.average)
 
 
+def printed_losses() -> dict[str, float]:
+    """PSNR (dB) that the paper's SMSRN loses against its MSRN, by set; the average from the printed values per set."""
+    msrn, smsrn = (column.scores for column in (paper.table1().msrn, paper.table1().smsrn))
+    losses = {name: msrn[name].psnr - smsrn[name].psnr for name in BENCHMARKS}
+    return {**losses, AVERAGE: fmean(losses.values())}
+
+
 def published(model: str, heading: str) -> Column:
     """A column from sota_x4.csv; its average is computed here."""
     row = paper.published_row(model)

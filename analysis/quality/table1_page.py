@@ -22,10 +22,11 @@ from analysis.quality.columns import (
     bicubic_deviation,
     measured,
     printed,
+    printed_losses,
     published,
     retained,
 )
-from analysis.quality.ladder import Rung, images, lost, over_seeds
+from analysis.quality.ladder import Rung, headline, images, lost, over_seeds
 from analysis.quality.training import (
     Jump,
     Measurements,
@@ -35,7 +36,7 @@ from analysis.quality.training import (
     short_share,
     training_share,
 )
-from analysis.text import percent, percentage, table, with_interval
+from analysis.text import percent, percentage, small_percent, table, with_interval
 from replication.data.benchmarks import EMBEDDED
 from replication.evaluate import BICUBIC, METHODS, NOT_TRAINED
 from replication.files import write_text
@@ -259,14 +260,10 @@ def equally_trained_table(found: Sequence[Rung]) -> list[list[str]]:
         for one in found
         if AVERAGE in one.loss and (images(one.full.run), one.steps) not in known
     ]
-    msrn, smsrn = (replace(printed(model), average=average(printed(model).scores)) for model in ("msrn", "smsrn"))
     table = [["", "the paper", *(heading for heading, _, _ in columns)]]
-    for name in (*BENCHMARKS, AVERAGE):
-        theirs = retained(msrn, smsrn, name)
-        assert theirs
+    for name, printed_loss in printed_losses().items():
         losses = (loss[name] for _, loss, _ in columns)
-        ours = [with_interval(one.mean, one.low, one.high) for one in losses]
-        table.append([name, f"{theirs.lost_db:.2f} dB", *ours])
+        table.append([name, f"{printed_loss:.2f} dB", *(with_interval(one.mean, one.low, one.high) for one in losses)])
     return [*table, ["Training, share of the paper's", "100 %", *(share_with_range(share) for _, _, share in columns)]]
 
 
@@ -441,16 +438,22 @@ def summary(facts: Measurements) -> list[str]:
             f"bicubic on {', '.join(here)}: at most {deviation[0]:.4f} dB and {deviation[1]:.5f} (SSIM) from what is "
             "published"
         )
-    ratio = retained(measured(rows, "msrn", *PAPERS), measured(rows, "smsrn", *PAPERS), AVERAGE)
-    if ratio:
-        in_paper = paper.table1().retained
-        shares = [f"{short_share(facts.trainings[model])} ({DISPLAY[model]})" for model in ("msrn", "smsrn")]
+    if longest := headline(facts.rungs):
+        loss = longest.loss[AVERAGE]
         lines.append(
-            f"SMSRN keeps {percentage(ratio.psnr, 2)} of MSRN's PSNR and {percentage(ratio.ssim, 2)} of its SSIM "
-            f"(paper: {in_paper['psnr']} % and {in_paper['ssim']} %); "
-            f"SMSRN loses {loss_text(rows, AVERAGE)} under `public_code`, interval over the images; trained with "
-            f"{' and '.join(shares)} of the paper's budget, one run of each"
+            f"SMSRN loses {with_interval(loss.mean, loss.low, loss.high)} on average after {longest.steps:,} equal "
+            f"steps of each network, {small_percent(longest.share)} of the paper's training (interval over the images, "
+            f"`public_code`); {printed_losses()[AVERAGE]:.2f} dB in the paper"
         )
+    means = {model: one.average for model in ("smsrn", "msrn") if (one := measured(rows, model, *PAPERS)).average}
+    if means:
+        listed = " and ".join(
+            f"{DISPLAY[model]} {mean.psnr:.2f} dB ({short_share(facts.trainings[model])} of the paper's training)"
+            for model, mean in means.items()
+            if mean
+        )
+        equal = "" if equally_trained(facts) else ", not equally trained"
+        lines.append(f"the shipped weights{equal}: {listed} on average")
     for status in sorted({row.status for row in rows.values() if row.record is None}):
         missing = [f"{DISPLAY[model]} on {name}" for (name, model), row in rows.items() if row.status == status]
         if status == NOT_TRAINED:

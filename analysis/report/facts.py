@@ -2,15 +2,13 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import fmean
 
 from analysis import paper
 from analysis.claims.verdict import Entry, ledger
 from analysis.cost import closed_form, designs, equations
 from analysis.cost.closed_form import total_macs, total_params
 from analysis.names import SCALE
-from analysis.paper import BENCHMARKS
-from analysis.quality.columns import AVERAGE
+from analysis.quality.columns import AVERAGE, printed_losses
 from analysis.quality.ladder import Rung, headline
 from analysis.report import costs, landscape, pictures, quality, sources, training
 from analysis.report.costs import CLOSED_FORM, Costs
@@ -114,8 +112,8 @@ def answer(rungs: list[Rung]) -> Answer:
             _formula(f"{gmacs[1]:.1f}", "G MACs of SMSRN for a 1280x720 output", "computation-too"),
         ),
         printed_saving=printed_saving,
-        printed_losses=paper_losses(),
-        printed_loss=f"{table.msrn.average.psnr - table.smsrn.average.psnr:.2f}",
+        printed_losses=printed_losses(),
+        printed_loss=f"{printed_losses()[AVERAGE]:.2f}",
         rung=rung,
         lost=training.loss_number(rung, AVERAGE) if rung else None,
         others={training.rung_name(one): training.loss_number(one, AVERAGE) for one in others},
@@ -130,13 +128,6 @@ def matches(search: designs.Search) -> str:
     """How many of the designs have each of the paper's numbers of parameters, in words."""
     numbers = [len(found) for found in search.found.values()]
     return "exactly one has" if set(numbers) == {1} else f"{min(numbers):,} to {max(numbers):,} have"
-
-
-def paper_losses() -> dict[str, float]:
-    """PSNR (dB) that the paper's SMSRN loses, by set; the average from its values per set."""
-    table = paper.table1()
-    losses = {name: table.msrn.scores[name].psnr - table.smsrn.scores[name].psnr for name in BENCHMARKS}
-    return {**losses, AVERAGE: fmean(losses.values())}
 
 
 def _formula(text: str, what: str, *claims: str) -> Number:

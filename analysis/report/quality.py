@@ -7,7 +7,7 @@ from pathlib import Path
 from analysis import paper
 from analysis.names import DISPLAY, SCALE
 from analysis.paper import BENCHMARKS
-from analysis.quality.columns import AVERAGE, Column, Rows, measured, printed
+from analysis.quality.columns import AVERAGE, Column, Rows, measured, printed, printed_losses
 from analysis.quality.ladder import Loss, lost
 from analysis.quality.training import Measurements, measurements, short_share
 from analysis.report.numbers import Cell, Number, Pair, Table
@@ -72,7 +72,7 @@ def table(facts: Measurements, view: View) -> Table:
     for name in (*BENCHMARKS, AVERAGE):
         cells = [printed(model).cell(name) for model in ("msrn", "smsrn")]
         bicubic, *found = (_pair(rows, columns[model], model, name, view) for model in (BICUBIC, "msrn", "smsrn"))
-        body.append((name, *found, _loss(rows, name, view), *cells, _printed_loss(name), bicubic))
+        body.append((name, *found, _loss(rows, name, view), *cells, f"{printed_losses()[name]:.2f}", bicubic))
     body.append(("training*", *_shares(facts), "", "100 %", "100 %", "", "none"))
     headings = [
         f"{name}, {where}" for where in ("measured", "paper") for name in (DISPLAY["msrn"], DISPLAY["smsrn"], "lost")
@@ -129,13 +129,6 @@ def _loss(rows: Rows, name: str, view: View) -> Cell:
         "The shipped weights were not trained for equal lengths unless the table says so"
     )
     return Number(loss_text(loss), words, LADDER, COMMAND, records_of(rows, name, ("msrn", "smsrn")), view.psnr)
-
-
-def _printed_loss(name: str) -> str:
-    msrn, smsrn = (printed(model).score(name) for model in ("msrn", "smsrn"))
-    assert msrn
-    assert smsrn
-    return f"{msrn.psnr - smsrn.psnr:.2f}"
 
 
 def embedded(rows: Rows) -> Table:

@@ -4,12 +4,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import fmean
 
 from analysis import paper
 from analysis.names import DISPLAY
 from analysis.paper import BENCHMARKS
-from analysis.quality.columns import AVERAGE
+from analysis.quality.columns import AVERAGE, printed_losses
 from analysis.quality.ladder import OTHER_PAIR, PAIR, Member, Rung, images, last_validation, of_one_network, rungs
 from analysis.quality.ladder_page import conditions_lines, tendency
 from analysis.quality.runs_page import own_hours
@@ -163,8 +162,7 @@ def _lost(found: Sequence[Rung], folders: Sequence[str]) -> Chart:
         for rung in found
         if (loss := rung.loss.get(AVERAGE))
     ]  # fmt: skip
-    table = paper.table1()
-    difference = table.msrn.average.psnr - table.smsrn.average.psnr
+    difference = printed_losses()[AVERAGE]
     text = f"the paper's Table 1: SMSRN loses {difference:.2f} dB"
     marks = (*side_by_side(lost), Mark(100, difference, "paper", "the paper", text))
     ends = [value for mark in marks for value in (mark.low, mark.high, mark.y) if value is not None]
@@ -213,11 +211,8 @@ def losses(found: Sequence[Rung], *, with_paper: bool) -> Table:
     for rung in found:
         cells = (loss_number(rung, name) if name in rung.loss else "not measured" for name in sets)
         body.append((f"{rung_name(rung)} ({percent(rung.share, 2)})", *cells))
-    table = paper.table1()
-    scores = {name: table.msrn.scores[name].psnr - table.smsrn.scores[name].psnr for name in BENCHMARKS}
-    scores[AVERAGE] = fmean(scores.values())
     if with_paper:
-        body.append(("the paper, DIV2K (100 %)", *(f"{scores[name]:.2f}" for name in sets)))
+        body.append(("the paper, DIV2K (100 %)", *(f"{printed_losses()[name]:.2f}" for name in sets)))
     names = "SMSRN loses against MSRN" if with_paper else "EDSR-baseline loses with separable convolutions"
     caption = f"PSNR that {names} after equal trainings, with the 95 % interval over the images"
     return Table(caption, ("training (share of the paper's)", *sets), tuple(body))

@@ -137,13 +137,14 @@ def test_measured_values_are_means_of_the_records(tmp_path: Path, shipped: dict[
     assert lines(text, "Retained (SMSRN / MSRN)")[0][5] == f"{100 * 29.502 / 30.502:.2f} % / 100.00 %"
 
 
-def test_losses_of_equal_trainings_stand_first() -> None:
-    def rung(steps: int, seed: int, loss: float, folders: str = "9 images of a") -> Rung:
-        run = SimpleNamespace(data=folders)
-        member: Any = SimpleNamespace(run=run)
-        losses = {name: Loss(loss, loss - 0.01, loss + 0.01) for name in (*paper.BENCHMARKS, AVERAGE)}
-        return Rung(steps, seed, 0.001, member, member, losses)
+def rung(steps: int, seed: int, loss: float, folders: str = "9 images of a") -> Rung:
+    run = SimpleNamespace(data=folders)
+    member: Any = SimpleNamespace(run=run)
+    losses = {name: Loss(loss, loss - 0.01, loss + 0.01) for name in (*paper.BENCHMARKS, AVERAGE)}
+    return Rung(steps, seed, 0.001, member, member, losses)
 
+
+def test_losses_of_equal_trainings_stand_first() -> None:
     lengths = ((4000, 0, 0.1), (4000, 1, 0.2), (4000, 2, 0.3), (8000, 0, 0.25))
     found = [*(rung(*one) for one in lengths), rung(4000, 0, 0.5, "9 images of b")]
     heading, *rows, share = table1_page.equally_trained_table(found)
@@ -202,7 +203,9 @@ def test_the_training_budget_stands_beside_the_numbers(tmp_path: Path, shipped: 
     assert "with rates of its own MSRN may do better" in text
     assert "Step 900 of 1000, 2.5 hours on two cores; data: BSDS400; seed 3" in text
     assert weights.digest(shipped["msrn"])[:12] in text
-    assert "1.2 % (MSRN) and 1.2 % (SMSRN)" in " ".join(table1_page.summary(measurements(tmp_path)))
+    words = " ".join(table1_page.summary(measurements(tmp_path)))
+    assert "the shipped weights: SMSRN 29.50 dB (1.2 % of the paper's training) and MSRN 30.50 dB (1.2 %" in words
+    assert "equal steps" not in words, "no pair of equal trainings is recorded here"
 
 
 def test_unequal_training_is_said(tmp_path: Path, shipped: dict[str, Path]) -> None:
@@ -214,6 +217,10 @@ def test_unequal_training_is_said(tmp_path: Path, shipped: dict[str, Path]) -> N
     assert "**Not under the same conditions** (different: step)" in page
     assert "## The shipped weights, not equally trained" in page
     assert lines(page, "Retained (SMSRN / MSRN)")[0][5] == "not equally trained"
+    words = " ".join(table1_page.summary(replace(measurements(tmp_path), rungs=(rung(4000, 0, 0.1),))))
+    assert "SMSRN loses 0.100 dB (0.090 to 0.110) on average after 4,000 equal steps of each network, 0.1 % of" in words
+    assert "0.42 dB in the paper" in words
+    assert "the shipped weights, not equally trained: SMSRN" in words
 
 
 def test_the_csv_has_every_value_and_no_claim_about_the_papers_channels(
