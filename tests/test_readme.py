@@ -14,7 +14,7 @@ from analysis.cost import closed_form, designs
 from analysis.names import DISPLAY
 from analysis.quality.calibration import calibrated
 from analysis.quality.columns import AVERAGE, collect, measured
-from analysis.quality.ladder import headline, images, rungs
+from analysis.quality.ladder import Rung, headline, images, rungs
 from analysis.quality.training import share_with_range
 from analysis.text import percent
 from replication.records import BY_PROTOCOL, NOISE_PSNR
@@ -50,6 +50,15 @@ def decibels() -> list[str]:
     return [*lost, f"{100 * bicubic.psnr / msrn:.0f} % of the decibels"]
 
 
+def how_it_differs(one: Rung, first: Rung) -> str:
+    """The words after a loss in README that say which pair it is of."""
+    if images(one.full.run) != images(first.full.run):
+        return " dB with other training images"
+    if one.seed != first.seed:
+        return f" (seed {one.seed})"
+    return f" dB after {one.steps:,}"
+
+
 def measurements() -> list[str]:
     """What equal trainings lose, the same with other images, and the best weights."""
     found = rungs(RESULTS)
@@ -62,10 +71,8 @@ def measurements() -> list[str]:
     ]
     wanted += [f"{loss.low:.3f} to {loss.high:.3f} dB by the choice of", share.partition("(")[2].rstrip(")")]
     for one in found:
-        if one is not first and AVERAGE in one.loss and one.steps == first.steps:
-            same = images(one.full.run) == images(first.full.run)
-            other = "from another seed" if same else "with other training images"
-            wanted.append(f"{one.loss[AVERAGE].mean:.3f} dB {other}")
+        if one is not first and AVERAGE in one.loss:
+            wanted.append(f"{one.loss[AVERAGE].mean:.3f}{how_it_differs(one, first)}")
     for model in ("smsrn", "msrn"):
         mean = measured(collect(RESULTS), model, *BY_PROTOCOL["public_code"]).average
         assert mean, f"{model} is not measured on all four sets"
