@@ -183,8 +183,10 @@ def record(
 
 
 def instructions() -> str:
-    """The vector instructions that PyTorch uses here, and whether the processor multiplies bf16."""
-    return torch.backends.cpu.get_cpu_capability() + (" with bf16" if cpu_has_bf16() else "")
+    """The vector instructions that PyTorch uses here, and whether the processor multiplies bf16 (in AMX: matrices)."""
+    bf16 = " with bf16" if cpu_has_bf16() else ""
+    amx = " in AMX" if torch.cpu.get_capabilities().get("amx_bf16", False) else ""
+    return torch.backends.cpu.get_cpu_capability() + bf16 + amx
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -8,18 +8,33 @@ from replication import recipe, records
 from replication.files import write_text
 from replication.records import TrainingSpeed
 
+LIGHT = "smsrn"
+"""The network that the others' steps are compared with."""
+
 
 def step_table(record: TrainingSpeed) -> str:
-    """Each variant's median, against the first variant of its network and against the arithmetic floor."""
+    """Each variant's median, against the network's first, its arithmetic floor and SMSRN's step of the same kind."""
     plain: dict[str, float] = {}
+    light = {one.variant: one.median for one in record.steps if one.network == LIGHT}
     rows = []
     for one in record.steps:
         first = plain.setdefault(one.network, one.median)
         floor = record.floor.get(one.network)
         cells = [f"{1000 * one.median:.0f}", percent(one.spread, 0), f"{first / one.median:.2f}"]
-        rows.append([DISPLAY[one.network], one.variant, *cells, f"{one.median / floor:.1f}" if floor else ""])
-    headers = ["network", "step", "ms", "spread", "times as fast as plain", "times the floor"]
-    return table(rows, headers, "github", "llrrrr")
+        cells.append(f"{one.median / floor:.1f}" if floor else "")
+        compared = one.network != LIGHT and one.variant in light
+        cells.append(f"{one.median / light[one.variant]:.1f}" if compared else "")
+        rows.append([DISPLAY[one.network], one.variant, *cells])
+    headers = [
+        "network",
+        "step",
+        "ms",
+        "spread",
+        "times as fast as plain",
+        "times the floor",
+        f"times {DISPLAY[LIGHT]}'s",
+    ]
+    return table(rows, headers, "github", "llrrrrr")
 
 
 def operator_table(shares: dict[str, float]) -> str:
@@ -42,6 +57,11 @@ def section(record: TrainingSpeed) -> list[str]:
     where, size = record.environment, record.hr_patch // record.scale
     networks = list(dict.fromkeys(one.network for one in record.steps))
     floors = [f"{DISPLAY[one]} {1000 * record.floor[one]:.0f} ms" for one in networks if one in record.floor]
+    ratios = [
+        f"of {DISPLAY[one]} takes {record.floor[one] / record.floor[LIGHT]:.1f}"
+        for one in networks
+        if one != LIGHT and {one, LIGHT} <= record.floor.keys()
+    ]
     loading = [
         f"a step of {DISPLAY[one]} {percent(record.loading[one], signed=True)} longer"
         for one in networks
@@ -63,6 +83,13 @@ def section(record: TrainingSpeed) -> list[str]:
             wrap(
                 f"Arithmetic floor: {', '.join(floors)}. It is the step's multiply-adds, forward and twice backward, "
                 "at the rate of a large single-precision matrix product in the same run."
+            )
+        )
+    if ratios:
+        parts.append(
+            wrap(
+                f"By multiply-adds, the upsampler folded, a step {' and '.join(ratios)} times as long as one of {DISPLAY[LIGHT]}; the "
+                "last column has what the processor makes of that."
             )
         )
     days = " and ".join(f"{value:.0f} days for {DISPLAY[one]}" for one, value in paper_days(record).items())

@@ -40,8 +40,9 @@ def test_page(record: TrainingSpeed, tmp_path: Path) -> None:
     records.save(tmp_path, replace(record, environment=record.environment | {"machine": "another"}))
     (path,) = training_page.write(tmp_path)
     text = " ".join(path.read_text(encoding="utf-8").split())
-    assert "| + bf16 | 500 | 10 % | 4.00 | 2.0 |" in text
-    assert "| MSRN | plain PyTorch loop | 6000 | 0 % | 1.00 | 1.5 |" in text
+    assert "| + bf16 | 500 | 10 % | 4.00 | 2.0 | |" in text
+    assert "| MSRN | plain PyTorch loop | 6000 | 0 % | 1.00 | 1.5 | 3.0 |" in text
+    assert "the upsampler folded, a step of MSRN takes 16.0 times as long as one of SMSRN" in text
     assert "16 patches of 24x24 LR pixels" in text
     assert "SMSRN 250 ms, MSRN 4000 ms" in text
     assert "a step of SMSRN +2.1 % longer and a step of MSRN -0.1 % longer" in text
