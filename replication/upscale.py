@@ -273,6 +273,8 @@ def upscale_file(source: Path, target: Path, network: Network, options: Options 
     """
     options = options or Options()
     info = animation(source) if can_hold_frames(target) else None
+    if info is not None and options.strip:
+        info = replace(info, icc_profile=None, metadata=Metadata())
     if info is not None:
         return _upscale_frames(source, target, network, options, info)
     photo = read_photo(source)
@@ -318,7 +320,7 @@ def _upscale_frames(source: Path, target: Path, network: Network, options: Optio
         notes = write_frames(target, upscaled(), info, quality=options.quality)
     except MemoryError as error:
         raise UserError(f"{source}: {len(info)} frames of {width}x{height} do not fit into memory") from error
-    return (f"{len(info)} frames", *notes)
+    return (f"{len(info)} frames", *info.notes, *notes)
 
 
 def _check_target(target: Path, pixels: Pixels, height: int, width: int) -> None:
