@@ -1,11 +1,15 @@
 """Problems that a user can fix: one line and an exit status, in kinds where callers distinguish them."""
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What the system says when a disk, a user's share of it or a file is full."""
 
 
 class UserError(Exception):
@@ -47,7 +51,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def run(main: Callable[[Sequence[str] | None], int | None]) -> None:
-    """Run a command's ``main`` and exit: 0 or its own status, 2 for a `UserError`, 130 for Ctrl-C."""
+    """Run a command's ``main`` and exit: 0 or its own status, 2 for a `UserError` or a full disk, 130 for Ctrl-C."""
     try:
         status = main(None) or 0
         sys.stdout.flush()  # here, not at shutdown: a reader that has gone is handled below
@@ -60,4 +64,10 @@ def run(main: Callable[[Sequence[str] | None], int | None]) -> None:
     except BrokenPipeError:  # the reader of our output has gone (`... | head`): not an error
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 0
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        print(f"error: cannot write {error.filename or 'the output'}: {error.strerror}", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the rest is tried again at the end
+        status = 2
     sys.exit(status)

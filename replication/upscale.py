@@ -273,6 +273,8 @@ def upscale_file(source: Path, target: Path, network: Network, options: Options 
     """
     options = options or Options()
     info = animation(source) if can_hold_frames(target) else None
+    if info is not None and options.strip:
+        info = replace(info, icc_profile=None, metadata=Metadata())
     if info is not None:
         return _upscale_frames(source, target, network, options, info)
     photo = read_photo(source)
@@ -318,7 +320,7 @@ def _upscale_frames(source: Path, target: Path, network: Network, options: Optio
         notes = write_frames(target, upscaled(), info, quality=options.quality)
     except MemoryError as error:
         raise UserError(f"{source}: {len(info)} frames of {width}x{height} do not fit into memory") from error
-    return (f"{len(info)} frames", *notes)
+    return (f"{len(info)} frames", *info.notes, *notes)
 
 
 def _check_target(target: Path, pixels: Pixels, height: int, width: int) -> None:
@@ -491,15 +493,22 @@ def _check(arguments: argparse.Namespace, *, piped: bool, processes: int) -> Non
     for source in arguments.picture[: 1 if len(arguments.picture) == 1 else 0]:
         if source != STANDARD and not source.exists():
             raise UserError(f"cannot read the image {source}: no such file or folder")
+    if piped and arguments.output not in (None, STANDARD) and not arguments.output.is_dir():
+        _check_ending(arguments.output, arguments.format)
     if arguments.output not in (None, STANDARD):
         check_folder(arguments.output if arguments.output.is_dir() else arguments.output.parent)
 
 
 def _planned(arguments: argparse.Namespace, naming: Naming) -> Plan:
     todo = plan(arguments.picture, arguments.output, naming, recursive=arguments.recursive)
-    if arguments.format and not todo.batch and todo.pairs[0][1].suffix.lower() != naming.suffix:
-        raise UserError(f"{todo.pairs[0][1]}: its ending contradicts --format {arguments.format}")
+    if not todo.batch:
+        _check_ending(todo.pairs[0][1], arguments.format)
     return todo
+
+
+def _check_ending(target: Path, wanted: str | None) -> None:
+    if wanted and target.suffix.lower() != f".{wanted}":
+        raise UserError(f"{target}: its ending contradicts --format {wanted}")
 
 
 @dataclass
@@ -563,9 +572,11 @@ def _upscale_piped(
             if written.exists() and not force:
                 raise UserError(f"{written} exists already: --force replaces it")
         try:
-            upscale_file(read, written, network, options)
+            notes = upscale_file(read, written, network, options)
         except UserError as error:
             raise UserError(str(error).replace(f"{folder}/", "").replace(f"{folder}\\", "")) from error
+        if notes and not options.quiet:
+            print(printable(f"{read.name}: {'; '.join(notes)}"), file=sys.stderr)
         if output in (None, STANDARD):
             sys.stdout.buffer.write(written.read_bytes())
             sys.stdout.buffer.flush()

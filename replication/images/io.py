@@ -24,6 +24,8 @@ from replication.images import tiff
 
 Image = npt.NDArray[np.uint8]
 
+DEEP = (";16B", ";16L", ";16N")
+"""How Pillow's names of ways to store a pixel end for 16 bits per channel; ``BGR;16`` of a BMP is 16 bits in all."""
 READABLE = ("PNG", "BMP", "JPEG", "TIFF", "WEBP", "GIF", "PPM")
 WRITABLE = {".png": "PNG", ".bmp": "BMP", ".tif": "TIFF", ".tiff": "TIFF", ".jpg": "JPEG", ".jpeg": "JPEG"}
 GREY_MODES = frozenset({"1", "L", "LA"})
@@ -213,7 +215,7 @@ def _unsupported(picture: PIL.Image.Image) -> str | None:
     # largest value).
     stored = [tile[3] for tile in getattr(picture, "tile", [])]
     deep_ppm = picture.format == "PPM" and any(isinstance(one, tuple) and one[-1] > 255 for one in stored)
-    if picture.mode.startswith(("I", "F")) or ";16" in str(stored) or deep_ppm:
+    if picture.mode.startswith(("I", "F")) or any(name in str(stored) for name in DEEP) or deep_ppm:
         return "more than 8 bits per channel"
     if picture.mode not in GREY_MODES | COLOR_MODES:
         return f"colour mode {picture.mode}"

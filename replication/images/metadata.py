@@ -88,7 +88,7 @@ def of_tiff(content: bytes, page: int) -> Metadata:
         for code in TIFF_TEXT:
             value = tags.valueof(code)
             if isinstance(value, str) and value and not value.startswith('{"shape"'):  # tifffile's own
-                exif[code] = value
+                exif[code] = _Latin(value.encode().decode("latin-1"))
         if tags.get(EXIF_TAG) or tags.get(GPS_TAG):
             notes.append("the camera's EXIF data was not kept")
         xmp = tags.valueof(XMP_TAG)
@@ -112,12 +112,21 @@ def _tried(read: Callable[[], Any], what: str, notes: list[str]) -> Any:
         return None
 
 
+class _Latin(str):
+    """Text of EXIF whose bytes stay: Pillow reads them as Latin-1, and would write ``?`` for all that is not ASCII."""
+
+    def encode(self, *_: object) -> bytes:
+        return super().encode("latin-1")
+
+
 def _exif_bytes(exif: PIL.Image.Exif) -> bytes | None:
     """An EXIF block with orientation 1, if there was one and it holds anything."""
     if not len(exif):
         return None
     if ORIENTATION in exif:
         exif[ORIENTATION] = 1
+    for directory in (exif, *(exif.get_ifd(tag) for tag in (EXIF_TAG, GPS_TAG) if tag in exif)):
+        directory.update({tag: _Latin(value) for tag, value in directory.items() if isinstance(value, str)})
     return bytes(exif.tobytes())
 
 
@@ -150,8 +159,8 @@ def _color_chunks(content: bytes) -> tuple[tuple[bytes, bytes], ...]:
 # ---------------------------------------------------------------- writing
 
 
-def left_out(metadata: Metadata, kind: str) -> tuple[str, ...]:
-    """What has no place in a file of that kind, in words."""
+def left_out(metadata: Metadata, kind: str, icc_profile: bytes | None) -> tuple[str, ...]:
+    """What has no place in a file of that kind, in words, the colour profile included."""
     others = [key for key, _ in metadata.text if not (kind == "JPEG" and key == "Comment")]
     words = [*metadata.notes]
     if others and kind != "PNG":
@@ -163,6 +172,8 @@ def left_out(metadata: Metadata, kind: str) -> tuple[str, ...]:
         words.append(f"resolution not kept in {kind}")
     if metadata.exif and kind == "TIFF" and _beyond_tiff(metadata.exif):
         words.append("the camera's EXIF data was not kept in TIFF, but for its texts")
+    if kind == "GIF" and icc_profile:
+        words.append("colour profile not kept in GIF")
     if kind == "GIF":
         words += [f"{name} not kept in GIF" for name in ("exif", "xmp") if getattr(metadata, name)]
     if kind == "JPEG":
@@ -231,7 +242,7 @@ def tiff_options(metadata: Metadata) -> dict[str, Any]:
     for code in TIFF_TEXT:
         value = exif.get(code)
         if isinstance(value, str) and value:
-            options["extratags"].append((code, 2, None, value.encode(), True))
+            options["extratags"].append((code, 2, None, value.encode("latin-1"), True))  # the bytes; see _Latin
     if metadata.xmp:
         options["extratags"].append((XMP_TAG, 1, len(metadata.xmp), metadata.xmp, True))
     return options

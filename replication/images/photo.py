@@ -27,6 +27,7 @@ from replication.errors import UserError
 from replication.files import atomic_path
 from replication.images import metadata, tiff
 from replication.images.io import (
+    DEEP,
     GREY_MODES,
     damage_named,
     file_content,
@@ -148,7 +149,7 @@ def _decoded(content: bytes, path: Path, picture: PIL.Image.Image, page: int) ->
     kind = _unsupported(picture, stored)
     if kind is not None:
         raise UserError(f"{path}: expected a grey, RGB or CMYK picture of 8 or 16 bits per channel, got {kind}")
-    if ";16" in stored and picture.mode in ("RGB", "RGBA"):
+    if stored.endswith(DEEP) and picture.mode in ("RGB", "RGBA"):
         return _color_16(content, path, picture, stored, page), None
     if picture.mode.startswith("I"):
         return _grey_16(picture), None
@@ -310,7 +311,7 @@ def write_photo(path: Path, photo: Photo, *, quality: int = 95) -> tuple[str, ..
             if kind in ("JPEG", "WebP"):
                 options |= {"quality": quality, "subsampling": 0}
             save(PIL.Image.fromarray(pixels), temporary, kind, icc_profile=profile, **options)
-    return (*metadata.left_out(photo.metadata, kind), *gif)
+    return (*metadata.left_out(photo.metadata, kind, profile), *gif)
 
 
 def _write_tiff(path: Path, pixels: Pixels, profile: bytes | None, attached: Metadata) -> None:

@@ -1,10 +1,13 @@
 """Animations frame by frame, and HEIC."""
 
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
 import PIL.Image
 import pytest
+from PIL import ImageCms, PngImagePlugin
 
 from replication import upscale
 from replication.errors import MissingPackageError, UserError
@@ -49,6 +52,59 @@ def test_every_frame(tmp_path: Path, source: str, to: str, transparent: bool) ->
         assert off <= (10 if to == "webp" else 0)
         assert frame[2 * index, 2 * index, :3].min() > (150 if to == "webp" else 250)
         assert frame[5, 15, 3] == (0 if transparent else 255)
+
+
+@pytest.mark.parametrize("to", ["gif", "webp", "png"])
+@pytest.mark.parametrize("source", ["webp", "png"])
+def test_what_is_attached_stays_or_is_named(tmp_path: Path, source: str, to: str) -> None:
+    exif = PIL.Image.Exif()
+    exif[0x010F], exif[0x0112] = "Maker", 6
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    path, target = tmp_path / f"a.{source}", tmp_path / f"b.{to}"
+    text = PngImagePlugin.PngInfo()
+    text.add_text("Title", "a title")
+    written(path, exif=exif.tobytes(), icc_profile=profile, **({"pnginfo": text} if source == "png" else {}))
+    notes = " ".join(upscale.upscale_file(path, target, NEAREST))
+    with PIL.Image.open(target) as picture:
+        assert picture.size == (12, 16), "turned"
+        assert next(frames(target)).shape == (16, 12, 4)
+        found = picture.getexif()
+        assert ("exif not kept" in notes) == (to == "gif")
+        assert (found.get(0x010F), found.get(0x0112)) == ((None, None) if to == "gif" else ("Maker", 1))
+        assert ("colour profile not kept" in notes) == (picture.info.get("icc_profile") != profile) == (to == "gif")
+        if source == "png":
+            assert ("Title" in notes) != (getattr(picture, "text", {}).get("Title") == "a title")
+    upscale.upscale_file(path, tmp_path / f"c.{to}", NEAREST, upscale.Options(strip=True))
+    with PIL.Image.open(tmp_path / f"c.{to}") as picture:
+        assert not {"exif", "icc_profile", "Title"} & set(picture.info)
+
+
+def png_16(path: Path, levels: list[int], channels: int, key: bytes | None = None) -> Path:
+    """An animated PNG of 16 bits per channel, which Pillow does not write: 3x2 pixels of one level in each frame."""
+    content = b"\x89PNG\r\n\x1a\n"
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    content += chunk(b"IHDR", struct.pack(">IIBBBBB", 3, 2, 16, {1: 0, 3: 2}[channels], 0, 0, 0))
+    content += chunk(b"tRNS", key) if key else b""
+    content += chunk(b"acTL", struct.pack(">II", len(levels), 0))
+    for index, level in enumerate(levels):
+        data = zlib.compress((b"\0" + struct.pack(">H", level) * 3 * channels) * 2)
+        content += chunk(b"fcTL", struct.pack(">5I2H2B", max(0, 2 * index - 1), 3, 2, 0, 0, 1, 10, 0, 0))
+        content += chunk(b"fdAT", struct.pack(">I", 2 * index) + data) if index else chunk(b"IDAT", data)
+    path.write_bytes(content + chunk(b"IEND", b""))
+    return path
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_16_bits_are_reduced_with_a_note(tmp_path: Path, channels: int) -> None:
+    path = png_16(tmp_path / "a.png", [1000, 30000], channels)
+    assert "16 bits per channel reduced to 8" in upscale.upscale_file(path, tmp_path / "b.png", NEAREST)
+    assert [frame[0, 0].tolist() for frame in frames(tmp_path / "b.png")] == [[3, 3, 3, 255], [117, 117, 117, 255]]
+    png_16(path, [1000, 30000], channels, struct.pack(">H", 1000) * channels)
+    with pytest.raises(UserError, match=r"a\.png: expected 8 bits per channel, got frames of 16"):
+        upscale.upscale_file(path, tmp_path / "c.png", NEAREST)
 
 
 def test_still_pictures_and_other_targets(tmp_path: Path) -> None:

@@ -121,7 +121,7 @@ def test_format_quality_and_names(tmp_path: Path) -> None:
         assert listing(out) == ["a-jpg-x2.jpg", "a-png-x2.jpg"]
         sizes.append((out / "a-png-x2.jpg").stat().st_size)
     assert sizes[0] < sizes[1]
-    for wrong in ("{what}", "{name", "a/{name}", "same", "{name.x}"):
+    for wrong in ("{what}", "{name", "a/{name}", "same", "{name.x}", "{name[x]}", "{name.__class__}"):
         with pytest.raises(UserError, match="--name"):
             upscale.main([str(tmp_path / "in"), "--name", wrong])
 
@@ -172,6 +172,22 @@ def test_standard_input_and_output(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", Stream(io.BytesIO(b"nothing")))
     with pytest.raises(UserError, match=r"^standard input: expected an image"):
         upscale.main(["-"])
+
+
+def test_notes_on_standard_input(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = io.BytesIO()
+    PIL.Image.fromarray(PIXELS).convert("CMYK").save(content, "JPEG")
+    for options in ([], ["-q"]):
+        monkeypatch.setattr(sys, "stdin", namedtuple("Stream", "buffer")(io.BytesIO(content.getvalue())))
+        assert upscale.main(["-", "-o", str(tmp_path / f"{len(options)}.png"), *options]) is None
+        assert ("standard input: CMYK converted" in capsys.readouterr().err) == (not options)
+
+
+def test_format_of_standard_input_contradicts(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"a\.tif: its ending contradicts --format jpg"):
+        upscale.main(["-", "-o", str(tmp_path / "a.tif"), "--format", "jpg"])
 
 
 def test_quiet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -48,7 +48,7 @@ def test_told_in_one_line(raised: BaseException, status: int, message: str, capf
     assert capfd.readouterr() == ("", message)
 
 
-@pytest.mark.parametrize("raised", [ValueError("a bug"), SystemExit(7)])
+@pytest.mark.parametrize("raised", [ValueError("a bug"), SystemExit(7), FileNotFoundError(2, "a bug", "name")])
 def test_other_exceptions_pass(raised: BaseException) -> None:
     """A bug must show its traceback, and argparse its own status."""
 
@@ -80,6 +80,19 @@ run(main)
     finally:
         os.close(writer)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_no_room_for_the_output() -> None:
+    program = "from replication.errors import run\nrun(lambda argv: print('line'))"
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", program], stdout=full, stderr=subprocess.PIPE, check=False, timeout=60
+        )
+    assert (done.returncode, done.stderr.splitlines()) == (
+        2,
+        [b"error: cannot write the output: No space left on device"],
+    )
 
 
 def test_exit_status_of_a_process() -> None:

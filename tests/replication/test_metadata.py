@@ -65,6 +65,23 @@ def test_exif_stays_with_orientation_1(tmp_path: Path, suffix: str) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "tif"])
+@pytest.mark.parametrize("source", ["jpg", "tif"])
+def test_names_of_people_keep_their_letters(tmp_path: Path, source: str, suffix: str) -> None:
+    """EXIF and TIFF say ASCII, and people write UTF-8 there."""
+    path, target, owner = tmp_path / f"source.{source}", tmp_path / f"a.{suffix}", "© José, 日本".encode()
+    if source == "tif":
+        tifffile.imwrite(path, PIXELS, photometric="rgb", metadata=None, extratags=[(33432, 2, None, owner, True)])
+    else:
+        data = PIL.Image.Exif()
+        data[33432] = owner
+        data.get_ifd(0x8769)[0x829A] = 0.005
+        PIL.Image.fromarray(PIXELS).save(path, exif=data)
+    upscale.upscale_file(path, target, NEAREST)
+    with PIL.Image.open(target) as picture:
+        assert picture.getexif()[33432].encode("latin-1") == owner
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "tif"])
 def test_text_and_gamma_stay_or_are_named(tmp_path: Path, suffix: str) -> None:
     target = tmp_path / f"a.{suffix}"
     notes = " ".join(upscale.upscale_file(png(tmp_path / "source.png"), target, NEAREST))

@@ -11,6 +11,7 @@ import tifffile
 from PIL import ImageCms
 
 from replication.errors import UserError
+from replication.images.io import read_image
 from replication.images.photo import Photo, check_writable, read_photo, write_photo
 
 RANDOM = np.random.default_rng(0)
@@ -117,6 +118,19 @@ def test_palette_and_bilevel(tmp_path: Path) -> None:
     np.testing.assert_array_equal(
         read_photo(tmp_path / "bilevel.png").pixels, np.where(RGBA[..., 0] > 99, 255, 0)
     )  # fmt: skip
+
+
+def test_bmp_of_16_bits_a_pixel(tmp_path: Path) -> None:
+    """5, 6 and 5 bits: red, green, blue, white."""
+    pixels = struct.pack("<4H", 0xF800, 0x07E0, 0x001F, 0xFFFF)
+    header = struct.pack("<IiiHHIIiiII", 40, 4, 1, 1, 16, 3, len(pixels), 0, 0, 0, 0)
+    masks = struct.pack("<III", 0xF800, 0x07E0, 0x001F)
+    start = 14 + len(header) + len(masks)
+    file = b"BM" + struct.pack("<IHHI", start + len(pixels), 0, 0, start) + header + masks + pixels
+    (tmp_path / "a.bmp").write_bytes(file)
+    shown = [[[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]]]
+    np.testing.assert_array_equal(read_photo(tmp_path / "a.bmp").pixels, shown)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.bmp"), shown)
 
 
 def test_a_transparent_color_becomes_alpha(tmp_path: Path) -> None:
