@@ -85,7 +85,8 @@ def plan(sources: Sequence[Path], output: Path | None, naming: Naming, *, recurs
 
     A target is ``output`` when that is a file's name and there is one source, else it is called by ``naming`` and lies
     in the folder ``output`` or beside its source; results that would have the same name get longer ones. ``recursive``
-    looks into folders below and mirrors them. Of a folder, what is called as a result of an earlier run is left out.
+    looks into folders below and mirrors them. Of a folder, what is called as a result of an earlier run is left out,
+    and so is ``output`` where it lies in that folder.
     What is wrong with one picture of several is a line in ``problems``; raises UserError for what is wrong with all of
     them, and for the only one.
     """
@@ -97,7 +98,7 @@ def plan(sources: Sequence[Path], output: Path | None, naming: Naming, *, recurs
     if into_file and batch:
         raise UserError(f"{output}: expected a folder for several pictures, got the name of a file")
     check_pattern(naming.pattern, batch=batch)
-    found = _pictures(sources, naming, recursive=recursive)
+    found = _pictures(sources, naming, None if into_file else output, recursive=recursive)
     wanted: dict[Path, Path] = {}
     for file, root in found.files.items():
         folder = file.parent
@@ -160,12 +161,12 @@ def _possible(wanted: dict[Path, Path], problems: list[str]) -> list[tuple[Path,
     return pairs
 
 
-def _pictures(sources: Sequence[Path], naming: Naming, *, recursive: bool) -> _Found:
+def _pictures(sources: Sequence[Path], naming: Naming, output: Path | None, *, recursive: bool) -> _Found:
     """The picture files that ``sources`` stand for."""
     found = _Found()
     for source in dict.fromkeys(sources):
         if source.is_dir():
-            _look_into(source, found, naming, recursive=recursive)
+            _look_into(source, found, naming, output, recursive=recursive)
         elif source.exists():
             found.add(source, None)
         else:
@@ -173,12 +174,18 @@ def _pictures(sources: Sequence[Path], naming: Naming, *, recursive: bool) -> _F
     return found
 
 
-def _look_into(source: Path, found: _Found, naming: Naming, *, recursive: bool) -> None:
+def _is_below(path: Path, folder: Path) -> bool:
+    return Path(os.path.abspath(folder)) in Path(os.path.abspath(path)).parents
+
+
+def _look_into(source: Path, found: _Found, naming: Naming, output: Path | None, *, recursive: bool) -> None:
     try:
         inside = list(_files(source, found.problems, recursive=recursive))
     except OSError as error:
         found.problems.append(f"{source}: cannot be looked into ({error.strerror or error})")
         return
+    if output is not None and _is_below(output, source):
+        inside = [path for path in inside if not _is_below(path, output)]
     pictures = [path for path in inside if path.suffix.lower() in SUFFIXES]
     results = {
         result

@@ -110,6 +110,18 @@ def test_recursive_mirrors_folders(tmp_path: Path) -> None:
     assert listing(tmp_path / "out") == ["a_x2.png", "deep/a_x2.png", "deep/er/a_x2.png"]
 
 
+def test_a_target_folder_inside_the_source_is_not_looked_into(tmp_path: Path) -> None:
+    fill(tmp_path, "in/a.png", "in/deep/a.png", "in/large/old.png")
+    source, target = tmp_path / "in", tmp_path / "in" / "large"
+    for _ in range(2):
+        upscale.main([str(source), "-r", "-o", str(target), "--name", "{name}", "--force"])
+        assert listing(target) == ["a.png", "deep/a.png", "old.png"]
+    upscale.main([str(source / "deep"), "-r", "-o", str(source)])  # a target above the source changes nothing
+    assert (source / "a_x2.png").is_file()
+    upscale.main([str(source / "deep"), "-r", "-o", str(source / "deep")])
+    assert (source / "deep" / "a_x2.png").is_file()
+
+
 def test_format_quality_and_names(tmp_path: Path) -> None:
     fill(tmp_path, "in/a.png", "in/a.jpg")
     pattern = ["--name", "{name}-{suffix}-{size}"]
