@@ -92,7 +92,7 @@ def check_threads(threads: int) -> None:
 
 def _load_torch(model: str | None, scale: int | None, weights_file: Path | None, threads: int | None) -> Network:
     if weights_file is not None and weights_file.suffix.lower() == ".onnx":
-        raise UserError(f"{weights_file}: the torch backend takes .safetensors; .onnx is for onnxruntime and openvino")
+        raise UserError(f"{weights_file}: torch takes .safetensors or .pt; .onnx is for onnxruntime and openvino")
     if threads is not None and threads > 1 and forked():
         raise ArgumentError(f"threads: expected 1 in a process that was forked, where more hang; got {threads}")
     import torch

@@ -26,10 +26,12 @@ def read(path: Path) -> dict[str, Tensor]:
     The file is unpickled as plain tensors only (``weights_only=True``). Raises DamagedFileError naming the file.
     """
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        path.open("rb").close()
     except OSError as error:
         raise DamagedFileError(f"cannot read checkpoint {path}: {error.strerror or error}") from error
-    except Exception as error:  # damage raises a dozen types here, and torch's own text advises to load unsafely
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # damage raises a dozen types, and torch advises to load unsafely
         raise DamagedFileError(
             f"{path}: expected a checkpoint of plain tensors written by torch.save, "
             f"got a file that is damaged or holds something else ({type(error).__name__})"

@@ -367,7 +367,7 @@ def test_weights_file_tells_model_and_scale(tmp_path: Path) -> None:
         ({"threads": 100_000}, "threads: expected 1 to .* got 100000"),
         ({"threads": 0}, "threads: expected 1 to .* got 0"),
         ({"weights_file": Path("none.safetensors")}, r"none\.safetensors"),
-        ({"weights_file": Path("none.onnx")}, r"none\.onnx: the torch backend takes \.safetensors"),
+        ({"weights_file": Path("none.onnx")}, r"none\.onnx: torch takes \.safetensors"),
     ],
 )
 def test_networks_that_cannot_be_loaded(monkeypatch: pytest.MonkeyPatch, options: dict, words: str) -> None:
