@@ -9,7 +9,7 @@ from torch import nn
 
 from analysis.cost.closed_form import OUTPUT_HEIGHT, OUTPUT_WIDTH
 from analysis.names import MSRN_ROW
-from analysis.networks.catalogue import COUNTED, SHOWN
+from analysis.networks.catalogue import COUNTED, SHOWN, counted
 from analysis.networks.copies import is_lazy
 from analysis.networks.counter import Convolved, Count, count, initialised, on_meta
 from analysis.networks.inputs import Inputs, given
@@ -58,15 +58,18 @@ def study(
     choose: Choose = everything,
     *,
     from_weights: bool = False,
+    before: Count | None = None,
 ) -> Lightened:
     """Lighten ``module`` and count both for one run on ``inputs``: a shape (B, C, H, W), or `Inputs`.
+
+    ``before``: the count of ``module`` on these inputs, where it is known.
 
     Layers whose weight the network reads past them are left alone. Raises UserError when there is no convolution to
     replace or none of them runs, when the network or the lightened one does not run, and when the lightened one has
     other MACs than equation 5 predicts.
     """
     asked = inputs if isinstance(inputs, Inputs) else given(tuple(inputs))
-    before = _counted(title, "the given network", module, asked)
+    before = before or _counted(title, "the given network", module, asked)
     if is_lazy(module):
         module = initialised(module, asked)
     keep = dict.fromkeys(before.outside, USED_DIRECTLY)
@@ -106,10 +109,10 @@ def published() -> tuple[Lightened, ...]:
             continue
         network = COUNTED[name]
         shape = network.input_shape(OUTPUT_HEIGHT, OUTPUT_WIDTH)
-        module = on_meta(network.factory)
+        module, before = on_meta(network.factory), counted(name)
         if name == MSRN_ROW:
-            cases.append(study("MSRN, paper's layers", module, shape, papers_choice))
-            cases.append(study("MSRN, all layers", module, shape))
+            cases.append(study("MSRN, paper's layers", module, shape, papers_choice, before=before))
+            cases.append(study("MSRN, all layers", module, shape, before=before))
         else:
-            cases.append(study(name, module, shape))
+            cases.append(study(name, module, shape, before=before))
     return tuple(cases)

@@ -105,4 +105,4 @@ def _scores(record: Detail, below: str) -> Table:
         ]
         body.append((NAMES[method], *cells))
     caption = f"{record.name}: whole picture, and the detail shown; PSNR on luma by the public code, SSIM on RGB"
-    return Table(caption, ("", "PSNR (dB)", "SSIM", "detail's PSNR"), tuple(body))
+    return Table(caption, ("", "PSNR (dB)", "SSIM", "detail's PSNR (dB)"), tuple(body))

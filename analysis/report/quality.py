@@ -72,7 +72,7 @@ def table(facts: Measurements, view: View) -> Table:
     for name in (*BENCHMARKS, AVERAGE):
         cells = [printed(model).cell(name) for model in ("msrn", "smsrn")]
         bicubic, *found = (_pair(rows, columns[model], model, name, view) for model in (BICUBIC, "msrn", "smsrn"))
-        body.append((name, *found, _loss(rows, name, view), *cells, f"{printed_losses()[name]:.2f}", bicubic))
+        body.append((name, *found, _loss(rows, name, view), *cells, f"{printed_losses()[name]:.2f} dB", bicubic))
     body.append(("training*", *_shares(facts), "", "100 %", "100 %", "", "none"))
     headings = [
         f"{name}, {where}" for where in ("measured", "paper") for name in (DISPLAY["msrn"], DISPLAY["smsrn"], "lost")
@@ -128,7 +128,8 @@ def _loss(rows: Rows, name: str, view: View) -> Cell:
         f"PSNR of MSRN less that of SMSRN, {name}, with the 95 % interval of a bootstrap over the images. {view.text}. "
         "The shipped weights were not trained for equal lengths unless the table says so"
     )
-    return Number(loss_text(loss), words, LADDER, COMMAND, records_of(rows, name, ("msrn", "smsrn")), view.psnr)
+    origin = records_of(rows, name, ("msrn", "smsrn"))
+    return Number(loss_text(loss), words, LADDER, COMMAND, origin, view.psnr, CLAIMS["smsrn", "psnr"])
 
 
 def embedded(rows: Rows) -> Table:

@@ -212,7 +212,7 @@ def losses(found: Sequence[Rung], *, with_paper: bool) -> Table:
         cells = (loss_number(rung, name) if name in rung.loss else "not measured" for name in sets)
         body.append((f"{rung_name(rung)} ({percent(rung.share, 2)})", *cells))
     if with_paper:
-        body.append(("the paper, DIV2K (100 %)", *(f"{printed_losses()[name]:.2f}" for name in sets)))
+        body.append(("the paper, DIV2K (100 %)", *(f"{printed_losses()[name]:.2f} dB" for name in sets)))
     names = "SMSRN loses against MSRN" if with_paper else "EDSR-baseline loses with separable convolutions"
     caption = f"PSNR that {names} after equal trainings, with the 95 % interval over the images"
     return Table(caption, ("training (share of the paper's)", *sets), tuple(body))
@@ -237,5 +237,5 @@ def runs_table(runs: Sequence[TrainingRun]) -> Table:
         f"{len(runs)} recorded runs. Hours are by the clock. Steps that a run shares with another count in that one "
         "alone, so that hours here are less than in the charts and in the ladder where runs branch off."
     )
-    headings = ("run", "hours", "share of the paper's", "validation PSNR", "note")
+    headings = ("run", "hours", "share of the paper's training", "validation PSNR (dB)", "note")
     return Table(caption, headings, tuple(body), words=("note",))

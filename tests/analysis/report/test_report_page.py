@@ -97,7 +97,7 @@ def test_table1_is_that_of_the_markdown_page() -> None:
     for name in SETS:
         msrn, smsrn, lost, msrn_paper, smsrn_paper, lost_paper, bicubic = page[name]
         assert [msrn_paper, smsrn_paper, bicubic, msrn, smsrn] == table[name], name
-        assert [f"{lost_paper} dB", lost] == losses[name][:2], name
+        assert [lost_paper, lost] == losses[name][:2], name
     shares = table["Training, share of the paper's"]
     assert page["training*"][:2] == [share.partition(" (")[0] for share in shares[3:5]]
 
@@ -257,6 +257,13 @@ def test_every_origin_is_there() -> None:
     assert used == set(range(len(origins)))
 
 
+def test_losses_of_table1_lead_to_their_claim() -> None:
+    origins = json.loads(PAGE.partition('id="origins">')[2].partition("</script>")[0])
+    losses = [one for one in origins if one["what"].startswith("PSNR of MSRN less that of SMSRN, ")]
+    assert len(losses) > len(SETS)
+    assert all("table1-smsrn-psnr" in one["claims"] for one in losses)
+
+
 def test_one_file_that_needs_nothing_else() -> None:
     assert len(PAGE.encode()) < 6_000_000
     assert not re.findall(r"""(?:src|href|url\()\s*=?\s*["']?(?:https?:)?//""", PAGE)
@@ -338,7 +345,11 @@ def test_negative_numbers_have_a_minus_sign(text: str, expected: str) -> None:
 
 
 def test_a_number_stays_with_its_unit() -> None:
-    assert together("0.1 dB (0 to 1), 5 %") == "0.1\N{NO-BREAK SPACE}dB (0 to 1), 5\N{NO-BREAK SPACE}%"
+    for unit in ("dB", "%"):
+        assert together(f"0.1 {unit} (0 to 1)") == f"0.1\N{NO-BREAK SPACE}{unit} (0 to 1)"
+    outside = re.sub(r"<(?:head|script)\b.*?</(?:head|script)>", "", PAGE, flags=re.DOTALL)
+    for cell in re.findall(r"<(?:caption|th|td)\b.*?</(?:caption|th|td)>", outside, flags=re.DOTALL):
+        assert not re.search(r"\d (?:%|dB\b)", re.sub(r"<[^>]*>", "", cell)), cell
 
 
 @pytest.mark.parametrize("text", ["2026-11-25", "smsrn-x4-4000-s0", "x-1", "--rounds", "records/-1", "MSRN 2018-11"])
