@@ -88,8 +88,8 @@ def section(record: TrainingSpeed) -> list[str]:
     if ratios:
         parts.append(
             wrap(
-                f"By multiply-adds, the upsampler folded, a step {' and '.join(ratios)} times as long as one of {DISPLAY[LIGHT]}; the "
-                "last column has what the processor makes of that."
+                f"By multiply-adds, the upsampler folded, a step {' and '.join(ratios)} times as long as one of "
+                f"{DISPLAY[LIGHT]}; the last column has what the processor makes of that."
             )
         )
     days = " and ".join(f"{value:.0f} days for {DISPLAY[one]}" for one, value in paper_days(record).items())
