@@ -14,7 +14,7 @@ from analysis.cost import closed_form, designs
 from analysis.names import DISPLAY
 from analysis.quality.calibration import calibrated
 from analysis.quality.columns import AVERAGE, collect, measured
-from analysis.quality.ladder import Rung, headline, images, rungs
+from analysis.quality.ladder import headline, images, over_seeds, rungs
 from analysis.quality.training import share_with_range
 from analysis.text import percent
 from replication.records import BY_PROTOCOL, NOISE_PSNR
@@ -50,15 +50,6 @@ def decibels() -> list[str]:
     return [*lost, f"{100 * bicubic.psnr / msrn:.0f} % of the decibels"]
 
 
-def how_it_differs(one: Rung, first: Rung) -> str:
-    """The words after a loss in README that say which pair it is of."""
-    if images(one.full.run) != images(first.full.run):
-        return " dB with other training images"
-    if one.seed != first.seed:
-        return f" (seed {one.seed})"
-    return f" dB after {one.steps:,}"
-
-
 def measurements() -> list[str]:
     """What equal trainings lose, the same with other images, and the best weights."""
     found = rungs(RESULTS)
@@ -70,9 +61,17 @@ def measurements() -> list[str]:
         f"{percent(first.share, 2)} of the paper's training",
     ]
     wanted += [f"{loss.low:.3f} to {loss.high:.3f} dB by the choice of", share.partition("(")[2].rstrip(")")]
-    for one in found:
-        if one is not first and AVERAGE in one.loss:
-            wanted.append(f"{one.loss[AVERAGE].mean:.3f}{how_it_differs(one, first)}")
+    joined = over_seeds(found)
+    for one in joined:
+        loss = one.loss[AVERAGE]
+        of = f"of {len(one.seeds)} seeds after {one.steps:,} steps"
+        wanted.append(f"{loss.mean:.3f} dB ({loss.low:.3f} to {loss.high:.3f}) is the mean {of}")
+    known = {(one.images, one.steps) for one in joined} | {(images(first.full.run), first.steps)}
+    for rung in found:
+        if AVERAGE in rung.loss and (images(rung.full.run), rung.steps) not in known:
+            same = images(rung.full.run) == images(first.full.run)
+            which = f"after {rung.steps:,}" if same else "with other training images"
+            wanted.append(f"{rung.loss[AVERAGE].mean:.3f} dB {which}")
     for model in ("smsrn", "msrn"):
         mean = measured(collect(RESULTS), model, *BY_PROTOCOL["public_code"]).average
         assert mean, f"{model} is not measured on all four sets"
