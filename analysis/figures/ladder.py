@@ -1,5 +1,6 @@
 """PSNR of both networks against the length of their training, the same recipe for both."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from statistics import fmean
 
@@ -17,6 +18,17 @@ from analysis.text import small_percent
 
 LINES = {"smsrn": ("-", "o"), "msrn": ("--", "s")}
 """Line and marker of each network, so that they differ without colour."""
+NEAREST = 0.7
+"""Numbers of steps whose ratio is above this are too near each other for two labels."""
+
+
+def apart(steps: Iterable[int]) -> list[int]:
+    """Those of ``steps`` that leave room for a label, from the longest down; ascending."""
+    kept: list[int] = []
+    for one in sorted(steps, reverse=True):
+        if not kept or one <= NEAREST * kept[-1]:
+            kept.append(one)
+    return kept[::-1]
 
 
 def draw_network(axes: Axes, model: str, points: list[tuple[int, float]], folder: str, *, filled: bool) -> None:
@@ -46,7 +58,9 @@ def draw(members: dict[str, list[Member]]) -> Figure:
                 if points := [(one.run.steps, one.psnr[name]) for one in shown]:
                     draw_network(axes, model, points, folder, filled=folder == folders[0])
         axes.set_xscale("log", base=2)
-        axes.set_xticks(sorted(shares), [f"{steps / 1000:g}" for steps in sorted(shares)])
+        ticks = apart(shares)
+        axes.set_xticks(ticks, [f"{steps / 1000:g}" for steps in ticks])
+        axes.set_xticks(sorted(shares), minor=True)
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.margins(x=0.12, y=0.08)
         axes.set(title=name, xlabel="thousand steps")

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 
@@ -18,11 +19,11 @@ from torch import Tensor, nn
 
 from analysis import style
 from analysis.cost import closed_form, equations
-from analysis.figures import equation5, figure2, figure3, figures4to7, macs_by_group, summary
+from analysis.figures import equation5, figure2, figure3, figures4to7, ladder, macs_by_group, summary
 from analysis.labels import overlaps
 from analysis.paper import BENCHMARKS
 from analysis.quality.columns import AVERAGE
-from analysis.quality.ladder import Loss, Rung
+from analysis.quality.ladder import Loss, Rung, of_one_network
 from replication import evaluate
 from replication.data import benchmarks
 from replication.evaluate import Image, Subject
@@ -83,6 +84,16 @@ def test_texts_can_be_read(name: str) -> None:
     assert outside == []
     columns_wide = 2 if name.startswith("summary") else 1
     assert figure.get_size_inches()[0] == pytest.approx(columns_wide * style.COLUMN)
+
+
+def test_lengths_of_training_are_labelled_apart() -> None:
+    figure = ladder.draw({model: of_one_network(ROOT / "results", model) for model in ladder.LINES})
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        labels = axes.get_xticklabels()
+        assert len(labels) > 2
+        boxes = [label.get_window_extent().padded(2) for label in labels]
+        assert not any(left.overlaps(right) for left, right in pairwise(boxes))
 
 
 @pytest.mark.parametrize("module", ANALYTIC, ids=lambda module: module.__name__.rpartition(".")[2])
