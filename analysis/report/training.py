@@ -9,7 +9,18 @@ from analysis import paper
 from analysis.names import DISPLAY
 from analysis.paper import BENCHMARKS
 from analysis.quality.columns import AVERAGE, printed_losses
-from analysis.quality.ladder import OTHER_PAIR, PAIR, Member, Rung, images, last_validation, of_one_network, rungs
+from analysis.quality.ladder import (
+    OTHER_PAIR,
+    PAIR,
+    Member,
+    Rung,
+    SeedLoss,
+    images,
+    last_validation,
+    of_one_network,
+    over_seeds,
+    rungs,
+)
 from analysis.quality.ladder_page import conditions_lines, tendency
 from analysis.quality.runs_page import own_hours
 from analysis.report.chart import HALF, Axis, Chart, Curve, Mark, around
@@ -28,7 +39,8 @@ COMMAND = "python -m analysis ladder"
 class Training:
     """All that is known of trainings: charts (none where nothing is recorded), rungs, and tables of losses.
 
-    ``others``: the same of another network, where it was trained. ``conditions``, ``tendency``: what is said of them.
+    ``joined``: means over the seeds of the losses, where there are enough seeds. ``others``: the losses of another
+    network, where it was trained. ``conditions``, ``tendency``: what is said of them.
     ``networks``: how the curves and marks of each trained network look, with its name. ``images``: what the runs were
     trained on, the most frequent first; marks of the others are hollow.
     """
@@ -37,6 +49,7 @@ class Training:
     budget: list[Chart]
     rungs: list[Rung]
     losses: Table
+    joined: Table | None
     others: Table | None
     conditions: list[str]
     tendency: str
@@ -57,6 +70,7 @@ def training(results: Path) -> Training:
         _budget(members, found, folders),
         found,
         losses(found, with_paper=True),
+        joined_losses(found),
         losses(others, with_paper=False) if others else None,
         conditions_lines(found),
         tendency(found),
@@ -216,6 +230,29 @@ def losses(found: Sequence[Rung], *, with_paper: bool) -> Table:
     names = "SMSRN loses against MSRN" if with_paper else "EDSR-baseline loses with separable convolutions"
     caption = f"PSNR that {names} after equal trainings, with the 95 % interval over the images"
     return Table(caption, ("training (share of the paper's)", *sets), tuple(body))
+
+
+def joined_losses(found: Sequence[Rung]) -> Table | None:
+    """The mean over the seeds of what SMSRN loses; None where there are too few seeds."""
+    sets = (AVERAGE, *BENCHMARKS)
+    body: list[tuple[Cell, ...]] = [
+        (
+            f"{one.steps:,} steps, {one.images} ({percent(one.share, 2)})",
+            ", ".join(map(str, one.seeds)),
+            *(_mean_loss(one, found, name) for name in sets),
+        )
+        for one in over_seeds(found)
+    ]
+    caption = "Mean over the seeds of the PSNR that SMSRN loses, with the 95 % interval of that mean by Student's t"
+    return Table(caption, ("training (share of the paper's)", "seeds", *sets), tuple(body)) if body else None
+
+
+def _mean_loss(joined: SeedLoss, found: Sequence[Rung], name: str) -> Number:
+    same = [rung for rung in found if (images(rung.full.run), rung.steps) == (joined.images, joined.steps)]
+    one = loss_number(same[0], name)
+    words = f"mean over the seeds {', '.join(map(str, joined.seeds))} of: {one.what.partition(', seed ')[0]}"
+    sources = tuple(path for rung in same for path in loss_records(rung, name))
+    return replace(one, text=loss_text(joined.loss[name]), what=f"{words}; public code's luma", records=sources)
 
 
 def runs_table(runs: Sequence[TrainingRun]) -> Table:

@@ -140,6 +140,20 @@ def test_losses_are_those_of_the_ladder() -> None:
         assert name == f"{steps} steps, seed {seed}, {images} ({share})"
 
 
+def test_means_over_the_seeds_are_those_of_the_ladder() -> None:
+    text = (RESULTS / "training_ladder.md").read_text(encoding="utf-8").partition("## Lost PSNR over the seeds")[2]
+    lines = text.partition("\n|")[2].partition("\n\n")[0].splitlines()[2:]
+    rows = [[cell.strip().replace("+", "") for cell in line.strip("|").split("|")] for line in lines]
+    (page,) = [found for name, found in PARSED.tables.items() if name.startswith("Mean over the seeds")]
+    found = [[row[0], row[1], *(cell.replace(" dB", "") for cell in row[2:])] for row in page[1:]]
+    expected = [
+        [f"{steps} steps, {images} ({share})", seeds, average, *losses]
+        for images, steps, seeds, share, *losses, average in rows
+    ]
+    assert expected
+    assert found == expected
+
+
 def test_runs_are_those_of_the_page_of_runs() -> None:
     text = (RESULTS / "runs.md").read_text(encoding="utf-8")
     lines = re.split(r"\n\| network +\| +steps", text, maxsplit=1)[1].splitlines()[2:]
