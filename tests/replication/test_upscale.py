@@ -530,7 +530,8 @@ def test_onnx_file_that_is_not_what_it_says(tmp_path: Path, backend: str) -> Non
     write_onnx(tmp_path / "channels.onnx", channels=1)
     for name, words in (
         ("scale.onnx", r"expected \(1, 3, 24, 27\) for an input of 8x9 pixels, got \(1, 3, 16, 18\)"),
-        ("channels.onnx", r"expected a network from float32 \(1, 3, H, W\)"),
+        # On one core OpenVINO gives an empty picture in place of an error.
+        ("channels.onnx", r"expected (a network from float32 \(1, 3, H, W\)|.* got \(1, 1, 0, 0\))"),
     ):
         with pytest.raises(UserError, match=words) as caught:
             load_network(backend=backend, weights_file=tmp_path / name)
