@@ -86,14 +86,20 @@ def conditions_lines(found: Sequence[Rung]) -> list[str]:
     """What bears on the losses and is no part of them."""
     if not found:
         return []
-    lines = [conditions.seeds_text([rung.seed for rung in found]), conditions.RECIPE]
-    for rung in found:
-        last = {one.run.model: score for one in (rung.full, rung.light) if (score := last_validation(one.run))}
-        if len(last) == len(PAIR):
-            lines.append(
-                f"{rung.steps:,} steps, seed {rung.seed}, {images(rung.full.run)}. {conditions.validation_text(last)}"
-            )
-    return lines
+    return [*recipe_lines(found), *(line for rung in found if (line := validation_line(rung)))]
+
+
+def recipe_lines(found: Sequence[Rung]) -> list[str]:
+    """How many seeds there are, and how the recipe was chosen."""
+    return [conditions.seeds_text([rung.seed for rung in found]), conditions.RECIPE]
+
+
+def validation_line(rung: Rung) -> str | None:
+    """Which network is ahead on the validation images at the end; None where that is not known of both."""
+    last = {one.run.model: score for one in (rung.full, rung.light) if (score := last_validation(one.run))}
+    if len(last) < len(PAIR):
+        return None
+    return f"{rung.steps:,} steps, seed {rung.seed}, {images(rung.full.run)}. {conditions.validation_text(last)}"
 
 
 def psnr_table(members: Sequence[Member]) -> str:

@@ -198,6 +198,7 @@ def _breakdown(record: Speed, account: Account) -> Breakdown:
     body.append((
         "everything else", "", "", "", "", "", time(rest, "all but convolutions", 0), percent(rest / account.total)
     ))  # fmt: skip
+    body.append(("all", "", "", "", "", "", time(account.total, "the whole network", 0), ""))
     headings = ("", "layers", "G MACs", "of MACs", "MB moved", "of bytes", "ms", "of time")
     return Breakdown(
         account.network + ("-folded" if account.folded else ""),
@@ -206,7 +207,7 @@ def _breakdown(record: Speed, account: Account) -> Breakdown:
         account.total,
         {name: tuple(parts) for name, parts in bars.items()},
         Table(
-            f"{label}: {1000 * account.total:.0f} ms, by kind of layer; {inference.situations(record)[0]}, in PyTorch, "
+            f"{label}: by kind of layer; {inference.situations(record)[0]}, in PyTorch, "
             f"this network alone again and again; {BENCHMARK}",
             headings,
             tuple(body),

@@ -27,7 +27,8 @@ class Answer:
     """The numbers of the first screen.
 
     ``rung`` and ``lost``: the pair of equal trainings with the most steps, and its loss; None where no pair is measured
-    on all four sets. ``others``: the loss of every other pair by its name, the smallest first.
+    on all four sets. ``on_sets``: its losses by set, the means alone. ``others``: the loss of every other pair by its
+    name, the smallest first.
     """
 
     parameters: tuple[Number, Number, Number]
@@ -40,6 +41,7 @@ class Answer:
     printed_losses: dict[str, float]
     rung: Rung | None
     lost: Number | None
+    on_sets: dict[str, Number]
     others: dict[str, Number]
     left: dict[str, tuple[float, float]]
 
@@ -116,6 +118,7 @@ def answer(rungs: list[Rung]) -> Answer:
         printed_loss=f"{printed_losses()[AVERAGE]:.2f}",
         rung=rung,
         lost=training.loss_number(rung, AVERAGE) if rung else None,
+        on_sets={name: training.mean_alone(rung, name) for name in rung.loss} if rung else {},
         others={training.rung_name(one): training.loss_number(one, AVERAGE) for one in others},
         left={
             "parameters": (100 * share, 100 * table.smsrn.parameters / table.msrn.parameters),

@@ -21,7 +21,7 @@ from analysis.quality.ladder import (
     over_seeds,
     rungs,
 )
-from analysis.quality.ladder_page import conditions_lines, tendency
+from analysis.quality.ladder_page import recipe_lines, tendency, validation_line
 from analysis.quality.runs_page import own_hours
 from analysis.report.chart import HALF, Axis, Chart, Curve, Mark, around
 from analysis.report.numbers import Cell, Number, Table
@@ -51,7 +51,7 @@ class Training:
     losses: Table
     joined: Table | None
     others: Table | None
-    conditions: list[str]
+    conditions: list[Cell]
     tendency: str
     runs: Table
     networks: tuple[tuple[str, str], ...]
@@ -72,7 +72,7 @@ def training(results: Path) -> Training:
         losses(found, with_paper=True),
         joined_losses(found),
         losses(others, with_paper=False) if others else None,
-        conditions_lines(found),
+        _conditions(found),
         tendency(found),
         runs_table(runs),
         tuple((LOOKS[model], DISPLAY[model]) for model in LOOKS if any(run.model == model for run in runs)),
@@ -216,6 +216,24 @@ def loss_number(rung: Rung, name: str) -> Number:
     )
     claims = ("table1-smsrn-psnr",) if rung.full.run.model == PAIR[0] else ()
     return Number(loss_text(rung.loss[name]), words, LADDER, COMMAND, loss_records(rung, name), "", claims)
+
+
+def mean_alone(rung: Rung, name: str) -> Number:
+    """`loss_number` with the mean as its whole text."""
+    return replace(loss_number(rung, name), text=f"{rung.loss[name].mean:.3f}")
+
+
+def _conditions(found: Sequence[Rung]) -> list[Cell]:
+    """What bears on the losses: sentences, those with measured values as numbers."""
+    if not found:
+        return []
+    lines: list[Cell] = [*recipe_lines(found)]
+    for rung in found:
+        if text := validation_line(rung):
+            words = f"PSNR on the validation images at the end of both trainings of {rung_name(rung)}"
+            both = path_of(rung.full.run), path_of(rung.light.run)
+            lines.append(Number(text, words, LADDER, COMMAND, both))
+    return lines
 
 
 def losses(found: Sequence[Rung], *, with_paper: bool) -> Table:

@@ -140,6 +140,15 @@ def test_losses_are_those_of_the_ladder() -> None:
         assert name == f"{steps} steps, seed {seed}, {images} ({share})"
 
 
+def test_the_first_picture_and_the_notes_lead_to_records() -> None:
+    *rungs, _ = ladder()
+    longest = max(rungs, key=lambda row: int(row[1].replace(",", "")))
+    forest = PAGE.partition('class="forest"')[2].partition("</figure>")[0]
+    assert sorted(re.findall(r'class="n"[^>]*>([\d.]+)<', forest)) == sorted(cell.split()[0] for cell in longest[4:])
+    notes = PAGE.partition('<ul class="notes">')[2].partition("</ul>")[0]
+    assert len(re.findall(r'class="n"[^>]*>[^<]*validation', notes)) == len(rungs)
+
+
 def test_means_over_the_seeds_are_those_of_the_ladder() -> None:
     text = (RESULTS / "training_ladder.md").read_text(encoding="utf-8").partition("## Lost PSNR over the seeds")[2]
     lines = text.partition("\n|")[2].partition("\n\n")[0].splitlines()[2:]
