@@ -64,8 +64,8 @@ def measurements() -> list[str]:
     joined = over_seeds(found)
     for one in joined:
         loss = one.loss[AVERAGE]
-        of = f"of {len(one.seeds)} seeds after {one.steps:,} steps"
-        wanted.append(f"{loss.mean:.3f} dB ({loss.low:.3f} to {loss.high:.3f}) is the mean {of}")
+        mean = f"{loss.mean:.3f} dB on the mean of {len(one.seeds)} seeds ({loss.low:.3f} to {loss.high:.3f}"
+        wanted.append(f"After {one.steps:,} steps it was {mean}")
     known = {(one.images, one.steps) for one in joined} | {(images(first.full.run), first.steps)}
     for rung in found:
         if AVERAGE in rung.loss and (images(rung.full.run), rung.steps) not in known:

@@ -42,13 +42,13 @@ SCORES = (
 
 NOTES = {
     ("PAN", "B100"): (
-        "PAN on B100 and Urban100: its log has a value for each image. On Set5 and on the colour images of Set14 each "
-        "comes out to 0.0001 dB; on these two sets nearly every image is off by a little, in both directions, as if "
-        "by other rounding of the LR images. The HR images here are the usual ones, recognised by their pixels; how "
-        "PAN's LR images were made is not known here. Tried on some images of B100 and Urban100, and none gives "
-        "the values of the log: LR images made before the pictures are cropped to a multiple of 4, rounded once and "
-        "not after each pass, cut off and not rounded, columns before rows, other padding at the edges, in two steps "
-        "of a half, by Pillow's bicubic; HR or LR images that went through YCbCr or JPEG."
+        "PAN on B100 and Urban100: its log has a value for each image. Compared by hand (no command here repeats that), "
+        "those of Set5 and of Set14's colour images come out, and on these two sets nearly every image is off by a "
+        "little, in both directions, as if by other rounding of the LR images. The HR images here are the usual ones, "
+        "recognised by their pixels; how PAN's LR images were made is not known here. Tried on some images, and none "
+        "gives the values of the log: LR images made before the pictures are cropped to a multiple of 4, rounded once "
+        "and not after each pass, cut off and not rounded, columns before rows, other padding at the edges, in two "
+        "steps of a half, by Pillow's bicubic; HR or LR images that went through YCbCr or JPEG."
     ),
     ("CARN-M", "Set5"): (
         "CARN-M on Set5: its paper prints more than its public weights give; torchSR, which evaluated them again, has "

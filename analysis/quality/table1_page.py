@@ -26,7 +26,7 @@ from analysis.quality.columns import (
     published,
     retained,
 )
-from analysis.quality.ladder import Rung, headline, images, lost, over_seeds
+from analysis.quality.ladder import Loss, Rung, headline, images, lost, over_seeds
 from analysis.quality.training import (
     Jump,
     Measurements,
@@ -250,21 +250,20 @@ def warning(facts: Measurements) -> str:
 
 def equally_trained_table(found: Sequence[Rung]) -> list[list[str]]:
     """PSNR lost after equal trainings: the paper's, and a column for each length and images, seeds joined."""
-    joined = over_seeds(found)
-    known = {(one.images, one.steps) for one in joined}
-    columns = [
-        (f"{one.steps:,} steps, {one.images}, mean of {len(one.seeds)} seeds", one.loss, one.share) for one in joined
-    ]
-    columns += [
-        (f"{one.steps:,} steps, {images(one.full.run)}, seed {one.seed}", one.loss, one.share)
-        for one in found
-        if AVERAGE in one.loss and (images(one.full.run), one.steps) not in known
-    ]
-    table = [["", "the paper", *(heading for heading, _, _ in columns)]]
+    joined = {(one.images, one.steps): one for one in over_seeds(found)}
+    columns: dict[str, tuple[dict[str, Loss], float]] = {}
+    for rung in found:
+        which = f"{rung.steps:,} steps, {images(rung.full.run)}"
+        if one := joined.get((images(rung.full.run), rung.steps)):
+            columns[f"{which}, mean of {len(one.seeds)} seeds"] = one.loss, one.share
+        elif AVERAGE in rung.loss:
+            columns[f"{which}, seed {rung.seed}"] = rung.loss, rung.share
+    table = [["", "the paper", *columns]]
     for name, printed_loss in printed_losses().items():
-        losses = (loss[name] for _, loss, _ in columns)
+        losses = (loss[name] for loss, _ in columns.values())
         table.append([name, f"{printed_loss:.2f} dB", *(with_interval(one.mean, one.low, one.high) for one in losses)])
-    return [*table, ["Training, share of the paper's", "100 %", *(share_with_range(share) for _, _, share in columns)]]
+    shares = (share_with_range(share) for _, share in columns.values())
+    return [*table, ["Training, share of the paper's", "100 %", *shares]]
 
 
 EQUAL = (

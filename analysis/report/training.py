@@ -208,14 +208,18 @@ def loss_records(rung: Rung, name: str) -> tuple[str, ...]:
 
 def loss_number(rung: Rung, name: str) -> Number:
     """What the separable network of a rung loses on a set or on average."""
-    of = "mean of the four sets" if name == AVERAGE else name
-    words = (
-        f"PSNR of {DISPLAY[rung.full.run.model]} less that of {DISPLAY[rung.light.run.model]}, {of}, both after "
-        f"{rung.steps:,} steps of the same recipe on {images(rung.full.run)}, seed {rung.seed}, with the 95 % interval "
-        "of a bootstrap over the images; public code's luma"
-    )
+    words = f"{_what(rung, name)}, seed {rung.seed}, with the 95 % interval of a bootstrap over the images"
     claims = ("table1-smsrn-psnr",) if rung.full.run.model == PAIR[0] else ()
-    return Number(loss_text(rung.loss[name]), words, LADDER, COMMAND, loss_records(rung, name), "", claims)
+    text, origin = loss_text(rung.loss[name]), loss_records(rung, name)
+    return Number(text, f"{words}; public code's luma", LADDER, COMMAND, origin, "", claims)
+
+
+def _what(rung: Rung, name: str) -> str:
+    of = "mean of the four sets" if name == AVERAGE else name
+    return (
+        f"PSNR of {DISPLAY[rung.full.run.model]} less that of {DISPLAY[rung.light.run.model]}, {of}, both after "
+        f"{rung.steps:,} steps of the same recipe on {images(rung.full.run)}"
+    )
 
 
 def mean_alone(rung: Rung, name: str) -> Number:
@@ -267,10 +271,11 @@ def joined_losses(found: Sequence[Rung]) -> Table | None:
 
 def _mean_loss(joined: SeedLoss, found: Sequence[Rung], name: str) -> Number:
     same = [rung for rung in found if (images(rung.full.run), rung.steps) == (joined.images, joined.steps)]
-    one = loss_number(same[0], name)
-    words = f"mean over the seeds {', '.join(map(str, joined.seeds))} of: {one.what.partition(', seed ')[0]}"
+    seeds = ", ".join(map(str, joined.seeds))
+    words = f"{_what(same[0], name)}, mean of the seeds {seeds}, with its 95 % interval by Student's t"
     sources = tuple(path for rung in same for path in loss_records(rung, name))
-    return replace(one, text=loss_text(joined.loss[name]), what=f"{words}; public code's luma", records=sources)
+    text = loss_text(joined.loss[name])
+    return replace(loss_number(same[0], name), text=text, what=f"{words}; public code's luma", records=sources)
 
 
 def runs_table(runs: Sequence[TrainingRun]) -> Table:
