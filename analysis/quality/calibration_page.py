@@ -42,7 +42,7 @@ SCORES = (
 
 NOTES = {
     ("PAN", "B100"): (
-        "PAN on B100 and Urban100: its log has a value for each image. Compared by hand (no command here repeats that), "
+        "PAN on B100 and Urban100: its log has a value for each image. Compared by hand (no command repeats that), "
         "those of Set5 and of Set14's colour images come out, and on these two sets nearly every image is off by a "
         "little, in both directions, as if by other rounding of the LR images. The HR images here are the usual ones, "
         "recognised by their pixels; how PAN's LR images were made is not known here. Tried on some images, and none "
