@@ -52,7 +52,7 @@ class Training:
     joined: Table | None
     others: Table | None
     conditions: list[Cell]
-    tendency: str
+    tendency: Number
     runs: Table
     networks: tuple[tuple[str, str], ...]
     images: tuple[str, ...]
@@ -73,7 +73,7 @@ def training(results: Path) -> Training:
         joined_losses(found),
         losses(others, with_paper=False) if others else None,
         _conditions(found),
-        tendency(found),
+        _tendency(found),
         runs_table(runs),
         tuple((LOOKS[model], DISPLAY[model]) for model in LOOKS if any(run.model == model for run in runs)),
         folders,
@@ -225,6 +225,14 @@ def _what(rung: Rung, name: str) -> str:
 def mean_alone(rung: Rung, name: str) -> Number:
     """`loss_number` with the mean as its whole text."""
     return replace(loss_number(rung, name), text=f"{rung.loss[name].mean:.3f}")
+
+
+def _tendency(found: Sequence[Rung]) -> Number:
+    """What the pairs of one seed say of longer trainings, with the records of those pairs."""
+    same = [rung for rung in found if rung.seed == 0 and AVERAGE in rung.loss]
+    sources = tuple(path for rung in same for path in loss_records(rung, AVERAGE))
+    words = "differences between the average losses of pairs that were trained for other numbers of steps, seed 0"
+    return Number(tendency(found), words, LADDER, COMMAND, sources)
 
 
 def _conditions(found: Sequence[Rung]) -> list[Cell]:

@@ -147,6 +147,7 @@ def test_the_first_picture_and_the_notes_lead_to_records() -> None:
     assert sorted(re.findall(r'class="n"[^>]*>([\d.]+)<', forest)) == sorted(cell.split()[0] for cell in longest[4:])
     notes = PAGE.partition('<ul class="notes">')[2].partition("</ul>")[0]
     assert len(re.findall(r'class="n"[^>]*>[^<]*validation', notes)) == len(rungs)
+    assert re.search(r'class="n"[^>]*>From [^<]* the average loss changes by', PAGE)
 
 
 def test_means_over_the_seeds_are_those_of_the_ladder() -> None:
