@@ -67,11 +67,13 @@ class _Found:
 def check_pattern(pattern: str, *, batch: bool) -> None:
     """Raise UserError for a pattern of names with unknown fields, with folders, or the same for all of a batch."""
     try:
-        fields = {name for _, name, _, _ in string.Formatter().parse(pattern) if name is not None}
+        parts = [part for part in string.Formatter().parse(pattern) if part[1] is not None]
+        fields = {name for _, name, _, _ in parts}
         if fields - set(FIELDS):
             raise ValueError(f"got {{{min(fields - set(FIELDS))}}}")
-        pattern.format(**dict.fromkeys(FIELDS, "x"))
-    except (ValueError, LookupError, AttributeError, TypeError) as error:
+        if any(width or conversion for _, _, width, conversion in parts):  # a width could ask for any length
+            raise ValueError("fields take no width or conversion")
+    except ValueError as error:
         names = ", ".join(f"{{{name}}}" for name in FIELDS)
         raise UserError(f"--name {pattern!r}: expected a pattern with {names} ({error})") from error
     if not pattern or any(separator in pattern for separator in "/\\\0"):

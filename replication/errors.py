@@ -50,8 +50,16 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"error: {message} (`{self.prog} --help` says what is expected)\n")
 
 
+def _replace_closed_streams() -> None:
+    """Send nowhere what is printed to a stream that was closed before we began: Python has None in its place."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - open as long as the process
+
+
 def run(main: Callable[[Sequence[str] | None], int | None]) -> None:
     """Run a command's ``main`` and exit: 0 or its own status, 2 for a `UserError` or a full disk, 130 for Ctrl-C."""
+    _replace_closed_streams()
     try:
         status = main(None) or 0
         sys.stdout.flush()  # here, not at shutdown: a reader that has gone is handled below

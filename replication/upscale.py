@@ -488,6 +488,7 @@ def _check(arguments: argparse.Namespace, *, piped: bool, processes: int) -> Non
         raise UserError(f"--quality: expected 1 to 100, got {arguments.quality}")
     if piped and len(arguments.picture) > 1:
         raise UserError("-: expected one picture from standard input or to standard output")
+    _check_streams(arguments)
     if piped and processes > 1:
         raise UserError(f"-: expected one process for standard input and output, got {processes}")
     for source in arguments.picture[: 1 if len(arguments.picture) == 1 else 0]:
@@ -497,6 +498,15 @@ def _check(arguments: argparse.Namespace, *, piped: bool, processes: int) -> Non
         _check_ending(arguments.output, arguments.format)
     if arguments.output not in (None, STANDARD):
         check_folder(arguments.output if arguments.output.is_dir() else arguments.output.parent)
+
+
+def _check_streams(arguments: argparse.Namespace) -> None:
+    """Raise UserError for a ``-`` that stands for a closed stream (``<&-`` or ``>&-`` in a shell)."""
+    reads = STANDARD in arguments.picture
+    writes = arguments.output == STANDARD or (reads and arguments.output is None)
+    for wanted, stream, name in ((reads, sys.__stdin__, "input"), (writes, sys.__stdout__, "output")):
+        if wanted and stream is None:
+            raise UserError(f"-: standard {name} is closed")
 
 
 def _planned(arguments: argparse.Namespace, naming: Naming) -> Plan:

@@ -133,7 +133,17 @@ def test_format_quality_and_names(tmp_path: Path) -> None:
         assert listing(out) == ["a-jpg-x2.jpg", "a-png-x2.jpg"]
         sizes.append((out / "a-png-x2.jpg").stat().st_size)
     assert sizes[0] < sizes[1]
-    for wrong in ("{what}", "{name", "a/{name}", "same", "{name.x}", "{name[x]}", "{name.__class__}"):
+    for wrong in (
+        "{what}",
+        "{name",
+        "a/{name}",
+        "same",
+        "{name.x}",
+        "{name[x]}",
+        "{name.__class__}",
+        "{name:99999999999}",
+        "{name!r}",
+    ):
         with pytest.raises(UserError, match="--name"):
             upscale.main([str(tmp_path / "in"), "--name", wrong])
 

@@ -1,5 +1,7 @@
 """Timing of other networks: every network once a round in its fastest backend, and all of it in the record."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,30 @@ from replication.records import NetworkSpeed
 
 SMALL = Candidate("ESPCN", False, lambda: nn.Conv2d(1, 4, 3, padding=1), (1, 1, 12, 10))
 LARGE = Candidate("EDSR", False, lambda: nn.Conv2d(3, 64, 3, padding=1), (1, 3, 12, 10))
+
+
+ROOT = Path(__file__).resolve().parents[2]
+MEMORY = """
+import sys, tempfile
+from pathlib import Path
+from torch import nn
+from replication import benchmark_networks as benchmark
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e9
+
+def make():
+    return nn.Sequential(nn.Conv2d(3, 64, 3), nn.Conv2d(64, 3, 3))
+
+candidate = benchmark.Candidate("ESPCN", False, make, (1, 3, 720, 1280))
+with tempfile.TemporaryDirectory() as folder:
+    run, release = benchmark.step(candidate, sys.argv[1], Path(folder), 1)
+    before = resident()
+    run()
+    held = resident() - before
+    release()
+    print(held, resident() - before)
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -78,10 +104,31 @@ def test_the_runtimes_compute_what_torch_does(backend: str, tmp_path: Path) -> N
     pytest.importorskip("onnxscript")
     torch.manual_seed(0)  # as `step` does
     module = SMALL.make().eval()
-    output = benchmark.step(SMALL, backend, tmp_path, 1)()
+    run, release = benchmark.step(SMALL, backend, tmp_path, 1)
+    release()  # what is freed is there again for the next run
+    output = run()
     found = torch.as_tensor(output[0])  # type: ignore[index]
-    expected = benchmark.step(Candidate("ESPCN", False, lambda: module, SMALL.shape), "torch", tmp_path, 1)()
+    expected = benchmark.step(Candidate("ESPCN", False, lambda: module, SMALL.shape), "torch", tmp_path, 1).run()
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
+def test_memory_is_freed_after_each_run(backend: str) -> None:
+    """In a process of its own, whose memory nothing else changes."""
+    pytest.importorskip(backend)
+    pytest.importorskip("onnxscript")
+    done = subprocess.run([sys.executable, "-c", MEMORY, backend], cwd=ROOT, capture_output=True, text=True, check=True)
+    held, freed = map(float, done.stdout.split()[-2:])
+    assert held > 0.1, "the run left nothing to be freed: nothing was tested"
+    assert freed < held / 4
+
+
+def test_freeing_is_no_part_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+    monkeypatch.setattr(benchmark, "perf_counter", lambda: float(calls.append("clock") or len(calls)))
+    step = benchmark.Step(lambda: calls.append("run"), lambda: calls.append("release"))
+    assert benchmark.seconds_of(step) == 2
+    assert calls == ["clock", "run", "clock", "release"]
 
 
 @pytest.mark.parametrize("arguments", [["--rounds", "0"], ["--most-gmacs", "0"], ["--threads", "0"]])

@@ -48,6 +48,29 @@ def test_told_in_one_line(raised: BaseException, status: int, message: str, capf
     assert capfd.readouterr() == ("", message)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="closed by a POSIX shell")
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams(closed: str) -> None:
+    """As some services start their children: what is printed goes nowhere, and nothing else changes."""
+    code = (
+        "from tqdm import tqdm; from replication.errors import run; "
+        "run(lambda argv: print('a') or [tqdm.write('b') for _ in tqdm(range(2))] and 3)"
+    )
+    done = subprocess.run(["sh", "-c", f'"$0" -c "$1" {closed}', sys.executable, code], capture_output=True, text=True)
+    assert done.returncode == 3, done.stderr
+    assert "Traceback" not in done.stderr
+    assert ("a\nb\nb\n" in done.stdout) == (">&- " not in f"{closed} ".replace("2>&-", ""))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="closed by a POSIX shell")
+@pytest.mark.parametrize(("closed", "message"), [("<&-", "input"), (">&-", "output")])
+def test_a_closed_stream_that_is_needed(closed: str, message: str) -> None:
+    command = f'"$0" -m replication.upscale - {closed}'
+    done = subprocess.run(["sh", "-c", command, sys.executable], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"error: -: standard {message} is closed\n"
+
+
 @pytest.mark.parametrize("raised", [ValueError("a bug"), SystemExit(7), FileNotFoundError(2, "a bug", "name")])
 def test_other_exceptions_pass(raised: BaseException) -> None:
     """A bug must show its traceback, and argparse its own status."""
