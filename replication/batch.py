@@ -67,8 +67,8 @@ class _Found:
 def check_pattern(pattern: str, *, batch: bool) -> None:
     """Raise UserError for a pattern of names with unknown fields, with folders, or the same for all of a batch."""
     try:
-        parts = [part for part in string.Formatter().parse(pattern) if part[1] is not None]
-        fields = {name for _, name, _, _ in parts}
+        parts = list(string.Formatter().parse(pattern))
+        fields = {name for _, name, _, _ in parts if name is not None}
         if fields - set(FIELDS):
             raise ValueError(f"got {{{min(fields - set(FIELDS))}}}")
         if any(width or conversion for _, _, width, conversion in parts):  # a width could ask for any length

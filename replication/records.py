@@ -435,7 +435,7 @@ class TrainingRun(Record):
 
     ``step`` of ``steps`` were made in ``hours`` by the clock, the ``trunk``'s step and hours included (None: no trunk),
     which it shares with another run. ``log``: a row an epoch (loss, validation PSNR in dB, seconds). ``note``: why it
-    was made or dropped.
+    was made or dropped. ``dead_filters``: their share at ``step`` (`replication.dead_filters`), None: not measured.
     """
 
     FOLDER = "runs"
@@ -460,6 +460,7 @@ class TrainingRun(Record):
     note: str
     environment: dict[str, str]
     command: str
+    dead_filters: float | None = None
 
     @property
     def file_name(self) -> str:

@@ -7,8 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from replication import checkpoint, records, weights
+from torch import nn
+
+from replication import checkpoint, dead_filters, records, weights
+from replication.checkpoint import Checkpoint
 from replication.errors import Parser, UserError, run
+from replication.models import build_any
 from replication.records import TrainingRun
 
 
@@ -41,7 +45,15 @@ def read(folder: Path, note: str) -> TrainingRun:
         note=note,
         environment={"machine": facts["machine"], **facts["versions"]},
         command=facts["command"],
+        dead_filters=dead_filters.share(_network(found), dead_filters.embedded_images(facts["scale"])),
     )
+
+
+def _network(found: Checkpoint) -> nn.Module:
+    """The network at that step."""
+    model = build_any(found.run["model"], scale=found.run["scale"])
+    weights.load(model, found.part("model"), "the checkpoint")
+    return model
 
 
 def is_of(path: Path, facts: Mapping[str, Any], step: int) -> bool:

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from replication import checkpoint, kernels, optimizers, recipe, validation, weights
+from replication import checkpoint, dead_filters, kernels, optimizers, recipe, validation, weights
 from replication.checkpoint import Checkpoint, Live, Progress
 from replication.curve import draw_curve
 from replication.data import patches
@@ -178,11 +178,12 @@ class Trainer:
             return
         score = self._validate(self.model)
         averaged = self._validate(self._averaged()) if self.live.average else None
+        dead = self._dead_filters()
         best = self.progress.best_psnr
         improved = score is not None and (best is None or score > best)
         row = {
             "step": step, "loss": loss, "learning_rate": self.plan.rate(step - 1), "patches_per_second": pace,
-            "seconds": seconds, "validation_psnr": score, "validation_psnr_ema": averaged,
+            "seconds": seconds, "validation_psnr": score, "validation_psnr_ema": averaged, "dead_filters": dead,
         }  # fmt: skip
         log = [*self.progress.log, row]
         self.progress = Progress(step, seconds, score if improved else best, log)
@@ -195,10 +196,16 @@ class Trainer:
         write_log(self.options.output, log)
         result = f"validation {score:.3f} dB" if score is not None else "no validation images"
         result += f", averaged weights {averaged:.3f} dB" if averaged is not None else ""
+        result += f", {dead:.1%} of the filters dead" if dead is not None else ""
         bar.write(f"step {step}: loss {loss:.4f}, {result}", file=sys.stderr)
 
     def _validate(self, model: nn.Module) -> float | None:
         return validation.validate(model, self.options.scale, self.crops) if self.crops else None
+
+    def _dead_filters(self) -> float | None:
+        device = self.accelerator.device
+        lows = (validation.low(crop, self.options.scale).to(device) for crop in self.crops)
+        return dead_filters.share(self.model, lows) if self.crops else None
 
     def kept(self) -> str:
         """What is saved of this run so far, as a sentence without its full stop."""
@@ -266,7 +273,7 @@ def load_batches(
 def write_log(folder: Path, log: Sequence[dict[str, float | None]]) -> None:
     """Write ``log.csv``: one row an epoch. Written whole, so a resumed run's log has no row twice."""
     text = io.StringIO()
-    table = csv.DictWriter(text, list(log[0]), lineterminator="\n")
+    table = csv.DictWriter(text, list(log[-1]), lineterminator="\n")  # the first rows may be of an older version
     table.writeheader()
     table.writerows(log)
     write_text(folder / "log.csv", text.getvalue())
@@ -345,13 +352,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         trunk=arguments.trunk, initial=arguments.initial, workers=arguments.workers,
         show_progress=not arguments.quiet, command=_command(name, arguments, values),
     )  # fmt: skip
-    trainer = Trainer(plan, options)
-    first = trainer.progress
-    try:
-        trainer.train()
-    except KeyboardInterrupt:
-        print(f"\n{trainer.kept()}; the same command with --resume goes on", file=sys.stderr)
-        raise
+    with kernels.denormals_flushed():
+        trainer = Trainer(plan, options)
+        first = trainer.progress
+        try:
+            trainer.train()
+        except KeyboardInterrupt:
+            print(f"\n{trainer.kept()}; the same command with --resume goes on", file=sys.stderr)
+            raise
     whole = recipe.load(arguments.recipe, {key: value for key, value in values.items() if key != "steps"})
     done = trainer.progress
     if done.step > first.step and whole.steps != plan.steps:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from replication.errors import UserError
 from replication.images.io import read_image
@@ -40,13 +40,17 @@ def crops(path: Path, scale: int) -> list[Crop]:
     return [np.ascontiguousarray(image[y : y + height, x : x + width]) for y, x in corners]
 
 
+def low(original: Crop, scale: int) -> Tensor:
+    """The input for ``original``: (1, 3, H / scale, W / scale) in 0..1."""
+    return torch.from_numpy(imresize(original, 1 / scale)).permute(2, 0, 1)[None].float() / 255
+
+
 @torch.no_grad()
 def validate(model: nn.Module, scale: int, originals: Sequence[Crop]) -> float:
     """Mean luma PSNR in dB of ``model`` on ``originals`` ((H, W, 3) uint8), in single precision."""
     device = next(model.parameters()).device
     scores = []
     for original in originals:
-        low = torch.from_numpy(imresize(original, 1 / scale)).permute(2, 0, 1)[None].float() / 255
-        output = model(low.to(device))[0].permute(1, 2, 0).mul(255).round().clamp(0, 255)
+        output = model(low(original, scale).to(device))[0].permute(1, 2, 0).mul(255).round().clamp(0, 255)
         scores.append(psnr(output.cpu().numpy().astype(np.uint8), original, table_protocols(scale)["luma"]))
     return float(np.mean(scores))

@@ -81,16 +81,18 @@ def test_the_fastest_backend_is_chosen_and_one_that_fails_left_out(
     seconds = {"torch": 3.0, "onnxruntime": 1.0, "openvino": 2.0}
     sizes: list[tuple[int, ...]] = []
 
-    def step(candidate: Candidate, backend: str, folder: Path, threads: int) -> object:
+    steps = {name: benchmark.Step(name.upper) for name in seconds}
+
+    def step(candidate: Candidate, backend: str, folder: Path, threads: int) -> benchmark.Step:
         if backend == "openvino":
             raise ValueError("not this one")
         sizes.append(candidate.shape)
-        return backend
+        return steps[backend]
 
     monkeypatch.setattr(benchmark, "step", step)
-    monkeypatch.setattr(benchmark, "seconds_of", lambda function: seconds[function])
+    monkeypatch.setattr(benchmark, "seconds_of", lambda one: seconds[one.run().lower()])
     trials, chosen, function = benchmark.fastest(SMALL, list(seconds), tmp_path, 1)
-    assert (trials, chosen, function) == ({"torch": 3.0, "onnxruntime": 1.0}, "onnxruntime", "onnxruntime")
+    assert (trials, chosen, function) == ({"torch": 3.0, "onnxruntime": 1.0}, "onnxruntime", steps["onnxruntime"])
     assert sizes == [(1, 1, 3, 2), (1, 1, 3, 2), SMALL.shape], "tried on a smaller picture"
     assert "ESPCN: left out in openvino (ValueError)" in capsys.readouterr().out
     with pytest.raises(UserError, match="ESPCN: runs in none of openvino"):
@@ -125,7 +127,12 @@ def test_memory_is_freed_after_each_run(backend: str) -> None:
 
 def test_freeing_is_no_part_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
-    monkeypatch.setattr(benchmark, "perf_counter", lambda: float(calls.append("clock") or len(calls)))
+
+    def clock() -> float:
+        calls.append("clock")
+        return float(len(calls))
+
+    monkeypatch.setattr(benchmark, "perf_counter", clock)
     step = benchmark.Step(lambda: calls.append("run"), lambda: calls.append("release"))
     assert benchmark.seconds_of(step) == 2
     assert calls == ["clock", "run", "clock", "release"]

@@ -142,3 +142,11 @@ def test_kept_memory_is_not_fetched_again() -> None:
     }
     # A block may be fetched once more where the heap lies badly; without keeping it is fetched each time.
     assert faults["keep"] < faults["plain"] / 3
+
+
+def test_denormals_are_flushed_only_meanwhile() -> None:
+    small, factor = torch.tensor(1e-30), torch.tensor(1e-9)
+    assert small * factor != 0
+    with kernels.denormals_flushed():
+        assert small * factor == 0
+    assert small * factor != 0

@@ -3,14 +3,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from replication import checkpoint, recipe, records, runs, weights
+from replication import checkpoint, dead_filters, recipe, records, runs, weights
 from replication.checkpoint import Live, Progress
 from replication.errors import UserError
+from replication.models import build
 from replication.records import TrainingRun
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A run stopped at step 40 of 80, with one file of final weights of an earlier, shorter training."""
     plan = recipe.load("cpu", {"steps": "80"})
     facts = {
@@ -19,7 +20,9 @@ def folder(tmp_path: Path) -> Path:
         "paper_fraction": 0.5, "precision": "fp32", "threads": 1, "machine": "a machine",
         "versions": {"torch": "2", "date": "2026-01-01"}, "command": "a command",
     }  # fmt: skip
-    model = torch.nn.Linear(2, 2)
+    monkeypatch.setattr(dead_filters, "embedded_images", lambda scale: [torch.ones(1, 3, 9, 9)])
+    torch.manual_seed(0)
+    model = build("smsrn")
     live = Live(model, [torch.optim.Adam(model.parameters())], {})
     run = tmp_path / "run"
     checkpoint.write(checkpoint.path_for(run, 40), live, facts, Progress(40, 1800.0, 25.0, [{"step": 40, "loss": 0.1}]))
@@ -34,6 +37,8 @@ def test_a_run_is_recorded_with_what_it_reached_and_cost(folder: Path, tmp_path:
     assert found.paper_fraction == 0.25
     assert found.trunk == {"step": 20, "hours": 0.25}
     assert found.weights == {"final": weights.digest(folder / "final.safetensors")}
+    assert found.dead_filters is not None
+    assert 0 < found.dead_filters < 0.5, "as many as are closed at the start"
     assert (found.note, found.log[0]["loss"]) == ("stopped for the night", 0.1)
     assert found.environment == {"machine": "a machine", "torch": "2", "date": "2026-01-01"}
 

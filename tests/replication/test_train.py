@@ -162,10 +162,20 @@ def test_a_run_leaves_checkpoints_weights_a_log_and_a_curve(real_run: Path) -> N
     assert [int(row["step"]) for row in rows] == [2, 4, 6]
     assert all(0 < float(row["loss"]) < 1 and 5 < float(row["validation_psnr"]) < 60 for row in rows)
     plan = recipe.load("cpu", {key: str(value) for key, value in CHANGES.items()})
+    assert all(0 <= float(row["dead_filters"]) < 0.5 for row in rows)
     assert [float(row["learning_rate"]) for row in rows] == [plan.rate(step) for step in (1, 3, 5)]
     with Image.open(real_run / "curve.png") as picture:
         picture.load()
     assert newest(real_run).progress.best_psnr == max(float(row["validation_psnr"]) for row in rows)
+
+
+def test_denormal_numbers_are_flushed_while_training(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[float] = []
+    monkeypatch.setattr(train.Trainer, "train", lambda self: found.append(float(torch.tensor(1e-30) * 1e-9)))
+    main(arguments(images, tmp_path / "run"))
+    assert found == [0.0]
 
 
 def test_the_final_weights_are_those_of_the_last_step_and_evaluate_accepts_them(real_run: Path) -> None:
