@@ -12,7 +12,7 @@ from analysis import style
 from analysis.names import DISPLAY
 from analysis.paper import BENCHMARKS
 from analysis.quality.columns import AVERAGE
-from analysis.quality.ladder import Member, images, of_one_network
+from analysis.quality.ladder import Member, of_one_network, setting
 from analysis.quality.training import readings_words
 from analysis.text import small_percent
 
@@ -50,11 +50,11 @@ def draw(members: dict[str, list[Member]]) -> Figure:
     figure = style.new_figure(width=2 * style.COLUMN, height=2.8)
     panels = figure.subplots(1, len(BENCHMARKS) + 1, sharex=True)
     shares = {one.run.steps: one.run.paper_fraction for found in members.values() for one in found}
-    folders = sorted({images(one.run) for found in members.values() for one in found})
+    folders = sorted({setting(one.run) for found in members.values() for one in found})
     for axes, name in zip(panels, (*BENCHMARKS, AVERAGE), strict=True):
         for model, found in members.items():
             for folder in folders:
-                shown = [one for one in found if name in one.psnr and images(one.run) == folder]
+                shown = [one for one in found if name in one.psnr and setting(one.run) == folder]
                 if points := [(one.run.steps, one.psnr[name]) for one in shown]:
                     draw_network(axes, model, points, folder, filled=folder == folders[0])
         axes.set_xscale("log", base=2)

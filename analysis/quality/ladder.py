@@ -21,7 +21,7 @@ from analysis.names import SCALE
 from analysis.networks.counter import count, on_meta
 from analysis.paper import BENCHMARKS
 from analysis.quality.columns import AVERAGE, Rows
-from replication import records
+from replication import recipe, records
 from replication.models import build_any
 from replication.records import Evaluation, Metric, TrainingRun, TrainingSpeed
 
@@ -134,12 +134,13 @@ def rungs(results: Path, pair: tuple[str, str] = PAIR) -> list[Rung]:
         if run.model in pair:
             partners.setdefault(condition(run), {})[run.model] = run
     found = [_rung(runs[pair[0]], runs[pair[1]], known) for runs in partners.values() if len(runs) == len(pair)]
-    return sorted((rung for rung in found if rung), key=lambda rung: (images(rung.full.run), rung.steps, rung.seed))
+    return sorted((rung for rung in found if rung), key=lambda rung: (setting(rung.full.run), rung.steps, rung.seed))
 
 
-def images(run: TrainingRun) -> str:
-    """The folders that a run was trained on."""
-    return re.sub(r"\d+ images of ", "", run.data)
+def setting(run: TrainingRun) -> str:
+    """The folders that a run was trained on, and SOAP's rate where the recipe has another one today."""
+    folders, rate = re.sub(r"\d+ images of ", "", run.data), run.recipe.get("matrix_rate")
+    return folders if rate in (None, 0, recipe.load("cpu").matrix_rate) else f"{folders}, SOAP's rate {rate:g}"
 
 
 def _rung(full: TrainingRun, light: TrainingRun, known: Sequence[Evaluation]) -> Rung | None:
@@ -196,7 +197,7 @@ class Seeds:
 
     model: str
     steps: int
-    images: str
+    setting: str
     count: int
     validation: float
     average: float | None
@@ -206,7 +207,7 @@ def seeds(results: Path) -> list[Seeds]:
     """How far runs lie apart that differ in the seed alone."""
     known, groups = records.load_all(results), dict[tuple[object, ...], list[TrainingRun]]()
     for run in finished_runs(results):
-        groups.setdefault((run.model, run.steps, images(run), run.recipe_digest, run.precision), []).append(run)
+        groups.setdefault((run.model, run.steps, setting(run), run.recipe_digest, run.precision), []).append(run)
     found = []
     for (model, steps, folders, *_), runs in groups.items():
         validation = [score for run in runs if (score := last_validation(run)) is not None]
@@ -216,7 +217,7 @@ def seeds(results: Path) -> list[Seeds]:
             assert isinstance(model, str)
             assert isinstance(steps, int)
             found.append(Seeds(model, steps, str(folders), len(runs), max(validation) - min(validation), spread))
-    return sorted(found, key=lambda one: (one.images, one.steps, one.model))
+    return sorted(found, key=lambda one: (one.setting, one.steps, one.model))
 
 
 @dataclass(frozen=True)
@@ -226,7 +227,7 @@ class SeedLoss:
     The interval, of 95 % by Student's t, is that of the mean over all seeds; the test images are the same throughout.
     """
 
-    images: str
+    setting: str
     steps: int
     share: float
     seeds: tuple[int, ...]
@@ -238,11 +239,11 @@ FEWEST_SEEDS = 3
 
 
 def over_seeds(found: Sequence[Rung]) -> list[SeedLoss]:
-    """Losses of ``found`` joined over the seeds, where there are `FEWEST_SEEDS` for the same images and steps."""
+    """Losses of ``found`` joined over the seeds, where there are `FEWEST_SEEDS` of the same setting and steps."""
     groups: dict[tuple[str, int], list[Rung]] = {}
     for rung in found:
         if AVERAGE in rung.loss:
-            groups.setdefault((images(rung.full.run), rung.steps), []).append(rung)
+            groups.setdefault((setting(rung.full.run), rung.steps), []).append(rung)
     return [
         SeedLoss(
             folders, steps, same[0].share, tuple(rung.seed for rung in same),

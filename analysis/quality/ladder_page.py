@@ -17,12 +17,12 @@ from analysis.quality.ladder import (
     SeedLoss,
     Seeds,
     best_within,
-    images,
     last_validation,
     of_one_network,
     over_seeds,
     rungs,
     seeds,
+    setting,
     step_ratios,
 )
 from analysis.quality.training import readings_note
@@ -30,6 +30,11 @@ from analysis.text import percent, table, wrap
 from replication.files import write_text
 
 SETS = (*BENCHMARKS, AVERAGE)
+DEAD = (
+    "A dead filter is one behind whose ReLU nothing comes on any of the embedded photographs: it adds and learns "
+    "nothing. Steps that are too large for a layer kill filters, and a network that has lost many is smaller than its "
+    "design. Where the two networks have lost different shares, the loss is not that of separability alone."
+)
 
 
 def loss_cell(loss: Loss | None) -> str:
@@ -37,12 +42,17 @@ def loss_cell(loss: Loss | None) -> str:
     return f"{loss.mean:+.3f} ({loss.low:+.3f} to {loss.high:+.3f})" if loss else "not measured"
 
 
+def dead_cell(one: Member) -> str:
+    """Share of the filters that are dead at the end."""
+    return "unknown" if one.run.dead_filters is None else percent(one.run.dead_filters)
+
+
 def loss_rows(found: Sequence[Rung]) -> list[list[str]]:
     """What the separable network loses after the same steps, by set; a row for each rung."""
     return [
         [
-            images(rung.full.run), f"{rung.steps:,}", str(rung.seed), percent(rung.share, 2),
-            *(loss_cell(rung.loss.get(name)) for name in SETS),
+            setting(rung.full.run), f"{rung.steps:,}", str(rung.seed), percent(rung.share, 2),
+            f"{dead_cell(rung.full)} / {dead_cell(rung.light)}", *(loss_cell(rung.loss.get(name)) for name in SETS),
         ]
         for rung in found
     ]  # fmt: skip
@@ -50,36 +60,37 @@ def loss_rows(found: Sequence[Rung]) -> list[list[str]]:
 
 def papers_row() -> list[str]:
     """What SMSRN loses in the paper."""
-    return ["the paper: DIV2K", "", "", "100 %", *(f"{printed_losses()[name]:+.2f}" for name in SETS)]
+    return ["the paper: DIV2K", "", "", "100 %", "", *(f"{printed_losses()[name]:+.2f}" for name in SETS)]
 
 
 def loss_table(rows: list[list[str]]) -> str:
     """Rows of `loss_rows` and `papers_row` as a table."""
-    return table(rows, ["images", "steps", "seed", "share of the paper's training", *SETS], "github", "lrrrrrrrr")
+    headers = ["setting", "steps", "seed", "share of the paper's training", "dead filters: full / separable", *SETS]
+    return table(rows, headers, "github", "lrrrrrrrrr")
 
 
 def over_seeds_table(found: Sequence[SeedLoss]) -> str:
     """What the separable network loses on the mean of several seeds."""
     rows = [
         [
-            one.images, f"{one.steps:,}", ", ".join(map(str, one.seeds)), percent(one.share, 2),
+            one.setting, f"{one.steps:,}", ", ".join(map(str, one.seeds)), percent(one.share, 2),
             *(loss_cell(one.loss[name]) for name in SETS),
         ]
         for one in found
     ]  # fmt: skip
-    return table(rows, ["images", "steps", "seeds", "share of the paper's training", *SETS], "github", "lrrrrrrrr")
+    return table(rows, ["setting", "steps", "seeds", "share of the paper's training", *SETS], "github", "lrrrrrrrr")
 
 
 def seeds_table(found: Sequence[Seeds]) -> str:
     """How far runs lie apart that differ in the seed alone."""
     rows = [
         [
-            DISPLAY[one.model], one.images, f"{one.steps:,}", str(one.count), f"{one.validation:.3f}",
+            DISPLAY[one.model], one.setting, f"{one.steps:,}", str(one.count), f"{one.validation:.3f}",
             "not measured" if one.average is None else f"{one.average:.3f}",
         ]
         for one in found
     ]  # fmt: skip
-    return table(rows, ["network", "images", "steps", "seeds", "validation", AVERAGE], "github", "llrrrr")
+    return table(rows, ["network", "setting", "steps", "seeds", "validation", AVERAGE], "github", "llrrrr")
 
 
 def conditions_lines(found: Sequence[Rung]) -> list[str]:
@@ -99,19 +110,19 @@ def validation_line(rung: Rung) -> str | None:
     last = {one.run.model: score for one in (rung.full, rung.light) if (score := last_validation(one.run))}
     if len(last) < len(PAIR):
         return None
-    return f"{rung.steps:,} steps, seed {rung.seed}, {images(rung.full.run)}. {conditions.validation_text(last)}"
+    return f"{rung.steps:,} steps, seed {rung.seed}, {setting(rung.full.run)}. {conditions.validation_text(last)}"
 
 
 def psnr_table(members: Sequence[Member]) -> str:
     """PSNR of every run of one network, by set."""
     rows = [
         [
-            images(one.run), f"{one.run.steps:,}", str(one.run.seed), f"{one.run.hours:.2f}",
+            setting(one.run), f"{one.run.steps:,}", str(one.run.seed), f"{one.run.hours:.2f}", dead_cell(one),
             *(f"{one.psnr[name]:.3f}" if name in one.psnr else "not measured" for name in SETS),
         ]
         for one in members
     ]  # fmt: skip
-    return table(rows, ["images", "steps", "seed", "hours", *SETS], "github", "lrrrrrrrr")
+    return table(rows, ["setting", "steps", "seed", "hours", "dead filters", *SETS], "github", "lrrrrrrrrr")
 
 
 def equal_cost(found: Sequence[Rung], smsrn: Sequence[Member], ratios: Mapping[str, float]) -> list[str]:
@@ -119,7 +130,7 @@ def equal_cost(found: Sequence[Rung], smsrn: Sequence[Member], ratios: Mapping[s
     lines = []
     for rung in found:
         name, msrn = AVERAGE if AVERAGE in rung.full.psnr else BENCHMARKS[0], rung.full
-        same = [one for one in smsrn if images(one.run) == images(msrn.run)]
+        same = [one for one in smsrn if setting(one.run) == setting(msrn.run)]
         best = {"with no more multiply-adds": best_within(same, name, macs=msrn.training_macs)}
         for machine, ratio in ratios.items():
             best[f"in no more time on {machine}"] = best_within(same, name, steps=rung.steps * ratio)
@@ -129,7 +140,7 @@ def equal_cost(found: Sequence[Rung], smsrn: Sequence[Member], ratios: Mapping[s
             if one
         ]
         if parts:
-            subject = f"MSRN after {rung.steps:,} steps (seed {rung.seed}, {images(msrn.run)})"
+            subject = f"MSRN after {rung.steps:,} steps (seed {rung.seed}, {setting(msrn.run)})"
             lines.append(f"- {subject}, on {name}: {'; '.join(parts)}.")
     return lines
 
@@ -145,7 +156,7 @@ def tendency(found: Sequence[Rung]) -> str:
     ladders: dict[str, dict[int, float]] = {}
     for rung in found:
         if rung.seed == 0 and AVERAGE in rung.loss:
-            ladders.setdefault(images(rung.full.run), {})[rung.steps] = rung.loss[AVERAGE].mean
+            ladders.setdefault(setting(rung.full.run), {})[rung.steps] = rung.loss[AVERAGE].mean
     means = max(ladders.values(), key=len, default={})
     if len(means) < 3:
         return (
@@ -179,6 +190,7 @@ def markdown(results: Path) -> str:
         ),
         loss_table([*loss_rows(found), papers_row()]) if found else "No pair is recorded and measured yet.",
         wrap(f"{tendency(found)} {readings_note()}"),
+        wrap(DEAD) if found else "",
         wrap(conditions.other_recipe(found[0].full.run.recipe)) if found else "",
         "\n".join(f"- {line}" for line in conditions_lines(found)),
     ]

@@ -25,7 +25,8 @@ def row(run: TrainingRun) -> list[str]:
     return [
         DISPLAY[run.model], f"{run.steps:,}", str(run.seed), run.data, str(run.recipe.get("optimizer", "adam")),
         f"{run.precision}, {run.threads}", start, state, f"{own_hours(run):.2f}", percent(run.paper_fraction, 2),
-        f"{validation:.3f}" if validation is not None else "", run.note,
+        f"{validation:.3f}" if validation is not None else "",
+        "" if run.dead_filters is None else percent(run.dead_filters), run.note,
     ]  # fmt: skip
 
 
@@ -47,7 +48,7 @@ def markdown(runs: Sequence[TrainingRun]) -> str:
     ordered = sorted(runs, key=lambda run: (run.model, run.steps, run.seed, run.environment.get("date", "")))
     headers = [
         "network", "steps", "seed", "images", "optimiser", "precision, threads", "from", "state", "hours",
-        "share of the paper's training", "validation PSNR", "note",
+        "share of the paper's training", "validation PSNR", "dead filters", "note",
     ]  # fmt: skip
     return (
         "\n\n".join(
@@ -60,10 +61,10 @@ def markdown(runs: Sequence[TrainingRun]) -> str:
                     "counted once. The short trials by which the recipe's rates were chosen were made before runs "
                     "were recorded; what they cost is not known. Made by `python -m analysis runs` from "
                     "`records/runs`; `python -m replication.runs RUN` records one. Validation: mean luma PSNR in dB "
-                    "on crops of held-out images "
-                    "(replication/validation.py), comparable between runs on the same images."
+                    "on crops of held-out images (replication/validation.py), comparable between runs on the same "
+                    "images. Dead filters: those behind whose ReLU nothing comes on any of the embedded photographs."
                 ),
-                table([row(run) for run in ordered], headers, "github", "lrrlllllrrrl"),
+                table([row(run) for run in ordered], headers, "github", "lrrlllllrrrrl"),
                 wrap(readings_note()),
             ]
         )

@@ -26,7 +26,7 @@ from analysis.quality.columns import (
     published,
     retained,
 )
-from analysis.quality.ladder import Loss, Rung, headline, images, lost, over_seeds
+from analysis.quality.ladder import Loss, Rung, headline, lost, over_seeds, setting
 from analysis.quality.training import (
     Jump,
     Measurements,
@@ -250,11 +250,11 @@ def warning(facts: Measurements) -> str:
 
 def equally_trained_table(found: Sequence[Rung]) -> list[list[str]]:
     """PSNR lost after equal trainings: the paper's, and a column for each length and images, seeds joined."""
-    joined = {(one.images, one.steps): one for one in over_seeds(found)}
+    joined = {(one.setting, one.steps): one for one in over_seeds(found)}
     columns: dict[str, tuple[dict[str, Loss], float]] = {}
     for rung in found:
-        which = f"{rung.steps:,} steps, {images(rung.full.run)}"
-        if one := joined.get((images(rung.full.run), rung.steps)):
+        which = f"{rung.steps:,} steps, {setting(rung.full.run)}"
+        if one := joined.get((setting(rung.full.run), rung.steps)):
             columns[f"{which}, mean of {len(one.seeds)} seeds"] = one.loss, one.share
         elif AVERAGE in rung.loss:
             columns[f"{which}, seed {rung.seed}"] = rung.loss, rung.share

@@ -15,13 +15,13 @@ from analysis.quality.ladder import (
     Member,
     Rung,
     SeedLoss,
-    images,
     last_validation,
     of_one_network,
     over_seeds,
     rungs,
+    setting,
 )
-from analysis.quality.ladder_page import recipe_lines, tendency, validation_line
+from analysis.quality.ladder_page import DEAD, dead_cell, recipe_lines, tendency, validation_line
 from analysis.quality.runs_page import own_hours
 from analysis.report.chart import HALF, Axis, Chart, Curve, Mark, around
 from analysis.report.numbers import Cell, Number, Table
@@ -61,7 +61,7 @@ class Training:
 def training(results: Path) -> Training:
     """From the records."""
     runs = records.load(results, TrainingRun)
-    folders = tuple(name for name, _ in Counter(map(images, runs)).most_common())
+    folders = tuple(name for name, _ in Counter(map(setting, runs)).most_common())
     members = {model: of_one_network(results, model) for model in MODELS}
     found = rungs(results)
     others = rungs(results, OTHER_PAIR)
@@ -96,12 +96,12 @@ LOOKS = {"msrn": "msrn", "smsrn": "smsrn", OTHER_PAIR[0]: "other", OTHER_PAIR[1]
 def run_name(run: TrainingRun) -> str:
     """What a run is called."""
     state = "" if run.step == run.steps else f", stopped at {run.step:,}"
-    return f"{DISPLAY[run.model]}, {run.steps:,} steps{state}, seed {run.seed}, {images(run)}"
+    return f"{DISPLAY[run.model]}, {run.steps:,} steps{state}, seed {run.seed}, {setting(run)}"
 
 
 def rung_name(rung: Rung) -> str:
     """What a pair of equal trainings is called."""
-    return f"{rung.steps:,} steps, seed {rung.seed}, {images(rung.full.run)}"
+    return f"{rung.steps:,} steps, seed {rung.seed}, {setting(rung.full.run)}"
 
 
 def _curves(runs: Sequence[TrainingRun], folders: Sequence[str]) -> list[Chart]:
@@ -120,7 +120,7 @@ def _curves(runs: Sequence[TrainingRun], folders: Sequence[str]) -> list[Chart]:
                 curves.append(Curve(points, look, run_name(run)))
                 x, y = points[-1]
                 text = f"{run_name(run)}: {y:.{digits}f} after {run.step:,} steps and {run.hours:.2f} hours"
-                hollow, origin = images(run) != folders[0], (path_of(run),)
+                hollow, origin = setting(run) != folders[0], (path_of(run),)
                 marks.append(Mark(x, y, look, run_name(run), text, label=False, hollow=hollow, records=origin))
             if curves:
                 every = [point for curve in curves for point in curve.points]
@@ -153,9 +153,9 @@ def _reached(members: dict[str, list[Member]], folders: Sequence[str]) -> Chart:
             run, psnr = one.run, one.psnr[AVERAGE]
             x, part = 100 * run.paper_fraction, percent(run.paper_fraction, 2)
             text = f"{run_name(run)}: {psnr:.3f} dB on average, {part} of the paper's training"
-            hollow, origin = images(run) != folders[0], (path_of(run),)
+            hollow, origin = setting(run) != folders[0], (path_of(run),)
             marks.append(Mark(x, psnr, model, run_name(run), text, label=False, hollow=hollow, records=origin))
-            lines.setdefault((images(run), run.seed), []).append((x, psnr))
+            lines.setdefault((setting(run), run.seed), []).append((x, psnr))
         curves += [Curve(tuple(line), model, DISPLAY[model]) for line in lines.values() if len(line) > 1]
         text = f"{DISPLAY[model]} in the paper: {printed:.2f} dB on average"
         marks.append(Mark(100, printed, "paper", f"{DISPLAY[model]}, paper", text))
@@ -170,7 +170,7 @@ def _lost(found: Sequence[Rung], folders: Sequence[str]) -> Chart:
         Mark(
             100 * rung.share, loss.mean, "measured", rung_name(rung),
             f"{rung_name(rung)}, both networks equally: SMSRN loses {loss_text(loss)}",
-            label=False, hollow=images(rung.full.run) != folders[0],
+            label=False, hollow=setting(rung.full.run) != folders[0],
             low=loss.low, high=loss.high, records=loss_records(rung, AVERAGE),
         )
         for rung in found
@@ -218,7 +218,7 @@ def _what(rung: Rung, name: str) -> str:
     of = "mean of the four sets" if name == AVERAGE else name
     return (
         f"PSNR of {DISPLAY[rung.full.run.model]} less that of {DISPLAY[rung.light.run.model]}, {of}, both after "
-        f"{rung.steps:,} steps of the same recipe on {images(rung.full.run)}"
+        f"{rung.steps:,} steps of the same recipe on {setting(rung.full.run)}"
     )
 
 
@@ -239,10 +239,12 @@ def _conditions(found: Sequence[Rung]) -> list[Cell]:
     """What bears on the losses: sentences, those with measured values as numbers."""
     if not found:
         return []
-    lines: list[Cell] = [*recipe_lines(found)]
+    lines: list[Cell] = [*recipe_lines(found), DEAD]
     for rung in found:
         if text := validation_line(rung):
-            words = f"PSNR on the validation images at the end of both trainings of {rung_name(rung)}"
+            text += f" Dead filters: {DISPLAY[rung.full.run.model]} {dead_cell(rung.full)}, "
+            text += f"{DISPLAY[rung.light.run.model]} {dead_cell(rung.light)}."
+            words = f"validation images and dead filters at the end of both trainings of {rung_name(rung)}"
             both = path_of(rung.full.run), path_of(rung.light.run)
             lines.append(Number(text, words, LADDER, COMMAND, both))
     return lines
@@ -267,7 +269,7 @@ def joined_losses(found: Sequence[Rung]) -> Table | None:
     sets = (AVERAGE, *BENCHMARKS)
     body: list[tuple[Cell, ...]] = [
         (
-            f"{one.steps:,} steps, {one.images} ({percent(one.share, 2)})",
+            f"{one.steps:,} steps, {one.setting} ({percent(one.share, 2)})",
             ", ".join(map(str, one.seeds)),
             *(_mean_loss(one, found, name) for name in sets),
         )
@@ -278,7 +280,7 @@ def joined_losses(found: Sequence[Rung]) -> Table | None:
 
 
 def _mean_loss(joined: SeedLoss, found: Sequence[Rung], name: str) -> Number:
-    same = [rung for rung in found if (images(rung.full.run), rung.steps) == (joined.images, joined.steps)]
+    same = [rung for rung in found if (setting(rung.full.run), rung.steps) == (joined.setting, joined.steps)]
     seeds = ", ".join(map(str, joined.seeds))
     words = f"{_what(same[0], name)}, mean of the seeds {seeds}, with its 95 % interval by Student's t"
     sources = tuple(path for rung in same for path in loss_records(rung, name))
