@@ -34,6 +34,12 @@ def legend(networks: Sequence[Timed]) -> dict[str, str]:
     return {COUNTED.name: "published", PAPER.name: "the paper's PSNR", MEASURED.name: f"measured here{after}"}
 
 
+def measured_on(record: NetworkSpeed) -> str:
+    """Where and how it was measured, for the axis."""
+    threads = "1 thread" if record.threads == 1 else f"{record.threads} threads"
+    return f"{record.environment['machine']}\n{threads}, {record.rounds} rounds"
+
+
 def draw(networks: list[Timed], note: str) -> tuple[Figure, list[Text]]:
     """The figure and its labels, a panel for each benchmark. Call it inside `style.settings`."""
     figure = style.new_figure(height=7)
@@ -85,7 +91,6 @@ def write(results: Path) -> list[Path]:
         raise UserError(
             f"{records.folder(results, NetworkSpeed)}: no record; `python -m replication.benchmark_networks` makes it"
         )
-    note = f"{record.environment['machine']}, {record.threads} thread(s), {record.rounds} rounds"
     with style.settings():
-        figure, _ = draw(others.timed(record, results), note)
+        figure, _ = draw(others.timed(record, results), measured_on(record))
         return style.save(figure, results / "figure1_time")

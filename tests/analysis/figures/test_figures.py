@@ -19,11 +19,12 @@ from torch import Tensor, nn
 
 from analysis import style
 from analysis.cost import closed_form, equations
-from analysis.figures import equation5, figure2, figure3, figures4to7, ladder, macs_by_group, summary
+from analysis.figures import equation5, figure1_time, figure2, figure3, figures4to7, ladder, macs_by_group, summary
 from analysis.labels import overlaps
 from analysis.paper import BENCHMARKS
 from analysis.quality.columns import AVERAGE
 from analysis.quality.ladder import Loss, Rung, of_one_network
+from analysis.speed import others
 from replication import evaluate
 from replication.data import benchmarks
 from replication.evaluate import Image, Subject
@@ -52,6 +53,13 @@ def larger(lost: Rung | None) -> Figure:
         return summary.draw(lost)
 
 
+def timed() -> Figure:
+    record = others.read(ROOT / "results")
+    assert record
+    with style.settings():
+        return figure1_time.draw(others.timed(record, ROOT / "results"), figure1_time.measured_on(record))[0]
+
+
 FIGURES = {
     "figure2": lambda: figure2.draw(),
     "figure3": lambda: figure3.draw(build("smsrn"), "SMSRN"),
@@ -60,6 +68,7 @@ FIGURES = {
     "equation5": equation5.draw,
     "summary, untrained": lambda: larger(None),
     "summary, trained": lambda: larger(LOST),
+    "figure1_time": lambda: timed(),
 }
 
 
@@ -68,6 +77,7 @@ def written(figure: Figure) -> list[Text]:
     figure.draw_without_rendering()
     texts = [*figure.texts, *(text for axes in figure.axes for text in axes.texts)]
     texts += [text for axes in figure.axes if (legend := axes.get_legend()) for text in legend.get_texts()]
+    texts += [axis.label for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)]
     return [text for text in texts if text.get_text().strip()]
 
 
