@@ -14,7 +14,7 @@ from analysis.cost import closed_form, designs
 from analysis.names import DISPLAY
 from analysis.quality.calibration import calibrated
 from analysis.quality.columns import AVERAGE, collect, measured
-from analysis.quality.ladder import headline, images, over_seeds, rungs
+from analysis.quality.ladder import headline, over_seeds, rungs, setting
 from analysis.quality.training import share_with_range
 from analysis.text import percent
 from replication.records import BY_PROTOCOL, NOISE_PSNR
@@ -64,12 +64,12 @@ def measurements() -> list[str]:
     joined = over_seeds(found)
     for one in joined:
         loss = one.loss[AVERAGE]
-        mean = f"{loss.mean:.3f} dB on the mean of {len(one.seeds)} seeds ({loss.low:.3f} to {loss.high:.3f}"
-        wanted.append(f"After {one.steps:,} steps it was {mean}")
-    known = {(one.images, one.steps) for one in joined} | {(images(first.full.run), first.steps)}
+        words = f"{loss.mean:.3f} dB on the mean of {len(one.seeds)} seeds ({loss.low:.3f} to {loss.high:.3f}"
+        wanted.append(f"After {one.steps:,} steps it was {words}")
+    known = {(one.setting, one.steps) for one in joined} | {(setting(first.full.run), first.steps)}
     for rung in found:
-        if AVERAGE in rung.loss and (images(rung.full.run), rung.steps) not in known:
-            same = images(rung.full.run) == images(first.full.run)
+        if AVERAGE in rung.loss and (setting(rung.full.run), rung.steps) not in known:
+            same = setting(rung.full.run) == setting(first.full.run)
             which = f"after {rung.steps:,}" if same else "with other training images"
             wanted.append(f"{rung.loss[AVERAGE].mean:.3f} dB {which}")
     for model in ("smsrn", "msrn"):

@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from analysis.names import DISPLAY
+from analysis.text import percent
 from replication.recipe import load
+from replication.records import TrainingRun
 
 RECIPE = (
     "The recipe's rates were chosen in short runs of SMSRN by its validation images, and MSRN was then seen to train "
@@ -33,6 +35,22 @@ def other_recipe(ours: Mapping[str, Any]) -> str:
 
 
 OPTIMIZERS = {"adam": "Adam", "soap": "SOAP"}
+
+
+DEAD = (
+    "A dead filter is one behind whose ReLU nothing comes on any of the embedded photographs: it adds and learns "
+    "nothing. Steps that are too large for a layer kill filters, and a network that has lost many is smaller than its "
+    "design. Where the two networks have lost different shares, the loss is not that of separability alone."
+)
+
+
+def dead_text(*runs: TrainingRun) -> str:
+    """The share of filters that are dead at the end of one training, or from the least to the most of several."""
+    shares = [run.dead_filters for run in runs if run.dead_filters is not None]
+    if len(shares) < len(runs):
+        return "unknown"
+    least, most = percent(min(shares)), percent(max(shares))
+    return most if least == most else f"{least.removesuffix(' %')} to {most}"
 
 
 def seeds_text(seeds: Sequence[int]) -> str:

@@ -30,11 +30,6 @@ from analysis.text import percent, table, wrap
 from replication.files import write_text
 
 SETS = (*BENCHMARKS, AVERAGE)
-DEAD = (
-    "A dead filter is one behind whose ReLU nothing comes on any of the embedded photographs: it adds and learns "
-    "nothing. Steps that are too large for a layer kill filters, and a network that has lost many is smaller than its "
-    "design. Where the two networks have lost different shares, the loss is not that of separability alone."
-)
 
 
 def loss_cell(loss: Loss | None) -> str:
@@ -42,9 +37,9 @@ def loss_cell(loss: Loss | None) -> str:
     return f"{loss.mean:+.3f} ({loss.low:+.3f} to {loss.high:+.3f})" if loss else "not measured"
 
 
-def dead_cell(one: Member) -> str:
-    """Share of the filters that are dead at the end."""
-    return "unknown" if one.run.dead_filters is None else percent(one.run.dead_filters)
+def dead_both(rung: Rung) -> str:
+    """The share of dead filters in both networks."""
+    return f"{conditions.dead_text(rung.full.run)} / {conditions.dead_text(rung.light.run)}"
 
 
 def loss_rows(found: Sequence[Rung]) -> list[list[str]]:
@@ -52,7 +47,7 @@ def loss_rows(found: Sequence[Rung]) -> list[list[str]]:
     return [
         [
             setting(rung.full.run), f"{rung.steps:,}", str(rung.seed), percent(rung.share, 2),
-            f"{dead_cell(rung.full)} / {dead_cell(rung.light)}", *(loss_cell(rung.loss.get(name)) for name in SETS),
+            dead_both(rung), *(loss_cell(rung.loss.get(name)) for name in SETS),
         ]
         for rung in found
     ]  # fmt: skip
@@ -117,7 +112,8 @@ def psnr_table(members: Sequence[Member]) -> str:
     """PSNR of every run of one network, by set."""
     rows = [
         [
-            setting(one.run), f"{one.run.steps:,}", str(one.run.seed), f"{one.run.hours:.2f}", dead_cell(one),
+            setting(one.run), f"{one.run.steps:,}", str(one.run.seed), f"{one.run.hours:.2f}",
+            conditions.dead_text(one.run),
             *(f"{one.psnr[name]:.3f}" if name in one.psnr else "not measured" for name in SETS),
         ]
         for one in members
@@ -190,7 +186,7 @@ def markdown(results: Path) -> str:
         ),
         loss_table([*loss_rows(found), papers_row()]) if found else "No pair is recorded and measured yet.",
         wrap(f"{tendency(found)} {readings_note()}"),
-        wrap(DEAD) if found else "",
+        wrap(conditions.DEAD) if found else "",
         wrap(conditions.other_recipe(found[0].full.run.recipe)) if found else "",
         "\n".join(f"- {line}" for line in conditions_lines(found)),
     ]

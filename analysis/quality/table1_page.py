@@ -251,19 +251,23 @@ def warning(facts: Measurements) -> str:
 def equally_trained_table(found: Sequence[Rung]) -> list[list[str]]:
     """PSNR lost after equal trainings: the paper's, and a column for each length and images, seeds joined."""
     joined = {(one.setting, one.steps): one for one in over_seeds(found)}
-    columns: dict[str, tuple[dict[str, Loss], float]] = {}
+    columns: dict[str, tuple[dict[str, Loss], list[Rung]]] = {}
     for rung in found:
         which = f"{rung.steps:,} steps, {setting(rung.full.run)}"
         if one := joined.get((setting(rung.full.run), rung.steps)):
-            columns[f"{which}, mean of {len(one.seeds)} seeds"] = one.loss, one.share
+            columns.setdefault(f"{which}, mean of {len(one.seeds)} seeds", (one.loss, []))[1].append(rung)
         elif AVERAGE in rung.loss:
-            columns[f"{which}, seed {rung.seed}"] = rung.loss, rung.share
+            columns[f"{which}, seed {rung.seed}"] = rung.loss, [rung]
     table = [["", "the paper", *columns]]
     for name, printed_loss in printed_losses().items():
         losses = (loss[name] for loss, _ in columns.values())
         table.append([name, f"{printed_loss:.2f} dB", *(with_interval(one.mean, one.low, one.high) for one in losses)])
-    shares = (share_with_range(share) for _, share in columns.values())
-    return [*table, ["Training, share of the paper's", "100 %", *shares]]
+    shares = (share_with_range(same[0].share) for _, same in columns.values())
+    table.append(["Training, share of the paper's", "100 %", *shares])
+    for model, part in (("msrn", "full"), ("smsrn", "light")):
+        runs = ([getattr(rung, part).run for rung in same] for _, same in columns.values())
+        table.append([f"Dead filters, {DISPLAY[model]}", "", *(conditions.dead_text(*some) for some in runs)])
+    return table
 
 
 EQUAL = (
@@ -330,6 +334,7 @@ def markdown(facts: Measurements) -> str:
         "## What separability costs: equal trainings",
         EQUAL,
         _markdown_table(equally_trained_table(facts.rungs)),
+        conditions.DEAD if facts.rungs else "",
         conditions.other_recipe(facts.rungs[0].full.run.recipe) if facts.rungs else "",
         "## The shipped weights" + ("" if equally_trained(facts) else ", not equally trained"),
         "PSNR on luma under `public_code`; in brackets the 95 % interval of a bootstrap over the images, which says "

@@ -9,6 +9,7 @@ from analysis import paper
 from analysis.names import DISPLAY
 from analysis.paper import BENCHMARKS
 from analysis.quality.columns import AVERAGE, printed_losses
+from analysis.quality.conditions import DEAD, dead_text
 from analysis.quality.ladder import (
     OTHER_PAIR,
     PAIR,
@@ -21,7 +22,7 @@ from analysis.quality.ladder import (
     rungs,
     setting,
 )
-from analysis.quality.ladder_page import DEAD, dead_cell, recipe_lines, tendency, validation_line
+from analysis.quality.ladder_page import recipe_lines, tendency, validation_line
 from analysis.quality.runs_page import own_hours
 from analysis.report.chart import HALF, Axis, Chart, Curve, Mark, around
 from analysis.report.numbers import Cell, Number, Table
@@ -242,8 +243,8 @@ def _conditions(found: Sequence[Rung]) -> list[Cell]:
     lines: list[Cell] = [*recipe_lines(found), DEAD]
     for rung in found:
         if text := validation_line(rung):
-            text += f" Dead filters: {DISPLAY[rung.full.run.model]} {dead_cell(rung.full)}, "
-            text += f"{DISPLAY[rung.light.run.model]} {dead_cell(rung.light)}."
+            text += f" Dead filters: {DISPLAY[rung.full.run.model]} {dead_text(rung.full.run)}, "
+            text += f"{DISPLAY[rung.light.run.model]} {dead_text(rung.light.run)}."
             words = f"validation images and dead filters at the end of both trainings of {rung_name(rung)}"
             both = path_of(rung.full.run), path_of(rung.light.run)
             lines.append(Number(text, words, LADDER, COMMAND, both))

@@ -112,7 +112,7 @@ def test_losses_are_joined_over_seeds_of_the_same_length(tmp_path: Path) -> None
         lay(tmp_path, 4000, loss, seed=seed)
     lay(tmp_path, 2000, 0.5)
     (joined,) = ladder.over_seeds(ladder.rungs(tmp_path))
-    assert (joined.images, joined.steps, joined.seeds) == ("a set", 4000, (0, 1, 2))
+    assert (joined.setting, joined.steps, joined.seeds) == ("a set", 4000, (0, 1, 2))
     average = joined.loss[AVERAGE]
     half = 4.3027 * 0.1 / 3**0.5  # Student's t for two degrees of freedom, from a printed table
     assert (average.mean, average.low, average.high) == pytest.approx((0.2, 0.2 - half, 0.2 + half), abs=1e-5)

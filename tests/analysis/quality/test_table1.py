@@ -15,7 +15,7 @@ from analysis.quality import table1_page
 from analysis.quality.columns import AVERAGE, collect
 from analysis.quality.ladder import Loss, Rung
 from analysis.quality.training import measurements
-from replication import evaluate, records, weights
+from replication import evaluate, recipe, records, weights
 from replication.errors import UserError
 from replication.models import build
 from replication.records import Evaluation, ImageResult, Key
@@ -137,8 +137,9 @@ def test_measured_values_are_means_of_the_records(tmp_path: Path, shipped: dict[
     assert lines(text, "Retained (SMSRN / MSRN)")[0][5] == f"{100 * 29.502 / 30.502:.2f} % / 100.00 %"
 
 
-def rung(steps: int, seed: int, loss: float, folders: str = "9 images of a") -> Rung:
-    run = SimpleNamespace(data=folders)
+def rung(steps: int, seed: int, loss: float, folders: str = "9 images of a", rate: float | None = None) -> Rung:
+    rates = {"matrix_rate": recipe.load("cpu").matrix_rate if rate is None else rate}
+    run = SimpleNamespace(data=folders, recipe=rates, dead_filters=loss)
     member: Any = SimpleNamespace(run=run)
     losses = {name: Loss(loss, loss - 0.01, loss + 0.01) for name in (*paper.BENCHMARKS, AVERAGE)}
     return Rung(steps, seed, 0.001, member, member, losses)
@@ -146,11 +147,11 @@ def rung(steps: int, seed: int, loss: float, folders: str = "9 images of a") -> 
 
 def test_losses_of_equal_trainings_stand_first() -> None:
     lengths = ((2000, 0, 0.05), (4000, 0, 0.1), (4000, 1, 0.2), (4000, 2, 0.3), (8000, 0, 0.25))
-    found = [*(rung(*one) for one in lengths), rung(4000, 0, 0.5, "9 images of b")]
-    heading, *rows, share = table1_page.equally_trained_table(found)
+    found = [*(rung(*one) for one in lengths), rung(4000, 0, 0.5, "9 images of b", 0.25)]
+    heading, *rows, share, dead_msrn, dead_smsrn = table1_page.equally_trained_table(found)
     assert heading[1:] == [
         "the paper", "2,000 steps, a, seed 0", "4,000 steps, a, mean of 3 seeds", "8,000 steps, a, seed 0",
-        "4,000 steps, b, seed 0",
+        "4,000 steps, b, SOAP's rate 0.25, seed 0",
     ]  # fmt: skip
     assert [row[0] for row in rows] == [*paper.BENCHMARKS, AVERAGE]
     assert rows[-1][1] == "0.42 dB"
@@ -158,6 +159,8 @@ def test_losses_of_equal_trainings_stand_first() -> None:
     assert rows[-1][4:] == ["0.250 dB (0.240 to 0.260)", "0.500 dB (0.490 to 0.510)"]
     assert share[1] == "100 %"
     assert share[3].startswith("0.1 %")
+    assert dead_msrn == ["Dead filters, MSRN", "", "5.0 %", "10.0 to 30.0 %", "25.0 %", "50.0 %"]
+    assert dead_smsrn[1:] == dead_msrn[1:]
 
 
 def test_percentages_are_not_of_rounded_means(tmp_path: Path, shipped: dict[str, Path]) -> None:
