@@ -22,8 +22,8 @@ LONGER = 10
 """How many times as many steps the card's suggestion for going on takes."""
 
 
-def card(model: str, scale: int, known: Sequence[records.Evaluation]) -> str:
-    """The card of the shipped ``model`` at ``scale`` as Markdown, with the measurements among ``known``."""
+def card(model: str, scale: int, known: Sequence[records.Evaluation], runs: Sequence[records.TrainingRun] = ()) -> str:
+    """The card of the shipped ``model`` at ``scale`` as Markdown, with what ``known`` and ``runs`` say of it."""
     path = weights.shipped(model, scale)
     assert path, f"{model} x{scale} is not shipped"
     facts = weights.read(path).metadata
@@ -52,6 +52,7 @@ def card(model: str, scale: int, known: Sequence[records.Evaluation]) -> str:
         ("packages", ", ".join(f"{name} {value}" for name, value in facts["versions"].items() if name != "date")),
         ("started", facts["versions"]["date"] + " (UTC)"),
         ("precision", _precision(rounding)),
+        ("dead filters", _dead(digest, runs)),
         ("made by", f"`{facts['command']}`"),
     ]
     return (
@@ -89,8 +90,13 @@ def _precision(rounding: dict[str, Any]) -> str:
     return f"stored as {kind} precision ({change}); computed in single"
 
 
-def _value(record: records.Evaluation, metric: records.Metric) -> str:
-    return f"{record.mean(metric):.{2 if metric.startswith('psnr') else 4}f}"
+def _dead(digest: str, runs: Sequence[records.TrainingRun]) -> str:
+    share = next((run.dead_filters for run in runs if digest in run.weights.values()), None)
+    return (
+        "unknown"
+        if share is None
+        else f"{100 * share:.1f} %: behind their ReLU nothing comes on any embedded photograph"
+    )
 
 
 def _measured(model: str, scale: int, digest: str, known: Sequence[records.Evaluation]) -> str:
@@ -131,13 +137,13 @@ def write(results: Path, folder: Path = weights.FOLDER) -> list[Path]:
 
     Raises UserError naming a damaged record or file.
     """
-    known = records.load_all(results)
+    known, runs = records.load_all(results), records.load(results, records.TrainingRun)
     shipped = [(model, scale) for model in MODELS for scale in SCALES if weights.shipped(model, scale)]
     logs = {f"{model}_x{scale}": read_log(weights.FOLDER / f"{model}_x{scale}.csv") for model, scale in shipped}
     paths = []
     for model, scale in shipped:
         path = folder / f"{model}_x{scale}.md"
-        write_text(path, card(model, scale, known))
+        write_text(path, card(model, scale, known, runs))
         draw_curve(path.with_suffix(".png"), logs[path.stem], common_limits(list(logs.values())))
         paths += [path, path.with_suffix(".png")]
     return paths

@@ -10,7 +10,8 @@ from replication.records import TrainingRun
 
 RECIPE = (
     "The recipe's rates were chosen in short runs of SMSRN by its validation images, and MSRN was then seen to train "
-    "at them, too (replication/recipes/cpu.toml): with rates of its own MSRN may do better."
+    "at them, too (replication/recipes/cpu.toml): with rates of its own MSRN may do better. SOAP's rate was halved "
+    "when it was seen to kill filters; trainings at another rate than today's name theirs."
 )
 
 
