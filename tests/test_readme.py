@@ -14,7 +14,7 @@ from analysis.cost import closed_form, designs
 from analysis.names import DISPLAY
 from analysis.quality.calibration import calibrated
 from analysis.quality.columns import AVERAGE, collect, measured
-from analysis.quality.ladder import headline, over_seeds, rungs, setting
+from analysis.quality.ladder import Rung, at_todays_rate, headline, image_folders, over_seeds, rungs, setting
 from analysis.quality.training import share_with_range
 from analysis.text import percent
 from replication.records import BY_PROTOCOL, NOISE_PSNR
@@ -65,18 +65,26 @@ def measurements() -> list[str]:
     for one in joined:
         loss = one.loss[AVERAGE]
         words = f"{loss.mean:.3f} dB on the mean of {len(one.seeds)} seeds ({loss.low:.3f} to {loss.high:.3f}"
-        wanted.append(f"After {one.steps:,} steps it was {words}")
+        wanted.append(words)
     known = {(one.setting, one.steps) for one in joined} | {(setting(first.full.run), first.steps)}
     for rung in found:
         if AVERAGE in rung.loss and (setting(rung.full.run), rung.steps) not in known:
-            same = setting(rung.full.run) == setting(first.full.run)
+            same = image_folders(rung.full.run) == image_folders(first.full.run)
             which = f"after {rung.steps:,}" if same else "with other training images"
             wanted.append(f"{rung.loss[AVERAGE].mean:.3f} dB {which}")
+    wanted += dead_filters(found, first)
     for model in ("smsrn", "msrn"):
         mean = measured(collect(RESULTS), model, *BY_PROTOCOL["public_code"]).average
         assert mean, f"{model} is not measured on all four sets"
         wanted.append(f"{mean.psnr:.2f} dB ({DISPLAY[model]})")
     return wanted
+
+
+def dead_filters(found: list[Rung], first: Rung) -> list[str]:
+    """Shares of dead filters: of the first pair, and of the longest by another rate of SOAP."""
+    longest = max((one for one in found if not at_todays_rate(one.full.run)), key=lambda one: one.steps)
+    both = {percent(one.run.dead_filters or 0) for one in (first.full, first.light)}
+    return [*both, *(percent(one.run.dead_filters or 0, 0) for one in (longest.full, longest.light))]
 
 
 def calibration() -> list[str]:

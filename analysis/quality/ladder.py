@@ -137,10 +137,20 @@ def rungs(results: Path, pair: tuple[str, str] = PAIR) -> list[Rung]:
     return sorted((rung for rung in found if rung), key=lambda rung: (setting(rung.full.run), rung.steps, rung.seed))
 
 
+def image_folders(run: TrainingRun) -> str:
+    """The folders that a run was trained on."""
+    return re.sub(r"\d+ images of ", "", run.data)
+
+
+def at_todays_rate(run: TrainingRun) -> bool:
+    """Whether a run has no rate of SOAP, or the one that the recipe has today."""
+    return run.recipe.get("matrix_rate") in (None, 0, recipe.load("cpu").matrix_rate)
+
+
 def setting(run: TrainingRun) -> str:
     """The folders that a run was trained on, and SOAP's rate where the recipe has another one today."""
-    folders, rate = re.sub(r"\d+ images of ", "", run.data), run.recipe.get("matrix_rate")
-    return folders if rate in (None, 0, recipe.load("cpu").matrix_rate) else f"{folders}, SOAP's rate {rate:g}"
+    rate = "" if at_todays_rate(run) else f", SOAP's rate {run.recipe['matrix_rate']:g}"
+    return image_folders(run) + rate
 
 
 def _rung(full: TrainingRun, light: TrainingRun, known: Sequence[Evaluation]) -> Rung | None:
@@ -255,8 +265,9 @@ def over_seeds(found: Sequence[Rung]) -> list[SeedLoss]:
 
 
 def headline(found: Sequence[Rung]) -> Rung | None:
-    """The pair to be named first: that of the most steps among those measured on all sets; None where there is none."""
-    return max((rung for rung in found if AVERAGE in rung.loss), key=lambda rung: rung.steps, default=None)
+    """The pair to be named first, of those measured on all sets: the longest by today's recipe, else the longest."""
+    measured = [rung for rung in found if AVERAGE in rung.loss]
+    return max(measured, key=lambda rung: (at_todays_rate(rung.full.run), rung.steps), default=None)
 
 
 def mean_of_seeds(losses: Sequence[float]) -> Loss:
