@@ -11,7 +11,8 @@ from analysis.cost.closed_form import Layer
 from analysis.names import DISPLAY
 from analysis.networks import catalogue, lightened
 from analysis.quality.columns import AVERAGE
-from analysis.quality.ladder import OTHER_PAIR, Rung
+from analysis.quality.conditions import dead_text
+from analysis.quality.ladder import OTHER_PAIR, Rung, headline, setting
 from analysis.quality.training import share_with_range
 from analysis.text import percent
 
@@ -68,7 +69,10 @@ def other_networks(sources: Sources) -> Finding:
 def lost(rung: Rung) -> str:
     """What the separable network of a pair loses on average over the sets, with its interval."""
     loss = rung.loss[AVERAGE]
-    return f"{loss.mean:.3f} dB ({loss.low:.3f} to {loss.high:.3f} over the choice of test images)"
+    dead = ", ".join(f"{DISPLAY[one.run.model]} {dead_text(one.run)}" for one in (rung.full, rung.light))
+    return (
+        f"{loss.mean:.3f} dB ({loss.low:.3f} to {loss.high:.3f} over the choice of test images; dead filters: {dead})"
+    )
 
 
 def separable_replaces(sources: Sources) -> Finding:
@@ -78,7 +82,10 @@ def separable_replaces(sources: Sources) -> Finding:
     measured = [rung for rung in sources.rungs if AVERAGE in rung.loss]
     if not measured:
         return Finding(values, "Parameters counted. No pair of equal trainings is measured here.", undecided=True)
-    longest = [rung for rung in measured if rung.steps == max(one.steps for one in measured)]
+    first = headline(measured)
+    assert first
+    same = (first.steps, setting(first.full.run))
+    longest = [rung for rung in measured if (rung.steps, setting(rung.full.run)) == same]
     losses = [rung.loss[AVERAGE] for rung in longest]
     listed = "; ".join(f"seed {rung.seed}: {lost(rung)}" for rung in longest)
     budget = f"{longest[0].steps:,} steps ({share_with_range(longest[0].share)} of the paper's training)"

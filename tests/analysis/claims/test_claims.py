@@ -56,7 +56,11 @@ RESULTS = Path(__file__).parents[3] / "results"
 def rung(loss: float, half: float = 0.02, seed: int = 0) -> Rung:
     """A pair of trainings that lost so many dB on average, with an interval of ``half`` to each side."""
     lost = {AVERAGE: Loss(loss, loss - half, loss + half)}
-    return Rung(4000, seed, 0.0009, None, None, lost)  # type: ignore[arg-type]  # the runs are not looked at
+    msrn, smsrn = (
+        SimpleNamespace(run=SimpleNamespace(model=model, dead_filters=dead, data="9 images of a", recipe={}))
+        for model, dead in (("msrn", 0.125), ("smsrn", 0.25))
+    )
+    return Rung(4000, seed, 0.0009, msrn, smsrn, lost)  # type: ignore[arg-type]
 
 
 class NoRecords(Sources):
@@ -266,7 +270,8 @@ def test_another_network_that_was_trained_is_named(monkeypatch: pytest.MonkeyPat
     found = entry(CLAIMS["other-networks"], Trained(RESULTS))
     lightened.published.cache_clear()
     assert (
-        "EDSR-baseline loses 0.200 dB (0.180 to 0.220 over the choice of test images) after 4,000 steps"
+        "EDSR-baseline loses 0.200 dB (0.180 to 0.220 over the choice of test images; dead filters: MSRN 12.5 %, SMSRN "
+        "25.0 %) after 4,000 steps"
         in found.finding.reason
     )
     assert "only EDSR-baseline was trained" in found.finding.scope
