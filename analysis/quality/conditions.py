@@ -54,11 +54,14 @@ def dead_text(*runs: TrainingRun) -> str:
     return most if least == most else f"{least.removesuffix(' %')} to {most}"
 
 
+ONE_SEED = "one seed of each network: how much of a difference is chance of the training is not known from it."
+
+
 def seeds_text(seeds: Sequence[int]) -> str:
     """How many seeds there are, and what that means for a difference."""
     count = len(set(seeds))
     if count == 1:
-        return "One seed of each network: how much of a difference is chance of the training is not known from it."
+        return ONE_SEED[0].upper() + ONE_SEED[1:]
     return f"{count} seeds of each network."
 
 

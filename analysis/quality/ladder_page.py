@@ -96,8 +96,14 @@ def conditions_lines(found: Sequence[Rung]) -> list[str]:
 
 
 def recipe_lines(found: Sequence[Rung]) -> list[str]:
-    """How many seeds there are, and how the recipe was chosen."""
-    return [conditions.seeds_text([rung.seed for rung in found]), conditions.RECIPE]
+    """How many seeds each pair has, and how the recipe was chosen."""
+    groups: dict[str, list[int]] = {}
+    for rung in found:
+        groups.setdefault(f"{rung.steps:,} steps, {setting(rung.full.run)}", []).append(rung.seed)
+    several = [f"{name}: {len(found)} seeds of each network." for name, found in groups.items() if len(found) > 1]
+    single = [name for name, found in groups.items() if len(found) == 1]
+    alone = [f"{'; '.join(single)}: {conditions.ONE_SEED}"] if single else []
+    return [*several, *alone, conditions.RECIPE]
 
 
 def validation_line(rung: Rung) -> str | None:

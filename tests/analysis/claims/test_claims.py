@@ -271,8 +271,7 @@ def test_another_network_that_was_trained_is_named(monkeypatch: pytest.MonkeyPat
     lightened.published.cache_clear()
     assert (
         "EDSR-baseline loses 0.200 dB (0.180 to 0.220 over the choice of test images; dead filters: MSRN 12.5 %, SMSRN "
-        "25.0 %) after 4,000 steps"
-        in found.finding.reason
+        "25.0 %) after 4,000 steps" in found.finding.reason
     )
     assert "only EDSR-baseline was trained" in found.finding.scope
 
