@@ -1,8 +1,10 @@
 """PSNR of both networks against the length of their training, the same recipe for both."""
 
 from collections.abc import Iterable
+from itertools import cycle
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -18,6 +20,8 @@ from analysis.text import small_percent
 
 LINES = {"smsrn": ("-", "o"), "msrn": ("--", "s")}
 """Line and marker of each network, so that they differ without colour."""
+FILLS = ("full", "none", "left")
+"""Of the markers of one setting each."""
 NEAREST = 0.7
 """Numbers of steps whose ratio is above this are too near each other for two labels."""
 
@@ -31,18 +35,17 @@ def apart(steps: Iterable[int]) -> list[int]:
     return kept[::-1]
 
 
-def draw_network(axes: Axes, model: str, points: list[tuple[int, float]], folder: str, *, filled: bool) -> None:
-    """Every run of a network on the images of ``folder`` as a marker, a line through the means of equal lengths."""
+def draw_network(axes: Axes, model: str, points: list[tuple[int, float]], label: str, fill: str) -> None:
+    """Every run of a network in one setting as a marker, a line through the means of equal lengths."""
     line, marker = LINES[model]
     color = style.EDGE if model == "msrn" else style.MEASURED
-    face = color if filled else "white"
+    look: dict[str, Any] = {"markersize": 4, "color": color, "fillstyle": fill, "markerfacecoloralt": "white"}
     lengths = sorted({steps for steps, _ in points})
     means = [fmean(psnr for length, psnr in points if length == steps) for steps in lengths]
     axes.plot(lengths, means, line, color=color, linewidth=1)
     steps, psnr = [steps for steps, _ in points], [psnr for _, psnr in points]
-    axes.plot(steps, psnr, marker, markersize=4, color=color, markerfacecolor=face)
-    label = f"{DISPLAY[model]}, {folder}"
-    axes.plot([], [], line, marker=marker, markersize=4, color=color, linewidth=1, markerfacecolor=face, label=label)
+    axes.plot(steps, psnr, marker, **look)
+    axes.plot([], [], line, marker=marker, linewidth=1, label=f"{DISPLAY[model]}, {label}", **look)
 
 
 def draw(members: dict[str, list[Member]]) -> Figure:
@@ -50,13 +53,13 @@ def draw(members: dict[str, list[Member]]) -> Figure:
     figure = style.new_figure(width=2 * style.COLUMN, height=2.8)
     panels = figure.subplots(1, len(BENCHMARKS) + 1, sharex=True)
     shares = {one.run.steps: one.run.paper_fraction for found in members.values() for one in found}
-    folders = sorted({setting(one.run) for found in members.values() for one in found})
+    settings = sorted({setting(one.run) for found in members.values() for one in found})
     for axes, name in zip(panels, (*BENCHMARKS, AVERAGE), strict=True):
         for model, found in members.items():
-            for folder in folders:
-                shown = [one for one in found if name in one.psnr and setting(one.run) == folder]
+            for label, fill in zip(settings, cycle(FILLS), strict=False):
+                shown = [one for one in found if name in one.psnr and setting(one.run) == label]
                 if points := [(one.run.steps, one.psnr[name]) for one in shown]:
-                    draw_network(axes, model, points, folder, filled=folder == folders[0])
+                    draw_network(axes, model, points, label, fill)
         axes.set_xscale("log", base=2)
         ticks = apart(shares)
         axes.set_xticks(ticks, [f"{steps / 1000:g}" for steps in ticks])

@@ -218,8 +218,7 @@ def weights_text(facts: Measurements) -> list[str]:
         differing = differing_conditions(msrn, smsrn)
         items.append(
             f"- **Not under the same conditions** (different: {', '.join(differing)}): what lies between the two is "
-            "no loss "
-            "by separability."
+            "no loss by separability."
             if differing
             else "- Same recipe, steps, data and seed for both."
         )
@@ -241,10 +240,11 @@ def warning(facts: Measurements) -> str:
     """A sentence where the conditions of the shipped weights differ; empty where they do not."""
     if equally_trained(facts):
         return ""
-    lengths = ", ".join(f"{DISPLAY[model]} {(one or {}).get('step', '?')}" for model, one in facts.trainings.items())
+    msrn, smsrn = (facts.trainings[model] or {} for model in ("msrn", "smsrn"))
+    differing = ", ".join(differing_conditions(msrn, smsrn))
     return (
-        f"**The shipped weights, measured in this table, are the best there are; they were not trained equally (steps: "
-        f"{lengths}), so their differences do not say what separability costs. The next section does.**"
+        f"**The shipped weights, measured in this table, are the best there are; they were not trained equally "
+        f"(different: {differing}), so their differences do not say what separability costs. The next section does.**"
     )
 
 

@@ -19,8 +19,8 @@ from replication.records import Confirmation
 FULL_BUDGET = 0.95
 """Minimum share of the paper's training before measured and printed values are compared."""
 
-CONDITIONS = ("recipe_digest", "step", "data", "seed")
-"""What must be the same for two trainings to be under equal conditions."""
+CONDITIONS = {"recipe_digest": "recipe", "step": "number of steps", "data": "images", "seed": "seed"}
+"""What must be the same for two trainings to be under equal conditions: the fact, and what it is called."""
 
 JUMP = 3
 """An epoch whose mean loss is more than this many times the run's median has had a jump."""
@@ -79,7 +79,7 @@ def short_share(training: Mapping[str, Any] | None) -> str:
 
 def differing_conditions(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
     """The `CONDITIONS` in which two trainings differ."""
-    return [name for name in CONDITIONS if one.get(name) != other.get(name)]
+    return [name for fact, name in CONDITIONS.items() if one.get(fact) != other.get(fact)]
 
 
 @dataclass(frozen=True)
