@@ -131,20 +131,25 @@ def ladder() -> list[list[str]]:
     return [[cell.strip().replace("+", "") for cell in line.strip("|").split("|")] for line in lines]
 
 
+def named_first(rungs: list[list[str]]) -> list[str]:
+    """The longest pair by today's rate of SOAP."""
+    return max(rungs, key=lambda row: ("SOAP" not in row[0], int(row[1].replace(",", ""))))
+
+
 def test_losses_are_those_of_the_ladder() -> None:
     (page,) = [rows for name, rows in PARSED.tables.items() if name.startswith("PSNR that SMSRN loses")]
     rows = ladder()
     found = [[cell.replace(" dB", "") for cell in row[1:]] for row in page[1:]]
-    assert found == [[row[-1], *row[4:-1]] for row in rows]
+    assert found == [[row[-1], *row[5:-1]] for row in rows]
     for (name, *_), (images, steps, seed, share, *_) in zip(page[1:-1], rows[:-1], strict=True):
         assert name == f"{steps} steps, seed {seed}, {images} ({share})"
 
 
 def test_the_first_picture_and_the_notes_lead_to_records() -> None:
     *rungs, _ = ladder()
-    longest = max(rungs, key=lambda row: int(row[1].replace(",", "")))
+    first = named_first(rungs)
     forest = PAGE.partition('class="forest"')[2].partition("</figure>")[0]
-    assert sorted(re.findall(r'class="n"[^>]*>([\d.]+)<', forest)) == sorted(cell.split()[0] for cell in longest[4:])
+    assert sorted(re.findall(r'class="n"[^>]*>([\d.]+)<', forest)) == sorted(cell.split()[0] for cell in first[5:])
     notes = PAGE.partition('<ul class="notes">')[2].partition("</ul>")[0]
     assert len(re.findall(r'class="n"[^>]*>[^<]*validation', notes)) == len(rungs)
     assert re.search(r'class="n"[^>]*>From [^<]* the average loss changes by', PAGE)
@@ -209,7 +214,7 @@ def test_the_first_screen_says_what_the_pages_say() -> None:
     assert f"saves {100 * saved:.1f} % of the multiply-adds" in answer
     assert f"({cost['msrn']['gmacs_720p']:.1f} to {cost['smsrn']['gmacs_720p']:.1f} G MACs" in answer
     *rungs, paper = ladder()
-    _, steps, _, share, *losses = max(rungs, key=lambda row: int(row[1].replace(",", "")))
+    _, steps, _, share, _, *losses = named_first(rungs)
     assert f"equal trainings of {steps} steps" in answer
     assert f": {float(share.removesuffix(' %')):g} % (" in answer
     for row in rungs if len(rungs) < 4 else ():
