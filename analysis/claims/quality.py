@@ -67,7 +67,7 @@ def measured_kept(sources: Sources, metric: str) -> str:
         return f"Not measured here: {full.missing or light.missing}."
     differing = differing_conditions(trainings[0], trainings[1])
     conditions = (
-        f"not under equal conditions ({', '.join(differing)} differ)" if differing else "under equal conditions"
+        f"not under equal conditions (different: {', '.join(differing)})" if differing else "under equal conditions"
     )
     kept_here = ratio.psnr if metric == "psnr" else ratio.ssim
     loss = lost(rows, AVERAGE, BY_PROTOCOL["public_code"][0])
