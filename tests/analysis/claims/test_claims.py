@@ -440,7 +440,7 @@ def test_what_is_kept_under_equal_conditions_is_told() -> None:
     assert "SMSRN loses 0.422 dB (0.422 to 0.422) (one training of each; interval over the images)" in alike
     assert "98.27 % (one training" in entry(CLAIMS["ssim-98.27"], trained(0.0123, 0.0)).finding.reason
     unlike = entry(CLAIMS["psnr-98.53"], trained(0.0123, 0.0, step=10, seed=4)).finding.reason
-    assert "not under equal conditions (step, seed differ)" in unlike
+    assert "not under equal conditions (different: number of steps, seed)" in unlike
 
 
 def test_decibels() -> None:
