@@ -7,13 +7,12 @@ layer kill filters; a network that has lost many is smaller than its design, whi
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from replication import validation
 from replication.data import benchmarks
-from replication.images.resize import imresize
 
 RELUS = (torch.ops.aten.relu.default, torch.ops.aten.relu_.default)
 
@@ -54,5 +53,4 @@ def embedded_images(scale: int) -> list[Tensor]:
     """The embedded photographs, shrunk by ``scale``: (1, 3, H, W) in 0..1."""
     benchmark = benchmarks.find(benchmarks.EMBEDDED)
     assert benchmark  # comes with scikit-image
-    low = (imresize(image.load(), 1 / scale) for image in benchmark.images)
-    return [torch.from_numpy(np.ascontiguousarray(one.transpose(2, 0, 1)[None], np.float32) / 255) for one in low]
+    return [validation.low(image.load(), scale) for image in benchmark.images]

@@ -8,8 +8,8 @@ recipe option of its own:
 - `keep_memory`: glibc returns large blocks to the system and fetches them again, page by page and zeroed, every step.
 
 And one that is always on, `denormals_flushed`: the moments of a weight that gets no gradient any more (see
-`replication.dead_filters`) halve every few steps, and end as numbers so small that processors take many times as long
-for a product with them. They took half of a step of MSRN before that was seen.
+`replication.dead_filters`) shrink with every step, and end as numbers so small that processors take many times as long
+for a product with them.
 """
 
 import ctypes

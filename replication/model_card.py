@@ -22,7 +22,7 @@ LONGER = 10
 """How many times as many steps the card's suggestion for going on takes."""
 
 
-def card(model: str, scale: int, known: Sequence[records.Evaluation], runs: Sequence[records.TrainingRun] = ()) -> str:
+def card(model: str, scale: int, known: Sequence[records.Evaluation], runs: Sequence[records.TrainingRun]) -> str:
     """The card of the shipped ``model`` at ``scale`` as Markdown, with what ``known`` and ``runs`` say of it."""
     path = weights.shipped(model, scale)
     assert path, f"{model} x{scale} is not shipped"

@@ -100,8 +100,8 @@ def recipe_lines(found: Sequence[Rung]) -> list[str]:
     groups: dict[str, list[int]] = {}
     for rung in found:
         groups.setdefault(f"{rung.steps:,} steps, {setting(rung.full.run)}", []).append(rung.seed)
-    several = [f"{name}: {len(found)} seeds of each network." for name, found in groups.items() if len(found) > 1]
-    single = [name for name, found in groups.items() if len(found) == 1]
+    several = [f"{name}: {len(some)} seeds of each network." for name, some in groups.items() if len(some) > 1]
+    single = [name for name, some in groups.items() if len(some) == 1]
     alone = [f"{'; '.join(single)}: {conditions.ONE_SEED}"] if single else []
     return [*several, *alone, conditions.RECIPE]
 
