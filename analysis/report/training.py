@@ -16,6 +16,7 @@ from analysis.quality.ladder import (
     Member,
     Rung,
     SeedLoss,
+    at_todays_rate,
     last_validation,
     of_one_network,
     over_seeds,
@@ -43,7 +44,7 @@ class Training:
     ``joined``: means over the seeds of the losses, where there are enough seeds. ``others``: the losses of another
     network, where it was trained. ``conditions``, ``tendency``: what is said of them.
     ``networks``: how the curves and marks of each trained network look, with its name. ``images``: what the runs were
-    trained on, the most frequent first; marks of the others are hollow.
+    trained on, by today's recipe first; marks of all but the first are hollow.
     """
 
     curves: list[Chart]
@@ -62,7 +63,8 @@ class Training:
 def training(results: Path) -> Training:
     """From the records."""
     runs = records.load(results, TrainingRun)
-    folders = tuple(name for name, _ in Counter(map(setting, runs)).most_common())
+    counts, todays = Counter(map(setting, runs)), {setting(run) for run in runs if at_todays_rate(run)}
+    folders = tuple(sorted(counts, key=lambda name: (name not in todays, -counts[name])))
     members = {model: of_one_network(results, model) for model in MODELS}
     found = rungs(results)
     others = rungs(results, OTHER_PAIR)

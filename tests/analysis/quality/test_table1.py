@@ -219,6 +219,7 @@ def test_unequal_training_is_said(tmp_path: Path, shipped: dict[str, Path]) -> N
             records.save(tmp_path, replace(made, training=TRAINING | {"step": 100}))
     page = table1_page.markdown(measurements(tmp_path))
     assert "**Not under the same conditions** (different: number of steps)" in page
+    assert "they were not trained equally (different: number of steps), so" in page
     assert "## The shipped weights, not equally trained" in page
     assert lines(page, "Retained (SMSRN / MSRN)")[0][5] == "not equally trained"
     words = " ".join(table1_page.summary(replace(measurements(tmp_path), rungs=(rung(4000, 0, 0.1),))))
