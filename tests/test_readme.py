@@ -14,7 +14,7 @@ from analysis.cost import closed_form, designs
 from analysis.names import DISPLAY
 from analysis.quality.calibration import calibrated
 from analysis.quality.columns import AVERAGE, collect, measured
-from analysis.quality.ladder import Rung, at_todays_rate, headline, image_folders, over_seeds, rungs, setting
+from analysis.quality.ladder import Rung, at_todays_rate, headline, image_folders, over_seeds, rungs
 from analysis.quality.training import share_with_range
 from analysis.text import percent
 from replication.records import BY_PROTOCOL, NOISE_PSNR
@@ -66,9 +66,9 @@ def measurements() -> list[str]:
         loss = one.loss[AVERAGE]
         words = f"{loss.mean:.3f} dB on the mean of {len(one.seeds)} seeds ({loss.low:.3f} to {loss.high:.3f}"
         wanted.append(words)
-    known = {(one.setting, one.steps) for one in joined} | {(setting(first.full.run), first.steps)}
+    known = {one.length for one in joined} | {first.length}
     for rung in found:
-        if AVERAGE in rung.loss and (setting(rung.full.run), rung.steps) not in known:
+        if AVERAGE in rung.loss and rung.length not in known:
             same = image_folders(rung.full.run) == image_folders(first.full.run)
             which = f"after {rung.steps:,}" if same else "with other training images"
             wanted.append(f"{rung.loss[AVERAGE].mean:.3f} dB {which}")

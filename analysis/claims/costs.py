@@ -12,7 +12,7 @@ from analysis.names import DISPLAY
 from analysis.networks import catalogue, lightened
 from analysis.quality.columns import AVERAGE
 from analysis.quality.conditions import dead_text
-from analysis.quality.ladder import OTHER_PAIR, Rung, headline, setting
+from analysis.quality.ladder import OTHER_PAIR, Rung, headline
 from analysis.quality.training import share_with_range
 from analysis.text import percent
 
@@ -84,8 +84,7 @@ def separable_replaces(sources: Sources) -> Finding:
         return Finding(values, "Parameters counted. No pair of equal trainings is measured here.", undecided=True)
     first = headline(measured)
     assert first
-    same = (first.steps, setting(first.full.run))
-    longest = [rung for rung in measured if (rung.steps, setting(rung.full.run)) == same]
+    longest = [rung for rung in measured if rung.length == first.length]
     losses = [rung.loss[AVERAGE] for rung in longest]
     listed = "; ".join(f"seed {rung.seed}: {lost(rung)}" for rung in longest)
     budget = f"{longest[0].steps:,} steps ({share_with_range(longest[0].share)} of the paper's training)"

@@ -68,6 +68,21 @@ class Rung:
     light: Member
     loss: dict[str, Loss]
 
+    @property
+    def setting(self) -> str:
+        """That of both runs: see `setting`."""
+        return setting(self.full.run)
+
+    @property
+    def length(self) -> str:
+        """What rungs that differ in the seed alone have in common."""
+        return length(self.steps, self.setting)
+
+    @property
+    def name(self) -> str:
+        """What the pair is called."""
+        return f"{self.steps:,} steps, seed {self.seed}, {self.setting}"
+
 
 def bootstrap(differences: Mapping[str, Sequence[float]]) -> Loss:
     """Mean of the sets' means of per-image ``differences``, with its interval; images are drawn anew within each."""
@@ -134,7 +149,7 @@ def rungs(results: Path, pair: tuple[str, str] = PAIR) -> list[Rung]:
         if run.model in pair:
             partners.setdefault(condition(run), {})[run.model] = run
     found = [_rung(runs[pair[0]], runs[pair[1]], known) for runs in partners.values() if len(runs) == len(pair)]
-    return sorted((rung for rung in found if rung), key=lambda rung: (setting(rung.full.run), rung.steps, rung.seed))
+    return sorted((rung for rung in found if rung), key=lambda rung: (rung.setting, rung.steps, rung.seed))
 
 
 def image_folders(run: TrainingRun) -> str:
@@ -151,6 +166,11 @@ def setting(run: TrainingRun) -> str:
     """The folders that a run was trained on, and SOAP's rate where the recipe has another one today."""
     rate = "" if at_todays_rate(run) else f", SOAP's rate {run.recipe['matrix_rate']:g}"
     return image_folders(run) + rate
+
+
+def length(steps: int, setting: str) -> str:
+    """How long a run was trained, and in which setting."""
+    return f"{steps:,} steps, {setting}"
 
 
 def _rung(full: TrainingRun, light: TrainingRun, known: Sequence[Evaluation]) -> Rung | None:
@@ -243,6 +263,11 @@ class SeedLoss:
     seeds: tuple[int, ...]
     loss: dict[str, Loss]
 
+    @property
+    def length(self) -> str:
+        """That of the pairs: see `Rung.length`."""
+        return length(self.steps, self.setting)
+
 
 FEWEST_SEEDS = 3
 """Of fewer the interval of a mean is so wide that it says nothing."""
@@ -253,7 +278,7 @@ def over_seeds(found: Sequence[Rung]) -> list[SeedLoss]:
     groups: dict[tuple[str, int], list[Rung]] = {}
     for rung in found:
         if AVERAGE in rung.loss:
-            groups.setdefault((setting(rung.full.run), rung.steps), []).append(rung)
+            groups.setdefault((rung.setting, rung.steps), []).append(rung)
     return [
         SeedLoss(
             folders, steps, same[0].share, tuple(rung.seed for rung in same),

@@ -16,6 +16,7 @@ from analysis.quality.ladder import (
     Rung,
     SeedLoss,
     Seeds,
+    at_todays_rate,
     best_within,
     last_validation,
     of_one_network,
@@ -46,7 +47,7 @@ def loss_rows(found: Sequence[Rung]) -> list[list[str]]:
     """What the separable network loses after the same steps, by set; a row for each rung."""
     return [
         [
-            setting(rung.full.run), f"{rung.steps:,}", str(rung.seed), percent(rung.share, 2),
+            rung.setting, f"{rung.steps:,}", str(rung.seed), percent(rung.share, 2),
             dead_both(rung), *(loss_cell(rung.loss.get(name)) for name in SETS),
         ]
         for rung in found
@@ -99,7 +100,7 @@ def recipe_lines(found: Sequence[Rung]) -> list[str]:
     """How many seeds each pair has, and how the recipe was chosen."""
     groups: dict[str, list[int]] = {}
     for rung in found:
-        groups.setdefault(f"{rung.steps:,} steps, {setting(rung.full.run)}", []).append(rung.seed)
+        groups.setdefault(rung.length, []).append(rung.seed)
     several = [f"{name}: {len(some)} seeds of each network." for name, some in groups.items() if len(some) > 1]
     single = [name for name, some in groups.items() if len(some) == 1]
     alone = [f"{'; '.join(single)}: {conditions.ONE_SEED}"] if single else []
@@ -111,7 +112,7 @@ def validation_line(rung: Rung) -> str | None:
     last = {one.run.model: score for one in (rung.full, rung.light) if (score := last_validation(one.run))}
     if len(last) < len(PAIR):
         return None
-    return f"{rung.steps:,} steps, seed {rung.seed}, {setting(rung.full.run)}. {conditions.validation_text(last)}"
+    return f"{rung.name}. {conditions.validation_text(last)}"
 
 
 def psnr_table(members: Sequence[Member]) -> str:
@@ -132,7 +133,7 @@ def equal_cost(found: Sequence[Rung], smsrn: Sequence[Member], ratios: Mapping[s
     lines = []
     for rung in found:
         name, msrn = AVERAGE if AVERAGE in rung.full.psnr else BENCHMARKS[0], rung.full
-        same = [one for one in smsrn if setting(one.run) == setting(msrn.run)]
+        same = [one for one in smsrn if setting(one.run) == rung.setting]
         best = {"with no more multiply-adds": best_within(same, name, macs=msrn.training_macs)}
         for machine, ratio in ratios.items():
             best[f"in no more time on {machine}"] = best_within(same, name, steps=rung.steps * ratio)
@@ -142,7 +143,7 @@ def equal_cost(found: Sequence[Rung], smsrn: Sequence[Member], ratios: Mapping[s
             if one
         ]
         if parts:
-            subject = f"MSRN after {rung.steps:,} steps (seed {rung.seed}, {setting(msrn.run)})"
+            subject = f"MSRN after {rung.steps:,} steps (seed {rung.seed}, {rung.setting})"
             lines.append(f"- {subject}, on {name}: {'; '.join(parts)}.")
     return lines
 
@@ -153,23 +154,27 @@ def cost_text(ratios: Mapping[str, float]) -> str:
     return f"Multiply-adds are those of the folded networks; times are by [the steps](training_speed.md).{times}"
 
 
-def tendency(found: Sequence[Rung]) -> str:
-    """What the rungs of one seed say of longer trainings."""
-    ladders: dict[str, dict[int, float]] = {}
-    for rung in found:
+def most_lengths(found: Sequence[Rung]) -> list[Rung]:
+    """The pairs of seed 0 in the setting that has most lengths of training, today's before others, by steps."""
+    ladders: dict[str, list[Rung]] = {}
+    for rung in sorted(found, key=lambda rung: (not at_todays_rate(rung.full.run), rung.steps)):
         if rung.seed == 0 and AVERAGE in rung.loss:
-            ladders.setdefault(setting(rung.full.run), {})[rung.steps] = rung.loss[AVERAGE].mean
-    means = max(ladders.values(), key=len, default={})
-    if len(means) < 3:
+            ladders.setdefault(rung.setting, []).append(rung)
+    return max(ladders.values(), key=len, default=[])
+
+
+def tendency(found: Sequence[Rung]) -> str:
+    """What the rungs of one seed and setting say of longer trainings."""
+    ladder = most_lengths(found)
+    if len(ladder) < 3:
         return (
-            f"Lengths of training with the same images and seed: {len(means)}. Those are too few to tell how the loss "
+            f"Lengths of training with the same images and seed: {len(ladder)}. Those are too few to tell how the loss "
             "goes on with the budget, so nothing is said of the paper's."
         )
-    steps = sorted(means)
-    growth = ", ".join(f"{means[after] - means[before]:+.3f}" for before, after in pairwise(steps))
+    growth = ", ".join(f"{b.loss[AVERAGE].mean - a.loss[AVERAGE].mean:+.3f}" for a, b in pairwise(ladder))
     return (
-        f"From {steps[0]:,} to {steps[-1]:,} steps the average loss changes by {growth} dB from rung to rung. "
-        "Whether it goes on so up to the paper's budget is not known."
+        f"From {ladder[0].steps:,} to {ladder[-1].steps:,} steps ({ladder[0].setting}, seed 0) the average loss "
+        f"changes by {growth} dB from rung to rung. Whether it goes on so up to the paper's budget is not known."
     )
 
 

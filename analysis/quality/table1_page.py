@@ -26,7 +26,7 @@ from analysis.quality.columns import (
     published,
     retained,
 )
-from analysis.quality.ladder import Loss, Rung, headline, lost, over_seeds, setting
+from analysis.quality.ladder import Loss, Rung, headline, lost, over_seeds
 from analysis.quality.training import (
     Jump,
     Measurements,
@@ -250,14 +250,13 @@ def warning(facts: Measurements) -> str:
 
 def equally_trained_table(found: Sequence[Rung]) -> list[list[str]]:
     """PSNR lost after equal trainings: the paper's, and a column for each length and images, seeds joined."""
-    joined = {(one.setting, one.steps): one for one in over_seeds(found)}
+    joined = {one.length: one for one in over_seeds(found)}
     columns: dict[str, tuple[dict[str, Loss], list[Rung]]] = {}
     for rung in found:
-        which = f"{rung.steps:,} steps, {setting(rung.full.run)}"
-        if one := joined.get((setting(rung.full.run), rung.steps)):
-            columns.setdefault(f"{which}, mean of {len(one.seeds)} seeds", (one.loss, []))[1].append(rung)
+        if one := joined.get(rung.length):
+            columns.setdefault(f"{rung.length}, mean of {len(one.seeds)} seeds", (one.loss, []))[1].append(rung)
         elif AVERAGE in rung.loss:
-            columns[f"{which}, seed {rung.seed}"] = rung.loss, [rung]
+            columns[f"{rung.length}, seed {rung.seed}"] = rung.loss, [rung]
     table = [["", "the paper", *columns]]
     for name, printed_loss in printed_losses().items():
         losses = (loss[name] for loss, _ in columns.values())

@@ -119,7 +119,7 @@ def answer(rungs: list[Rung]) -> Answer:
         rung=rung,
         lost=training.loss_number(rung, AVERAGE) if rung else None,
         on_sets={name: training.mean_alone(rung, name) for name in rung.loss} if rung else {},
-        others={training.rung_name(one): training.loss_number(one, AVERAGE) for one in others},
+        others={one.name: training.loss_number(one, AVERAGE) for one in others},
         left={
             "parameters": (100 * share, 100 * table.smsrn.parameters / table.msrn.parameters),
             "multiply-adds": (100 * (1 - saved), 100 - float(printed_saving.removesuffix("%"))),

@@ -129,7 +129,6 @@ def render(report: Report) -> str:
         bicubic_share=bicubic_share(),
         styles=[part(name) for name in STYLE],
         scripts=[part(name) for name in SCRIPTS],
-        rung_name=training.rung_name,
         answered_on=machines(report.cards, answer_records(report.answer)),
         table1_on=machines(report.cards, table1_records(report)),
         timed_on=machines(report.cards, report.costs.time_records),

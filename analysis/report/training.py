@@ -23,7 +23,7 @@ from analysis.quality.ladder import (
     rungs,
     setting,
 )
-from analysis.quality.ladder_page import recipe_lines, tendency, validation_line
+from analysis.quality.ladder_page import most_lengths, recipe_lines, tendency, validation_line
 from analysis.quality.runs_page import own_hours
 from analysis.report.chart import HALF, Axis, Chart, Curve, Mark, around
 from analysis.report.numbers import Cell, Number, Table
@@ -102,11 +102,6 @@ def run_name(run: TrainingRun) -> str:
     return f"{DISPLAY[run.model]}, {run.steps:,} steps{state}, seed {run.seed}, {setting(run)}"
 
 
-def rung_name(rung: Rung) -> str:
-    """What a pair of equal trainings is called."""
-    return f"{rung.steps:,} steps, seed {rung.seed}, {setting(rung.full.run)}"
-
-
 def _curves(runs: Sequence[TrainingRun], folders: Sequence[str]) -> list[Chart]:
     made = []
     for y_key, (y_title, field, digits) in Y.items():
@@ -171,9 +166,9 @@ def _lost(found: Sequence[Rung], folders: Sequence[str]) -> Chart:
     """What SMSRN loses by rung, with intervals."""
     lost = [
         Mark(
-            100 * rung.share, loss.mean, "measured", rung_name(rung),
-            f"{rung_name(rung)}, both networks equally: SMSRN loses {loss_text(loss)}",
-            label=False, hollow=setting(rung.full.run) != folders[0],
+            100 * rung.share, loss.mean, "measured", rung.name,
+            f"{rung.name}, both networks equally: SMSRN loses {loss_text(loss)}",
+            label=False, hollow=rung.setting != folders[0],
             low=loss.low, high=loss.high, records=loss_records(rung, AVERAGE),
         )
         for rung in found
@@ -221,7 +216,7 @@ def _what(rung: Rung, name: str) -> str:
     of = "mean of the four sets" if name == AVERAGE else name
     return (
         f"PSNR of {DISPLAY[rung.full.run.model]} less that of {DISPLAY[rung.light.run.model]}, {of}, both after "
-        f"{rung.steps:,} steps of the same recipe on {setting(rung.full.run)}"
+        f"{rung.steps:,} steps of the same recipe on {rung.setting}"
     )
 
 
@@ -232,8 +227,7 @@ def mean_alone(rung: Rung, name: str) -> Number:
 
 def _tendency(found: Sequence[Rung]) -> Number:
     """What the pairs of one seed say of longer trainings, with the records of those pairs."""
-    same = [rung for rung in found if rung.seed == 0 and AVERAGE in rung.loss]
-    sources = tuple(path for rung in same for path in loss_records(rung, AVERAGE))
+    sources = tuple(path for rung in most_lengths(found) for path in loss_records(rung, AVERAGE))
     words = "differences between the average losses of pairs that were trained for other numbers of steps, seed 0"
     return Number(tendency(found), words, LADDER, COMMAND, sources)
 
@@ -247,7 +241,7 @@ def _conditions(found: Sequence[Rung]) -> list[Cell]:
         if text := validation_line(rung):
             text += f" Dead filters: {DISPLAY[rung.full.run.model]} {dead_text(rung.full.run)}, "
             text += f"{DISPLAY[rung.light.run.model]} {dead_text(rung.light.run)}."
-            words = f"validation images and dead filters at the end of both trainings of {rung_name(rung)}"
+            words = f"validation images and dead filters at the end of both trainings of {rung.name}"
             both = path_of(rung.full.run), path_of(rung.light.run)
             lines.append(Number(text, words, LADDER, COMMAND, both))
     return lines
@@ -259,7 +253,7 @@ def losses(found: Sequence[Rung], *, with_paper: bool) -> Table:
     body: list[tuple[Cell, ...]] = []
     for rung in found:
         cells = (loss_number(rung, name) if name in rung.loss else "not measured" for name in sets)
-        body.append((f"{rung_name(rung)} ({percent(rung.share, 2)})", *cells))
+        body.append((f"{rung.name} ({percent(rung.share, 2)})", *cells))
     if with_paper:
         body.append(("the paper, DIV2K (100 %)", *(f"{printed_losses()[name]:.2f} dB" for name in sets)))
     names = "SMSRN loses against MSRN" if with_paper else "EDSR-baseline loses with separable convolutions"
@@ -272,7 +266,7 @@ def joined_losses(found: Sequence[Rung]) -> Table | None:
     sets = (AVERAGE, *BENCHMARKS)
     body: list[tuple[Cell, ...]] = [
         (
-            f"{one.steps:,} steps, {one.setting} ({percent(one.share, 2)})",
+            f"{one.length} ({percent(one.share, 2)})",
             ", ".join(map(str, one.seeds)),
             *(_mean_loss(one, found, name) for name in sets),
         )
@@ -283,7 +277,7 @@ def joined_losses(found: Sequence[Rung]) -> Table | None:
 
 
 def _mean_loss(joined: SeedLoss, found: Sequence[Rung], name: str) -> Number:
-    same = [rung for rung in found if (setting(rung.full.run), rung.steps) == (joined.setting, joined.steps)]
+    same = [rung for rung in found if rung.length == joined.length]
     seeds = ", ".join(map(str, joined.seeds))
     words = f"{_what(same[0], name)}, mean of the seeds {seeds}, with its 95 % interval by Student's t"
     sources = tuple(path for rung in same for path in loss_records(rung, name))

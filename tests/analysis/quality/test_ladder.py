@@ -131,11 +131,29 @@ def test_pairs_by_another_rate_of_soap_stand_apart(tmp_path: Path) -> None:
     old = recipe.load("cpu", {"steps": "8000", "matrix_rate": "0.5"})
     lay(tmp_path, 8000, 0.3, changes={"recipe": old.as_dict(), "recipe_digest": old.digest()})
     found = ladder.rungs(tmp_path)
-    assert [ladder.setting(one.full.run) for one in found] == ["a set", "a set, SOAP's rate 0.5"]
+    assert [one.setting for one in found] == ["a set", "a set, SOAP's rate 0.5"]
     first = ladder.headline(found)
     assert first is found[0]
     assert ladder.headline(found[1:]) is found[1]
     assert [row[4] for row in ladder_page.loss_rows(found)] == ["12.5 % / 12.5 %", "unknown / unknown"]
+
+
+def test_the_tendency_is_that_of_one_setting(tmp_path: Path) -> None:
+    """The one with most lengths of training; today's where as many have others."""
+    lay(tmp_path, 2000, 0.4)
+    assert "Lengths of training with the same images and seed: 1." in ladder_page.tendency(ladder.rungs(tmp_path))
+    for steps, loss in ((1000, 0.1), (4000, 0.2), (8000, 0.3)):
+        old = recipe.load("cpu", {"steps": str(steps), "matrix_rate": "0.5"})
+        lay(tmp_path, steps, loss, changes={"recipe": old.as_dict(), "recipe_digest": old.digest(), "data": "a"})
+    said = ladder_page.tendency(ladder.rungs(tmp_path))
+    assert "From 1,000 to 8,000 steps (a, SOAP's rate 0.5, seed 0)" in said
+    assert "changes by +0.100, +0.100 dB" in said
+    lay(tmp_path, 4000, 0.5)
+    lay(tmp_path, 8000, 0.7)
+    lay(tmp_path, 16000, 0.1, seed=1)
+    said = ladder_page.tendency(ladder.rungs(tmp_path))
+    assert "From 2,000 to 8,000 steps (a set, seed 0)" in said
+    assert "changes by +0.100, +0.200 dB" in said
 
 
 def test_another_recipe_than_the_papers_is_named() -> None:
