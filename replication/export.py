@@ -319,7 +319,8 @@ def parser() -> Parser:
     )  # fmt: skip
     result.add_argument(
         "--size", type=_size, metavar="HxW",
-        help="for phones: height and width in pixels of the only picture that the file takes (larger ones in tiles)",
+        help="for phones: height and width in pixels of the only picture that the file takes; larger ones run in "
+             "tiles of that size, which pays from 144x144 on",
     )  # fmt: skip
     result.add_argument("--half", action="store_true", help="store and compute in float16")
     result.add_argument("--unfolded", action="store_true", help="the network as the paper has it, layer by layer")

@@ -147,8 +147,8 @@ def upscale(
         return upscale(larger, network, progress=progress)[: scale * height, : scale * width].copy()
     rows = windows(height, tile_height, network.radius, exact=exact)
     columns = windows(width, tile_width, network.radius, exact=exact)
-    if tile is not None:
-        _check_cost(height, width, rows, columns, network, tile)
+    if tile is not None or exact:
+        _check_cost(height, width, rows, columns, network, f"{tile_width}x{tile_height}")
     source, span = image, None
     if has_alpha(image):
         source, span = visible_colors(image), (int(image[..., -1].min()), int(image[..., -1].max()))
@@ -183,16 +183,20 @@ def _pixels_of(picture: PIL.Image.Image) -> Pixels:
 
 
 def _check_cost(
-    height: int, width: int, rows: list[Window], columns: list[Window], network: Network, tile: int
+    height: int, width: int, rows: list[Window], columns: list[Window], network: Network, asked: str
 ) -> None:
-    """Raise UserError when tiles of the asked size would cost far more than the whole picture at once."""
+    """Raise ArgumentError when tiles of the asked size would cost far more than the whole picture at once."""
     seen = sum(row.stop - row.start for row in rows) * sum(column.stop - column.start for column in columns)
     cost = seen / (height * width)
     if cost > LARGEST_COST:
+        enough = 4 * network.radius
+        advice = f"{enough} pixels or more are enough, or auto"
+        if network.size is not None:
+            advice = f"a network that takes {enough}x{enough} pixels or more is enough, or one that takes any size"
         raise ArgumentError(
-            f"tile: {tile} pixels make {len(rows) * len(columns):,} tiles of a picture of {width}x{height}, and cost "
-            f"{cost:.0f} times the whole, because each repeats {network.radius} pixels on every side; "
-            f"expected {LARGEST_COST} times at most: {4 * network.radius} pixels or more are enough, or auto"
+            f"tile: {asked} pixels make {len(rows) * len(columns):,} tiles of a picture of "
+            f"{width}x{height}, and cost {cost:.0f} times the whole, because each repeats {network.radius} pixels on "
+            f"every side; expected {LARGEST_COST} times at most: {advice}"
         )
 
 

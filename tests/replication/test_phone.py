@@ -21,8 +21,8 @@ from replication.phone import FixedConv, depth_to_space, fold_for_phones
 from replication.runtimes import ONNX_RUNTIMES, onnxruntime_network
 from replication.upscale import upscale
 
-SIZE = (26, 31)
-"""Of the file for phones; the small network reaches 12 pixels far, so that 25 is the least."""
+SIZE = (48, 52)
+"""Of the file for phones; the small network reaches 12 pixels far, so that 25 is the least and 48 cheap in tiles."""
 
 
 def small(scale: int, *, width: int = 8, blocks: int = 2) -> MSRN:
@@ -127,21 +127,21 @@ def test_our_backends_run_it_in_tiles(source: Trained, file: Path, backend: str)
     assert (network.size, network.radius) == (SIZE, 12)
     random = np.random.default_rng(0)
     whole = torch_network(source.module)
-    for shape in (SIZE, (27, 31), (61, 80), (26, 200)):
+    for shape in (SIZE, (49, 52), (115, 130), (48, 300)):
         image = random.integers(0, 256, (*shape, 3), dtype=np.uint8)
         found = upscale(image, network).astype(int)
         assert np.abs(found - upscale(image, whole)).max() <= 1  # of 255: rounding
-    with pytest.raises(ArgumentError, match=r"tile: expected none .* takes 26x31 pixels and no others, got 40"):
+    with pytest.raises(ArgumentError, match=r"tile: expected none .* takes 48x52 pixels and no others, got 40"):
         upscale(image, network, tile=40)
 
 
 def test_a_smaller_picture_is_continued_by_its_mirror_image(source: Trained, file: Path) -> None:
     pytest.importorskip("onnxruntime", reason="needs the onnx extra")
     network = onnxruntime_network(file.read_bytes(), "it")
-    image = np.random.default_rng(0).integers(1, 256, (40, 9, 4), dtype=np.uint8)
+    image = np.random.default_rng(0).integers(1, 256, (60, 9, 4), dtype=np.uint8)
     found = upscale(image, network)
-    assert found.shape == (80, 18, 4)
-    mirrored = np.concatenate([image, image[:, ::-1], image, image[:, ::-1]], axis=1)[:, : SIZE[1]]
+    assert found.shape == (120, 18, 4)
+    mirrored = np.concatenate([image, image[:, ::-1]] * 3, axis=1)[:, : SIZE[1]]
     np.testing.assert_array_equal(found, upscale(mirrored, network)[:, :18])
     assert upscale(image[:1, :1, 0], network).shape == (2, 2)
 
@@ -150,8 +150,8 @@ def test_a_file_of_one_size_that_is_not_what_it_says(file: Path) -> None:
     onnx = pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime", reason="needs the onnx extra")
     for key, value, words in (
-        ("scale", "3", r"it: expected \(1, 3, 78, 93\) for its input of 26x31 pixels, got \(52, 62\)"),
-        ("radius", "13", "it: expected a size of 27x27 or more, got 26x31"),
+        ("scale", "3", r"it: expected \(1, 3, 144, 156\) for its input of 48x52 pixels, got \(96, 104\)"),
+        ("radius", "24", "it: expected a size of 49x49 or more, got 48x52"),
     ):
         model = onnx.load(file)
         facts = {one.key: one.value for one in model.metadata_props}

@@ -312,10 +312,14 @@ def test_other_arrays_are_refused(image: np.ndarray) -> None:
 def test_tiles_that_cost_far_more_than_the_whole() -> None:
     network = replace(NEAREST, radius=36)
     image = np.zeros((200, 300), np.uint8)
-    with pytest.raises(ArgumentError, match=r"tile: 73 pixels make 29,184 tiles .* 2592 times the whole.* 144 pixels"):
+    with pytest.raises(ArgumentError, match=r"tile: 73x73 pixels make 29,184 tiles .* 2592 times .* 144 pixels"):
         upscale.upscale(image, network, tile=73)
     assert upscale.upscale(image, network, tile=144).shape == (400, 600)
     assert upscale.upscale(image[:70, :60], network, tile=73).shape == (140, 120), "one tile costs nothing more"
+    one_size = replace(network, size=(90, 400))
+    with pytest.raises(ArgumentError, match=r"tile: 400x90 pixels make 16 tiles .* 6 times .* takes 144x144 pixels or"):
+        upscale.upscale(np.zeros((200, 500), np.uint8), one_size)
+    assert upscale.upscale(image[:90], one_size).shape == (180, 600), "a smaller picture is one tile"
 
 
 def test_arrays_and_pictures_as_people_have_them() -> None:
