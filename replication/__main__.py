@@ -52,8 +52,7 @@ def embedded(job: Job) -> Outcome:
     """Measure the embedded images on this machine. What repeats a record is compared with it, and kept next to it."""
     known = records.load_all(job.results)
     records.check_writable(job.results)
-    benchmark = benchmarks.find(benchmarks.EMBEDDED)
-    assert benchmark  # it comes with scikit-image
+    benchmark = benchmarks.embedded()
     data = evaluate.prepare(benchmark, SCALE)
     outcome = Outcome()
     for model in evaluate.METHODS:

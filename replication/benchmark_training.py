@@ -214,9 +214,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     plan = recipe.load(arguments.recipe)
-    embedded = benchmarks.find(benchmarks.EMBEDDED)
-    assert embedded  # always there
-    paths = patches.list_images(arguments.data, "any") if arguments.data else [image.path for image in embedded.images]
+    paths = (
+        patches.list_images(arguments.data, "any")
+        if arguments.data
+        else [image.path for image in benchmarks.embedded().images]
+    )
     images = f"{len(paths)} of {Folder(arguments.data) if arguments.data else 'scikit-image'}"
     with tempfile.TemporaryDirectory() as cache:
         sources = [patches.Source(path) for path in paths]

@@ -179,9 +179,7 @@ def update(results: Path, data: Path | None = None, *, force: bool = False) -> l
 
 
 def _embedded() -> list[tuple[str, BenchmarkImage]]:
-    found = benchmarks.find(EMBEDDED)
-    assert found  # it comes with scikit-image
-    return [(EMBEDDED, image) for image in found.images]
+    return [(EMBEDDED, image) for image in benchmarks.embedded().images]
 
 
 def _of_the_paper(data: Path | None) -> list[tuple[str, BenchmarkImage]]:

@@ -51,6 +51,4 @@ def share(model: nn.Module, images: Iterable[Tensor]) -> float:
 
 def embedded_images(scale: int) -> list[Tensor]:
     """The embedded photographs, shrunk by ``scale``: (1, 3, H, W) in 0..1."""
-    benchmark = benchmarks.find(benchmarks.EMBEDDED)
-    assert benchmark  # comes with scikit-image
-    return [validation.low(image.load(), scale) for image in benchmark.images]
+    return [validation.low(image.load(), scale) for image in benchmarks.embedded().images]

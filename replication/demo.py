@@ -150,9 +150,7 @@ def page(gradio: Any, folder: Path, load: Callable[[str, str], Network]) -> Any:
 
 
 def _embedded() -> Sequence[benchmarks.BenchmarkImage]:
-    found = benchmarks.find(benchmarks.EMBEDDED)
-    assert found  # it comes with scikit-image
-    return found.images
+    return benchmarks.embedded().images
 
 
 def serve(port: int | None, threads: int | None) -> None:

@@ -42,9 +42,7 @@ OPERATORS = ["Conv", "Concat", "Add", "Relu"]
 def calibration(folder: Path | None) -> list[Batch]:
     """Reduced pictures that fix the ranges: of ``folder``, or the embedded photographs. Raises UserError for none."""
     if folder is None:
-        embedded = benchmarks.find(EMBEDDED)
-        assert embedded
-        pictures = [image.load() for image in embedded.images]
+        pictures = [image.load() for image in benchmarks.embedded().images]
     else:
         files = sorted(path for path in folder.glob("*") if path.suffix.lower() in SUFFIXES)
         if not files:

@@ -17,14 +17,13 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from statistics import fmean
-from tempfile import TemporaryFile
 from typing import Any, ClassVar, Literal, TypeVar
 
 import msgspec
 
 from replication import __version__
-from replication.errors import DamagedFileError, UserError
-from replication.files import write_text
+from replication.errors import DamagedFileError
+from replication.files import check_folder, write_text
 from replication.images.metrics import table_protocols
 
 Metric = Literal[
@@ -549,12 +548,7 @@ def folder(results: Path, kind: type[Record] = Evaluation) -> Path:
 
 def check_writable(results: Path) -> None:
     """Raise UserError when records could not be written, so that nobody finds out after an hour of measuring."""
-    try:
-        folder(results).mkdir(parents=True, exist_ok=True)
-        with TemporaryFile(dir=folder(results)):
-            pass
-    except OSError as error:
-        raise UserError(f"cannot write records to {folder(results)}: {error.strerror or error}") from error
+    check_folder(folder(results))
 
 
 def to_json(record: Record) -> str:

@@ -2,7 +2,6 @@
 
 import os
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -103,16 +102,6 @@ def cpu_has_bf16() -> bool:
     """Whether this processor multiplies bf16 values by instructions of its own (AVX512-BF16, AMX, or Arm's BF16)."""
     capabilities = torch.cpu.get_capabilities()
     return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16"))
-
-
-def check_writable(folder: Path) -> None:
-    """Raise UserError when a run's folder cannot be written: before the first step, not at the first checkpoint."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise UserError(f"cannot write into --output {folder}: {error.strerror or error}") from error
 
 
 def sources(plan: Recipe, options: Options) -> tuple[list[Source], list[Path]]:

@@ -26,7 +26,7 @@ from replication.checkpoint import Checkpoint, Live, Progress
 from replication.curve import draw_curve
 from replication.data import patches
 from replication.errors import Parser, UserError, run
-from replication.files import write_text
+from replication.files import check_folder, write_text
 from replication.fold import forward_folded
 from replication.models import MODELS, OTHERS
 from replication.models.msrn import MSRN, SCALES
@@ -34,7 +34,6 @@ from replication.recipe import Recipe
 from replication.run import (
     Folder,
     Options,
-    check_writable,
     identifying_facts,
     initial_network,
     make_accelerator,
@@ -75,7 +74,7 @@ class Trainer:
         self.accelerator = make_accelerator(plan)
         patches.batches(range(0), plan.batch_size, 0, self.accelerator.num_processes)  # refuses an uneven share
         if self.accelerator.is_main_process:
-            check_writable(options.output)
+            check_folder(options.output)
         if plan.keep_memory:
             kernels.keep_memory()
         images, held_out = sources(plan, options)

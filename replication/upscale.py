@@ -18,6 +18,7 @@ This module does not need PyTorch until the ``torch`` backend is asked for.
 import argparse
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -476,11 +477,11 @@ def main(argv: Sequence[str] | None = None) -> int | None:
             print(f"error: {printable(line)}", file=sys.stderr)
     counts = _run(todo, team.share(todo.pairs), network, options, force=arguments.force, lines=not arguments.quiet)
     sys.stdout.flush()
-    counts = Counts(*map(sum, zip(*team.gathered(counts.all()), strict=True)))
-    failed = counts.failed + len(todo.problems)
+    counts = sum(team.gathered(counts), Counter())
+    failed = counts["failed"] + len(todo.problems)
     if todo.batch and team.leads and not arguments.quiet:
-        summary = f"{counts.done} of {len(todo.pairs) + len(todo.problems)} pictures upscaled"
-        summary += f"; {counts.existing} had a result already (--force replaces it)" if counts.existing else ""
+        summary = f"{counts['done']} of {len(todo.pairs) + len(todo.problems)} pictures upscaled"
+        summary += f"; {counts['existing']} had a result already (--force replaces it)" if counts["existing"] else ""
         print(summary + (f"; {failed} failed, see above" if failed else ""), flush=True)
     team.dismiss()
     return 1 if failed else None
@@ -525,44 +526,32 @@ def _check_ending(target: Path, wanted: str | None) -> None:
         raise UserError(f"{target}: its ending contradicts --format {wanted}")
 
 
-@dataclass
-class Counts:
-    """What became of the pictures."""
-
-    done: int = 0
-    existing: int = 0
-    failed: int = 0
-
-    def all(self) -> tuple[int, int, int]:
-        """As numbers that can be added up."""
-        return self.done, self.existing, self.failed
-
-
 def _run(
     todo: Plan, pairs: list[tuple[Path, Path]], network: Network, options: Options, *, force: bool, lines: bool
-) -> Counts:
+) -> Counter[str]:
     """Upscale ``pairs`` one after another; of a batch, whatever is wrong with one is a line, and the others go on.
 
-    ``lines``: whether each that is done is a line, too.
+    Returns how many are done, have a result ("existing") or failed. ``lines``: whether a line is printed for each that
+    is done.
     """
-    counts = Counts()
+    counts = Counter[str]()
     with tqdm(total=len(pairs), unit="picture", disable=options.quiet or not todo.batch) as bar:
         for source, target in pairs:
             try:
                 if target.exists() and not force:
                     if not todo.batch:
                         raise UserError(f"{target} exists already: --force replaces it")
-                    counts.existing += 1
+                    counts["existing"] += 1
                     continue
                 notes = upscale_file(source, target, network, options)
             except Exception as error:
                 if not todo.batch:
                     raise
-                counts.failed += 1
+                counts["failed"] += 1
                 words = str(error) if isinstance(error, UserError) else f"{source}: {type(error).__name__}: {error}"
                 tqdm.write(f"error: {printable(words)}", file=sys.stderr)
             else:
-                counts.done += 1
+                counts["done"] += 1
                 if lines:
                     line = f"{source} -> {target}" + "".join(f" ({note})" for note in notes)
                     tqdm.write(printable(line), file=sys.stdout)

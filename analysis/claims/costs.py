@@ -5,9 +5,9 @@ from fractions import Fraction
 
 from analysis import paper
 from analysis.claims.finding import Finding, Recomputed, Sources, exact, yes_or_no
-from analysis.claims.structure import msrn, named, smsrn
+from analysis.claims.structure import named
 from analysis.cost import closed_form, equations
-from analysis.cost.closed_form import Layer
+from analysis.cost.closed_form import Layer, msrn, smsrn
 from analysis.names import DISPLAY
 from analysis.networks import catalogue, lightened
 from analysis.quality.columns import AVERAGE

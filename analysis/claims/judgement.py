@@ -2,8 +2,8 @@
 
 from analysis.claims.finding import Finding, Sources
 from analysis.claims.quality import decibels_lost, more_error
-from analysis.claims.structure import smsrn
-from analysis.cost import closed_form
+from analysis.cost.closed_form import gmacs_720p, smsrn
+from analysis.names import DISPLAY
 from analysis.quality.columns import AVERAGE
 
 
@@ -20,7 +20,11 @@ def by_eye(sources: Sources) -> Finding:
 
 def depends_on_original(sources: Sources) -> Finding:
     """Whether a better network gives a better lightened one."""
-    reason = "It needs several networks, each trained before and after: the paper shows one, and so does this package."
+    trained = [DISPLAY[some[0].full.run.model] for some in (sources.rungs, sources.other_rungs) if some]
+    reason = (
+        "It needs many networks, each trained before and after. The paper shows one; trained so here: "
+        f"{' and '.join(trained) or 'none'}."
+    )
     return Finding({}, reason, undecided=True)
 
 
@@ -28,7 +32,7 @@ def choose_model(sources: Sources) -> Finding:
     """Advice that follows from the claim before."""
     reason = (
         "Advice, and no better founded than depends-on-original. What each of other networks would save is counted in "
-        "results/lighten.md; what it would lose is not known."
+        "results/lighten.md; what it would lose is not known before it is trained (other-networks)."
     )
     return Finding({}, reason, undecided=True)
 
@@ -37,7 +41,7 @@ def mobile(sources: Sources) -> Finding:
     """Whether SMSRN is usable on mobile devices."""
     reason = (
         "No phone is measured here or in the paper, and it says no limit of time or memory. SMSRN needs "
-        f"{closed_form.gmacs_720p(smsrn(), 4):.1f} G multiply-adds for a 1280x720 output; its time and memory on a "
-        "processor are in results/speed.md."
+        f"{gmacs_720p(smsrn(), 4):.1f} G multiply-adds for a 1280x720 output; its time and memory on a processor are "
+        "in results/speed.md."
     )
     return Finding({}, reason, undecided=True)

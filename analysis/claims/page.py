@@ -10,7 +10,7 @@ from pathlib import Path
 
 from analysis.claims.finding import Formula, Recomputed
 from analysis.claims.quality import Decibels, decibels, more_error
-from analysis.claims.verdict import PART, VERDICTS, Entry, counts, ledger
+from analysis.claims.verdict import PART, VERDICTS, Entry, counts
 from analysis.paper.claims import Claim
 from analysis.paper.printed import decimals
 from analysis.text import percent, plain, table, wrap
@@ -170,11 +170,6 @@ def markdown(entries: Sequence[Entry]) -> str:
         *(explained(one, markdown=True) for one in entries),
     ]
     return "\n\n".join(parts) + "\n"
-
-
-def write(results: Path) -> list[Path]:
-    """Write ``claims.md`` and ``claims.json`` into the results folder; return their paths."""
-    return save(ledger(results), results)
 
 
 def save(entries: Sequence[Entry], results: Path) -> list[Path]:

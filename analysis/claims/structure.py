@@ -14,7 +14,7 @@ import torch
 from analysis import paper
 from analysis.claims.finding import Finding, Recomputed, Sources, exact, yes_or_no
 from analysis.cost import closed_form, designs, equations
-from analysis.cost.closed_form import Layer, Sizes, standard_conv
+from analysis.cost.closed_form import Layer, Sizes, msrn, smsrn, standard_conv
 from analysis.names import MSRN_ROW
 from analysis.networks import catalogue
 from analysis.paper import LAST_YEAR
@@ -24,16 +24,6 @@ from replication.models import build, count_parameters
 from replication.models.layers import SeparableConv2d
 from replication.models.layers import standard_conv as standard_layer
 from replication.models.msrn import MultiScaleBlock
-
-
-def msrn() -> list[Layer]:
-    """MSRN x4 in closed form."""
-    return closed_form.msrn()
-
-
-def smsrn() -> list[Layer]:
-    """SMSRN x4 in closed form."""
-    return closed_form.smsrn()
 
 
 def named(layers: Sequence[Layer], name: str) -> Layer:

@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from tabulate import tabulate
 from tqdm import tqdm
 
 from replication.data import benchmarks
@@ -142,7 +143,7 @@ def status(root: Path, option: str = "") -> int:
         state = "for training" if count == source.images else "incomplete" if count else "absent"
         where = str(root / source.destination) if count else ""
         lines.append((source.name, f"{count} of {source.images}" if count else "", state, where))
-    print(table(lines))
+    print(tabulate(lines[1:], lines[0], tablefmt="plain", disable_numparse=True))
     for problem in problems:
         print(f"\nwrong: {problem}")
     if absent:
@@ -155,13 +156,6 @@ def status(root: Path, option: str = "") -> int:
 def address(source: Source) -> str:
     """Where a set is published, for the terminal."""
     return f"  {source.name}: {source.published}\n    {source.archive.url} ({source.archive.megabytes} MB)"
-
-
-def table(lines: Sequence[tuple[str, ...]]) -> str:
-    """Columns aligned on the left."""
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    rows = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
-    return "\n".join(row.rstrip() for row in rows)
 
 
 if __name__ == "__main__":

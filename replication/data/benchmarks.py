@@ -142,7 +142,7 @@ def find(name: str, root: Path | None = None, *, scale: int = 4) -> Benchmark | 
     of them named. Pixels of files with a known name are not decoded here.
     """
     if name == EMBEDDED:
-        return _embedded()
+        return embedded()
     if name not in BENCHMARKS:
         raise ArgumentError(f"unknown benchmark {name!r}: expected one of {', '.join((*BENCHMARKS, EMBEDDED))}")
     for layout, folder in _candidates(name, data_root() if root is None else root, scale):
@@ -154,9 +154,7 @@ def find(name: str, root: Path | None = None, *, scale: int = 4) -> Benchmark | 
 
 def at_hand(name: str, root: Path | None = None, *, scale: int = 4) -> Benchmark:
     """The benchmark ``name`` where it is (see `find`), else the embedded photographs, which always are."""
-    benchmark = find(name, root, scale=scale) or find(EMBEDDED)
-    assert benchmark
-    return benchmark
+    return find(name, root, scale=scale) or embedded()
 
 
 def verify(benchmark: Benchmark) -> list[str]:
@@ -315,8 +313,8 @@ def _embedded_paths() -> list[Path]:
     return paths
 
 
-def _embedded() -> Benchmark:
-    """The embedded set."""
+def embedded() -> Benchmark:
+    """The photographs that come with scikit-image. Raises UserError if it does not have them."""
     published = manifest()[EMBEDDED]
     paths = _embedded_paths()
     images = tuple(BenchmarkImage(path.stem, path, published[path.stem]) for path in paths)

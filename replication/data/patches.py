@@ -259,7 +259,10 @@ class ResidentPatches:
 
     def __init__(self, dataset: PatchDataset, device: torch.device) -> None:
         self.dataset, self.device = dataset, device
-        self.lr, self.hr = (torch.from_numpy(np.asarray(flat)).to(device) for flat in _writable(dataset.pairs))
+        # Copies, because PyTorch warns of arrays that cannot be written.
+        self.lr, self.hr = (
+            torch.from_numpy(np.array(flat)).to(device) for flat in (dataset.pairs.lr, dataset.pairs.hr)
+        )
 
     def batch(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Samples ``indices``: (B, 3, p / scale, p / scale) and (B, 3, p, p), uint8 on the device."""
@@ -285,11 +288,6 @@ class ResidentPatches:
         y, x = (torch.stack([one.expand(shape) for one in four], 1).gather(1, chosen)[:, 0] for four in (row, column))
         pixels = offset + 3 * ((top + y) * width + left + x)
         return flat[pixels.unsqueeze(1) + torch.arange(3, device=self.device).view(1, 3, 1, 1)]
-
-
-def _writable(pairs: Pairs) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """LR and HR files in memory; PyTorch warns of arrays that cannot be written."""
-    return np.array(pairs.lr), np.array(pairs.hr)
 
 
 def batches(steps: range, batch_size: int, rank: int, processes: int) -> Iterator[range]:

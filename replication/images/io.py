@@ -52,21 +52,14 @@ def read_image(path: Path) -> Image:
 
 
 @contextmanager
-def opened(path: Path, formats: Sequence[str] = READABLE) -> Iterator[PIL.Image.Image]:
-    """Open an image file with Pillow, its pixels not yet decoded.
-
-    Whatever goes wrong with the file here or inside the ``with`` block becomes a DamagedFileError that names it:
-    missing, empty, not an image, too large (Pillow's limit against decompression bombs), damaged or truncated.
-    """
-    with opened_content(file_content(path), path, formats) as picture:
-        yield picture
-
-
-@contextmanager
 def opened_content(
     content: bytes, path: Path, formats: Sequence[str] = READABLE, *, page: int = 0
 ) -> Iterator[PIL.Image.Image]:
-    """Open what an image file holds, as `opened` does; of several frames, the one with index ``page``."""
+    """Open what an image file holds with Pillow, its pixels not yet decoded; of several frames, that of index ``page``.
+
+    Whatever goes wrong with it here or inside the ``with`` block becomes a DamagedFileError that names ``path``: empty,
+    not an image, too large (Pillow's limit against decompression bombs), damaged or truncated.
+    """
     with damage_named(path):
         try:
             with warnings.catch_warnings():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from replication.data import benchmarks
-from replication.data.benchmarks import BENCHMARKS, EMBEDDED, Published, data_root, find, verify
+from replication.data.benchmarks import BENCHMARKS, EMBEDDED, Published, data_root, embedded, find, verify
 from replication.errors import UserError
 from replication.images.io import Image, write_image
 
@@ -256,7 +256,7 @@ def test_manifest_holds_the_published_sets() -> None:
 @pytest.mark.usefixtures("real_manifest")
 def test_embedded_set_is_installed_and_right() -> None:
     found = find(EMBEDDED)
-    assert found is not None
+    assert found == embedded()
     assert [image.name for image in found.images] == ["astronaut", "chelsea", "coffee", "motorcycle_left", "rocket"]
     assert verify(found) == []
     assert all(image.load().ndim == 3 for image in found.images)

@@ -123,9 +123,7 @@ def test_the_committed_details_are_of_the_shipped_weights() -> None:
 
 
 def test_a_committed_detail_is_what_the_network_makes() -> None:
-    benchmark = benchmarks.find(EMBEDDED)
-    assert benchmark
-    image = next(one for one in benchmark.images if one.name == "chelsea")
+    image = next(one for one in benchmarks.embedded().images if one.name == "chelsea")
     ready = [subject for one in METHODS if (subject := evaluate.subject(one, SCALE))]
     made = crops.cut(EMBEDDED, image, ready)
     recorded = next(one for one in crops.current(RESULTS) if one.name == "chelsea")

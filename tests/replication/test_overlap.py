@@ -16,9 +16,7 @@ from replication.images.io import Image, read_image, write_image
 @pytest.fixture(scope="module")
 def photographs() -> dict[str, Image]:
     """The embedded set, at most 512 pixels a side."""
-    found = benchmarks.find(benchmarks.EMBEDDED)
-    assert found
-    return {one.name: one.load()[:512, :512] for one in found.images}
+    return {one.name: one.load()[:512, :512] for one in benchmarks.embedded().images}
 
 
 def as_jpeg(image: Image, quality: int) -> Image:

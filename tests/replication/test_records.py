@@ -147,7 +147,7 @@ def test_a_file_in_place_of_the_folder_is_said_before_measuring(tmp_path: Path, 
 
 def test_checking_leaves_nothing_behind(tmp_path: Path) -> None:
     records.check_writable(tmp_path)
-    assert list((tmp_path / "records").iterdir()) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_find_takes_the_newest_with_these_weights_and_protocols() -> None:

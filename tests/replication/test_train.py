@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from replication import checkpoint, evaluate, optimizers, recipe, run, train, validation, weights
+from replication import checkpoint, evaluate, files, optimizers, recipe, run, train, validation, weights
 from replication.checkpoint import Checkpoint
 from replication.data import patches
 from replication.errors import UserError
@@ -702,14 +702,14 @@ def test_a_folder_that_cannot_be_written_is_named(
     images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match=r"cannot write into --output .*file/run: Not a directory"):
+    with pytest.raises(UserError, match=r"cannot write into .*file/run: .*file is not a folder"):
         main(arguments(images, tmp_path / "file" / "run"))
 
     def denied(**arguments: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(run.tempfile, "TemporaryFile", denied)
-    with pytest.raises(UserError, match=r"cannot write into --output .*run: Permission denied"):
+    monkeypatch.setattr(files.tempfile, "TemporaryFile", denied)
+    with pytest.raises(UserError, match=r"cannot write into .*run: Permission denied"):
         main(arguments(images, tmp_path / "run"))
 
 

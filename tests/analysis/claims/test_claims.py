@@ -274,6 +274,8 @@ def test_another_network_that_was_trained_is_named(monkeypatch: pytest.MonkeyPat
         "25.0 %) after 4,000 steps" in found.finding.reason
     )
     assert "only EDSR-baseline was trained" in found.finding.scope
+    both = entry(CLAIMS["depends-on-original"], Trained(RESULTS))  # the pairs of `rung` are of MSRN
+    assert "trained so here: MSRN and MSRN." in both.finding.reason
 
 
 def test_the_loss_is_that_of_the_training_loop(monkeypatch: pytest.MonkeyPatch) -> None:

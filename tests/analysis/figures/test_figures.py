@@ -253,9 +253,7 @@ def test_pictures_are_the_papers_and_one_that_is_free() -> None:
 
 
 def test_scores_under_the_panels_are_those_of_the_evaluation(chelsea: figures4to7.Picture) -> None:
-    found = benchmarks.find(benchmarks.EMBEDDED)
-    assert found
-    (image,) = (one for one in found.images if one.name == "chelsea")
+    (image,) = (one for one in benchmarks.embedded().images if one.name == "chelsea")
     original = evaluate.evaluated(image, 4)
     texts = [(text.get_text(), text.get_position()) for text in written(figures4to7.draw(chelsea))]
     columns_at = {word: where[0] for word, where in texts if word in ("bicubic", "MSRN", "SMSRN")}

@@ -278,8 +278,7 @@ def ship(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     weights.write(path, build("msrn"), {"model": "msrn", "scale": 4, "seed": 3})
     (weights.FOLDER / "SHA256SUMS").write_text(f"{weights.digest(path)}  {path.name}\n", encoding="utf-8")
     (tmp_path / "data").mkdir()
-    found = benchmarks.find(benchmarks.EMBEDDED)
-    assert found
+    found = benchmarks.embedded()
     small = benchmarks.Benchmark(found.name, found.images[1:2])
     monkeypatch.setattr(benchmarks, "find", lambda name, root: small if name == benchmarks.EMBEDDED else None)
 
