@@ -14,6 +14,7 @@ from statistics import fmean, stdev
 
 import numpy as np
 import scipy.stats
+from numpy.typing import NDArray
 
 from analysis.cost.closed_form import total_macs
 from analysis.cost.folded import folded_msrn, folded_smsrn
@@ -85,14 +86,29 @@ class Rung:
 
 
 def bootstrap(differences: Mapping[str, Sequence[float]]) -> Loss:
-    """Mean of the sets' means of per-image ``differences``, with its interval; images are drawn anew within each."""
+    """Mean of the sets' means of per-image ``differences``, with its interval; images are drawn anew within each.
+
+    ``differences``: two or more a set. Plain percentiles would be too narrow where a set has few images (Set5: 84 % in
+    place of 95 %), so this is the expanded percentile interval (T. Hesterberg, What Teachers Should Know about the
+    Bootstrap, 2015): the resampled means have the spread of an unbiased variance, and the percentiles are those where
+    Student's t of the sets' degrees of freedom (Welch and Satterthwaite's) has its tails.
+    """
     random = np.random.default_rng(0)
+    arrays = [np.asarray(values, dtype=float) for values in differences.values()]
     means = []
-    for values in differences.values():
-        array = np.asarray(values)
-        means.append(array[random.integers(len(array), size=(RESAMPLES, len(array)))].mean(axis=1))
-    low, high = np.quantile(np.mean(means, axis=0), [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
+    for array in arrays:
+        drawn = array[random.integers(len(array), size=(RESAMPLES, len(array)))].mean(axis=1)
+        means.append(array.mean() + (drawn - array.mean()) * np.sqrt(len(array) / (len(array) - 1)))
+    tail = scipy.stats.norm.cdf(scipy.stats.t.ppf((1 - COVERAGE) / 2, degrees_of_freedom(arrays)))
+    low, high = np.quantile(np.mean(means, axis=0), [tail, 1 - tail])
     return Loss(fmean(fmean(values) for values in differences.values()), float(low), float(high))
+
+
+def degrees_of_freedom(arrays: Sequence[NDArray[np.float64]]) -> float:
+    """Welch and Satterthwaite's, of the mean of several sets' means; infinite where nothing varies."""
+    variances = [array.var(ddof=1) / len(array) for array in arrays]
+    parts = sum(variance**2 / (len(array) - 1) for variance, array in zip(variances, arrays, strict=True))
+    return float(sum(variances) ** 2 / parts) if parts else np.inf
 
 
 def lost(rows: Rows, name: str, metric: Metric) -> Loss | None:
