@@ -141,6 +141,12 @@ def load(name: str, overrides: Mapping[str, str] | None = None) -> Recipe:
     return from_dict(values, source=str(path))
 
 
+def differing(values: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Those ``values`` of a recipe that the shipped recipe ``name`` has otherwise today."""
+    today = load(name).as_dict()
+    return {key: value for key, value in values.items() if key in today and value != today[key]}
+
+
 def from_dict(values: Mapping[str, Any], source: str) -> Recipe:
     """Build a recipe from plain values, checking every key and type. Raises UserError naming ``source`` and the key."""
     for key in values:

@@ -14,7 +14,7 @@ from analysis.cost import closed_form, designs
 from analysis.names import DISPLAY
 from analysis.quality.calibration import calibrated
 from analysis.quality.columns import AVERAGE, collect, measured
-from analysis.quality.ladder import Rung, at_todays_rate, headline, image_folders, over_seeds, rungs
+from analysis.quality.ladder import Rung, changes, headline, image_folders, over_seeds, rungs
 from analysis.quality.training import share_with_range
 from analysis.text import percent
 from replication.records import BY_PROTOCOL, NOISE_PSNR
@@ -82,7 +82,7 @@ def measurements() -> list[str]:
 
 def dead_filters(found: list[Rung], first: Rung) -> list[str]:
     """Shares of dead filters: of the first pair, and of the longest by another rate of SOAP."""
-    longest = max((one for one in found if not at_todays_rate(one.full.run)), key=lambda one: one.steps)
+    longest = max((one for one in found if changes(one.full.run)), key=lambda one: one.steps)
     both = {percent(one.run.dead_filters or 0) for one in (first.full, first.light)}
     return [*both, *(percent(one.run.dead_filters or 0, 0) for one in (longest.full, longest.light))]
 

@@ -11,7 +11,7 @@ from replication.records import TrainingRun
 RECIPE = (
     "The recipe's rates were chosen in short runs of SMSRN by its validation images, and MSRN was then seen to train "
     "at them, too (replication/recipes/cpu.toml): with rates of its own MSRN may do better. SOAP's rate was halved "
-    "when it was seen to kill filters; trainings at another rate than today's name theirs."
+    "when it was seen to kill filters; trainings by another recipe than today's say in what it differs."
 )
 
 

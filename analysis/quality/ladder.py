@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from statistics import fmean, stdev
+from typing import Any
 
 import numpy as np
 import scipy.stats
@@ -173,15 +174,16 @@ def image_folders(run: TrainingRun) -> str:
     return re.sub(r"\d+ images of ", "", run.data)
 
 
-def at_todays_rate(run: TrainingRun) -> bool:
-    """Whether a run has no rate of SOAP, or the one that the recipe has today."""
-    return run.recipe.get("matrix_rate") in (None, 0, recipe.load("cpu").matrix_rate)
+def changes(run: TrainingRun) -> dict[str, Any]:
+    """What a run's recipe has otherwise than the nearest of the shipped recipes today, length and logging aside."""
+    found = [recipe.differing(run.recipe, name) for name in recipe.names()]
+    return {key: value for key, value in min(found, key=len).items() if key not in ("steps", "steps_per_epoch")}
 
 
 def setting(run: TrainingRun) -> str:
-    """The folders that a run was trained on, and SOAP's rate where the recipe has another one today."""
-    rate = "" if at_todays_rate(run) else f", SOAP's rate {run.recipe['matrix_rate']:g}"
-    return image_folders(run) + rate
+    """The folders that a run was trained on, and what its recipe has otherwise than today's (`changes`)."""
+    words = {"matrix_rate": "SOAP's rate", "learning_rate": "Adam's rate"}
+    return ", ".join([image_folders(run), *(f"{words.get(key, key)} {value}" for key, value in changes(run).items())])
 
 
 def length(steps: int, setting: str) -> str:
@@ -271,6 +273,7 @@ class SeedLoss:
     """What the separable network loses after the same steps, over several seeds: the mean of the pairs' losses by set.
 
     The interval, of 95 % by Student's t, is that of the mean over all seeds; the test images are the same throughout.
+    ``deviation``: standard deviation of the average loss over the seeds, in dB.
     """
 
     setting: str
@@ -278,6 +281,7 @@ class SeedLoss:
     share: float
     seeds: tuple[int, ...]
     loss: dict[str, Loss]
+    deviation: float
 
     @property
     def length(self) -> str:
@@ -291,16 +295,17 @@ FEWEST_SEEDS = 3
 
 def over_seeds(found: Sequence[Rung]) -> list[SeedLoss]:
     """Losses of ``found`` joined over the seeds, where there are `FEWEST_SEEDS` of the same setting and steps."""
-    groups: dict[tuple[str, int], list[Rung]] = {}
+    groups: dict[tuple[str, int, str], list[Rung]] = {}
     for rung in found:
         if AVERAGE in rung.loss:
-            groups.setdefault((rung.setting, rung.steps), []).append(rung)
+            groups.setdefault((rung.setting, rung.steps, rung.full.run.precision), []).append(rung)
     return [
         SeedLoss(
             folders, steps, same[0].share, tuple(rung.seed for rung in same),
             {name: mean_of_seeds([rung.loss[name].mean for rung in same]) for name in same[0].loss},
+            stdev(rung.loss[AVERAGE].mean for rung in same),
         )
-        for (folders, steps), same in groups.items()
+        for (folders, steps, _), same in groups.items()
         if len(same) >= FEWEST_SEEDS
     ]  # fmt: skip
 
@@ -308,7 +313,7 @@ def over_seeds(found: Sequence[Rung]) -> list[SeedLoss]:
 def headline(found: Sequence[Rung]) -> Rung | None:
     """The pair to be named first, of those measured on all sets: the longest by today's recipe, else the longest."""
     measured = [rung for rung in found if AVERAGE in rung.loss]
-    return max(measured, key=lambda rung: (at_todays_rate(rung.full.run), rung.steps), default=None)
+    return max(measured, key=lambda rung: (not changes(rung.full.run), rung.steps), default=None)
 
 
 def mean_of_seeds(losses: Sequence[float]) -> Loss:

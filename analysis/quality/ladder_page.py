@@ -16,8 +16,8 @@ from analysis.quality.ladder import (
     Rung,
     SeedLoss,
     Seeds,
-    at_todays_rate,
     best_within,
+    changes,
     last_validation,
     of_one_network,
     over_seeds,
@@ -157,7 +157,7 @@ def cost_text(ratios: Mapping[str, float]) -> str:
 def most_lengths(found: Sequence[Rung]) -> list[Rung]:
     """The pairs of seed 0 in the setting that has most lengths of training, today's before others, by steps."""
     ladders: dict[str, list[Rung]] = {}
-    for rung in sorted(found, key=lambda rung: (not at_todays_rate(rung.full.run), rung.steps)):
+    for rung in sorted(found, key=lambda rung: (len(changes(rung.full.run)), rung.steps)):
         if rung.seed == 0 and AVERAGE in rung.loss:
             ladders.setdefault(rung.setting, []).append(rung)
     return max(ladders.values(), key=len, default=[])
@@ -174,8 +174,17 @@ def tendency(found: Sequence[Rung]) -> str:
     growth = ", ".join(f"{b.loss[AVERAGE].mean - a.loss[AVERAGE].mean:+.3f}" for a, b in pairwise(ladder))
     return (
         f"From {ladder[0].steps:,} to {ladder[-1].steps:,} steps ({ladder[0].setting}, seed 0) the average loss "
-        f"changes by {growth} dB from rung to rung. Whether it goes on so up to the paper's budget is not known."
+        f"changes by {growth} dB from rung to rung. {chance(over_seeds(found))}What it is at the paper's budget cannot "
+        "be said from that."
     )
+
+
+def chance(joined: Sequence[SeedLoss]) -> str:
+    """How much the seed alone changes the difference between two pairs' average losses; empty if that is not known."""
+    spread = max((one.deviation for one in joined), default=None)
+    if spread is None:
+        return ""
+    return f"The seed alone makes such a change vary by {2**0.5 * spread:.3f} dB (standard deviation). "
 
 
 def markdown(results: Path) -> str:

@@ -131,11 +131,26 @@ def test_losses_are_joined_over_seeds_of_the_same_length(tmp_path: Path) -> None
     average = joined.loss[AVERAGE]
     half = 4.3027 * 0.1 / 3**0.5  # Student's t for two degrees of freedom, from a printed table
     assert (average.mean, average.low, average.high) == pytest.approx((0.2, 0.2 - half, 0.2 + half), abs=1e-5)
+    assert joined.deviation == pytest.approx(0.1)
     page = ladder_page.markdown(tmp_path)
     assert "+0.200 (-0.048 to +0.448)" in page.partition("## Lost PSNR over the seeds")[2]
     lines = " ".join(page.split())
     assert "- 4,000 steps, a set: 3 seeds of each network." in lines
     assert "- 2,000 steps, a set: one seed of each network: how much" in lines
+
+
+@pytest.mark.parametrize("other", [{"recipe": {"hr_patch": "48"}}, {"precision": "fp32"}], ids=["recipe", "precision"])
+def test_only_what_differs_in_the_seed_alone_is_joined(tmp_path: Path, other: dict[str, Any]) -> None:
+    changes = dict(other)
+    if "recipe" in other:
+        plan = recipe.load("cpu", {"steps": "4000", "steps_per_epoch": "7", **other["recipe"]})
+        changes = {"recipe": plan.as_dict(), "recipe_digest": plan.digest()}
+    for seed in range(3):
+        lay(tmp_path, 4000, 0.1, seed=seed, changes=changes if seed == 2 else {})
+    found = ladder.rungs(tmp_path)
+    assert len(found) == 3
+    assert ladder.over_seeds(found) == []
+    assert {rung.setting for rung in found} == {"a set", "a set, hr_patch 48" if "recipe" in other else "a set"}
 
 
 def test_pairs_by_another_rate_of_soap_stand_apart(tmp_path: Path) -> None:
@@ -159,6 +174,7 @@ def test_the_tendency_is_that_of_one_setting(tmp_path: Path) -> None:
         old = recipe.load("cpu", {"steps": str(steps), "matrix_rate": "0.5"})
         lay(tmp_path, steps, loss, changes={"recipe": old.as_dict(), "recipe_digest": old.digest(), "data": "a"})
     said = ladder_page.tendency(ladder.rungs(tmp_path))
+    assert "seed alone" not in said
     assert "From 1,000 to 8,000 steps (a, SOAP's rate 0.5, seed 0)" in said
     assert "changes by +0.100, +0.100 dB" in said
     lay(tmp_path, 4000, 0.5)
@@ -167,6 +183,10 @@ def test_the_tendency_is_that_of_one_setting(tmp_path: Path) -> None:
     said = ladder_page.tendency(ladder.rungs(tmp_path))
     assert "From 2,000 to 8,000 steps (a set, seed 0)" in said
     assert "changes by +0.100, +0.200 dB" in said
+    for seed, loss in ((2, 0.3), (3, 0.5)):
+        lay(tmp_path, 16000, loss, seed=seed)
+    said = ladder_page.tendency(ladder.rungs(tmp_path))
+    assert "The seed alone makes such a change vary by 0.283 dB" in said
 
 
 def test_another_recipe_than_the_papers_is_named() -> None:
