@@ -128,30 +128,44 @@ def psnr_table(members: Sequence[Member]) -> str:
     return table(rows, ["setting", "steps", "seed", "hours", "dead filters", *SETS], "github", "lrrrrrrrrr")
 
 
-def equal_cost(found: Sequence[Rung], smsrn: Sequence[Member], ratios: Mapping[str, float]) -> list[str]:
-    """For each MSRN of the ladder, the best SMSRN that cost no more: sentences. ``ratios``: see `step_ratios`."""
-    lines = []
+def equal_cost(found: Sequence[Rung], smsrn: Sequence[Member], ratios: Mapping[str, tuple[float, float]]) -> str:
+    """For each MSRN of the ladder the best recorded SMSRN that cost no more, as a table. ``ratios``: `step_ratios`."""
+    rows = []
     for rung in found:
         name, msrn = AVERAGE if AVERAGE in rung.full.psnr else BENCHMARKS[0], rung.full
         same = [one for one in smsrn if setting(one.run) == rung.setting]
-        best = {"with no more multiply-adds": best_within(same, name, macs=msrn.training_macs)}
-        for machine, ratio in ratios.items():
-            best[f"in no more time on {machine}"] = best_within(same, name, steps=rung.steps * ratio)
-        parts = [
-            f"{what}, SMSRN's best ({one.run.steps:,} steps) is {one.psnr[name] - msrn.psnr[name]:+.3f} dB from it"
-            for what, one in best.items()
+        within = {"multiply-adds": (best_within(same, name, macs=msrn.training_macs), msrn.training_macs)}
+        for machine, (least, _) in ratios.items():
+            steps = rung.steps * least
+            within[f"time on {machine}"] = best_within(same, name, steps=steps), steps * macs_per_step(rung.light)
+        rows += [
+            [
+                rung.setting, f"{rung.steps:,}", str(rung.seed), what, f"{one.run.steps:,}",
+                percent(one.training_macs / budget, 0), f"{one.psnr[name] - msrn.psnr[name]:+.3f} ({name})",
+            ]
+            for what, (one, budget) in within.items()
             if one
-        ]
-        if parts:
-            subject = f"MSRN after {rung.steps:,} steps (seed {rung.seed}, {rung.setting})"
-            lines.append(f"- {subject}, on {name}: {'; '.join(parts)}.")
-    return lines
+        ]  # fmt: skip
+    headers = ["setting", "MSRN's steps", "seed", "no more", "SMSRN's steps", "budget used", "SMSRN less MSRN (dB)"]
+    return table(rows, headers, "github", "lrrlrrr") if rows else ""
 
 
-def cost_text(ratios: Mapping[str, float]) -> str:
+def macs_per_step(one: Member) -> float:
+    """Multiply-adds of one step's forward pass."""
+    return one.training_macs / one.run.steps
+
+
+def cost_text(ratios: Mapping[str, tuple[float, float]]) -> str:
     """What the costs of `equal_cost` are."""
-    times = "".join(f" On {machine} a step of MSRN takes as long as {r:.1f} of SMSRN." for machine, r in ratios.items())
-    return f"Multiply-adds are those of the folded networks; times are by [the steps](training_speed.md).{times}"
+    times = "".join(
+        f" On {machine} a step of MSRN takes as long as {least:.1f} to {most:.1f} of SMSRN: the lower number counts."
+        for machine, (least, most) in ratios.items()
+    )
+    return (
+        "The best recorded SMSRN that cost no more than MSRN did. Where it used much less than that budget, no longer "
+        "training of SMSRN is recorded, and the comparison is in MSRN's favour. Multiply-adds are those of the folded "
+        f"networks; times are by [the steps](training_speed.md).{times}"
+    )
 
 
 def most_lengths(found: Sequence[Rung]) -> list[Rung]:
@@ -231,7 +245,7 @@ def markdown(results: Path) -> str:
         parts += ["## Another network", wrap(text), loss_table(loss_rows(others))]
     ratios = step_ratios(results)
     if lines := equal_cost(found, smsrn, ratios):
-        parts += ["## At equal cost", wrap(cost_text(ratios)), "\n".join(lines)]
+        parts += ["## At equal cost", wrap(cost_text(ratios)), lines]
     for name, members in (("SMSRN", smsrn), ("MSRN", msrn)):
         if members:
             parts += [f"## All measured runs of {name}", psnr_table(members)]

@@ -204,13 +204,19 @@ def test_equal_time_is_that_of_the_recorded_steps(tmp_path: Path) -> None:
     times = [
         StepTime("msrn", "plain", 9.0, 0.1),
         StepTime("msrn", "fast", 3.0, 0.1),
+        StepTime("msrn", "loaded", 3.3, 0.1),
+        StepTime("smsrn", "plain", 9.0, 0.1),
         StepTime("smsrn", "fast", 1.5, 0.1),
+        StepTime("smsrn", "loaded", 1.5, 0.1),
     ]
     records.save(tmp_path, replace(speed, steps=tuple(times), environment=speed.environment | {"machine": "M"}))
-    assert ladder.step_ratios(tmp_path) == {"M": 2.0}
+    assert ladder.step_ratios(tmp_path) == {"M": (2.0, pytest.approx(2.2))}
     page = " ".join(ladder_page.markdown(tmp_path).split())
-    assert "MSRN after 2,000 steps (seed 0, a set), on Average: with no more multiply-adds, SMSRN's best (8,000" in page
-    assert "in no more time on M, SMSRN's best (4,000 steps) is" in page
+    share = f"{100 * 8000 / 2000 * 657_627 / 5_845_000:.0f} %"
+    assert f"| a set | 2,000 | 0 | multiply-adds | 8,000 | {share} | +" in page
+    assert "| a set | 2,000 | 0 | time on M | 4,000 | 100 % |" in page
+    assert "| a set | 4,000 | 0 | time on M | 8,000 | 100 % |" in page
+    assert "as long as 2.0 to 2.2 of SMSRN: the lower number counts" in page
 
 
 def test_page_and_figure(tmp_path: Path) -> None:
@@ -224,7 +230,7 @@ def test_page_and_figure(tmp_path: Path) -> None:
     assert "| the paper: DIV2K |" in text
     assert "one seed of each network" in text
     assert "MSRN 25.000 dB, SMSRN 25.000 dB; both level." in " ".join(text.split())
-    assert "MSRN after 2,000 steps (seed 0, a set), on Average: with no more multiply-adds" in text
+    assert "| a set" in text.partition("## At equal cost")[2]
     with style.settings():
         drawn = figure.draw({model: ladder.of_one_network(tmp_path, model) for model in figure.LINES})
     assert {*BENCHMARKS, AVERAGE, "MSRN, a set", "SMSRN, a set"} <= set(style.words(drawn))
