@@ -28,7 +28,6 @@ from analysis.quality.columns import (
 )
 from analysis.quality.ladder import Loss, Rung, headline, lost, over_seeds
 from analysis.quality.training import (
-    Jump,
     Measurements,
     differing_conditions,
     readings_note,
@@ -226,7 +225,7 @@ def weights_text(facts: Measurements) -> list[str]:
         items.append(f"- {conditions.RECIPE}")
         if facts.validation:
             items.append(f"- {conditions.validation_text(facts.validation)}")
-        items += jumps_text(facts.jumps) or [SHORT_RUNS]
+        items.append(SHORT_RUNS)
     return items
 
 
@@ -280,22 +279,6 @@ SHORT_RUNS = (
     "- **Both runs are short**: what SMSRN loses here against MSRN is what it loses after so few steps. Trained to the "
     "end, it may lose more or less."
 )
-
-
-def jumps_text(jumps: Sequence[Jump]) -> list[str]:
-    """What the shipped training logs show of runs that were thrown off: it decides what a comparison means."""
-    if not jumps:
-        return []
-    shown = [
-        f"{DISPLAY[one.model]} in the epoch up to step {one.step:.0f} (mean loss {one.loss:.2f}, median "
-        f"{one.usual_loss:.3f}; validation {one.validation_change:+.2f} dB against its best before)"
-        for one in jumps
-    ]
-    return [
-        f"- **The loss jumped during training**: {'; '.join(shown)}. Part of what was learned was lost each time: the "
-        "measured percentages compare these two short runs; they do not show what separability costs a network that is "
-        "trained to the end, and a value above 100 % does not mean that the lighter network is the better one."
-    ]
 
 
 def bicubic_share(rows: Rows) -> str:

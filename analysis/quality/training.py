@@ -22,9 +22,6 @@ FULL_BUDGET = 0.95
 CONDITIONS = {"recipe_digest": "recipe", "step": "number of steps", "data": "images", "seed": "seed"}
 """What must be the same for two trainings to be under equal conditions: the fact, and what it is called."""
 
-JUMP = 3
-"""An epoch whose mean loss is more than this many times the run's median has had a jump."""
-
 
 def training_of(rows: Rows, model: str) -> dict[str, Any] | None:
     """What the records say about how a network was trained; None without a record."""
@@ -82,20 +79,6 @@ def differing_conditions(one: Mapping[str, Any], other: Mapping[str, Any]) -> li
     return [name for fact, name in CONDITIONS.items() if one.get(fact) != other.get(fact)]
 
 
-@dataclass(frozen=True)
-class Jump:
-    """An epoch of a shipped training whose mean loss is far above the run's median.
-
-    ``validation_change``: its validation PSNR less the best before it, in dB.
-    """
-
-    model: str
-    step: float
-    loss: float
-    usual_loss: float
-    validation_change: float
-
-
 def last_validation() -> dict[str, float]:
     """The last validation PSNR (dB) in the training log of each network's shipped weights; empty if one has none."""
     found = {}
@@ -107,22 +90,9 @@ def last_validation() -> dict[str, float]:
     return found
 
 
-def jumps() -> list[Jump]:
-    """Every jump in the training logs of the shipped weights."""
-    found = []
-    for model in ("msrn", "smsrn"):
-        log = pd.read_csv(weights.FOLDER / f"{model}_x4.csv")
-        usual = log["loss"].median()
-        for number in log.index[log["loss"] > JUMP * usual]:
-            if number:
-                row, best = log.loc[number], log["validation_psnr"][:number].max()
-                found.append(Jump(model, row["step"], row["loss"], usual, row["validation_psnr"] - best))
-    return found
-
-
 @dataclass(frozen=True)
 class Measurements:
-    """All that the page of Table 1 shows: what is recorded, parameters counted, trainings, jumps of the loss.
+    """All that the page of Table 1 shows: what is recorded, parameters counted, trainings.
 
     ``trainings``: by network, None where nothing is recorded with its shipped weights. ``confirmations``: what this
     machine measured again. ``validation``: the last validation PSNR of the shipped trainings, in dB. ``rungs``: pairs
@@ -132,7 +102,6 @@ class Measurements:
     rows: Rows
     parameters: Mapping[str, int]
     trainings: Mapping[str, dict[str, Any] | None]
-    jumps: tuple[Jump, ...]
     confirmations: tuple[Confirmation, ...] = ()
     validation: Mapping[str, float] = field(default_factory=dict)
     rungs: tuple[Rung, ...] = ()
@@ -147,6 +116,6 @@ def measurements(results: Path) -> Measurements:
     confirmed = tuple(one for one in records.confirmations(results) if one.record in shown)
     known = all(trainings.values())
     return Measurements(
-        rows, parameters, trainings, tuple(jumps()) if known else (), confirmed, last_validation() if known else {},
+        rows, parameters, trainings, confirmed, last_validation() if known else {},
         tuple(rungs(results)),
     )  # fmt: skip
