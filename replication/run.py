@@ -2,7 +2,8 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -105,21 +106,32 @@ def cpu_has_bf16() -> bool:
 
 
 def sources(plan: Recipe, options: Options) -> tuple[list[Source], list[Path]]:
-    """Training images and validation images: the latter by default held out of the first folder."""
-    images = [
-        Source(path, folder.factor)
-        for folder in options.data
-        for path in patches.list_images(folder.path, plan.dataset)
-    ]
+    """Training images and validation images: the latter by default held out of the first folder.
+
+    An image that validates trains in none of the folders, at no size.
+    """
+    given = [(folder.path.resolve(), folder.factor) for folder in options.data]
+    if twice := [folder for folder, facts in zip(options.data, given, strict=True) if given.count(facts) > 1]:
+        raise UserError(
+            f"--data names {twice[0].path} twice: expected each folder once, or at other sizes (DIR@FACTOR)"
+        )
+    found = {folder: patches.list_images(folder.path, plan.dataset) for folder in options.data}
+    first = found[options.data[0]]
     if options.validation:
-        return images, patches.list_images(options.validation, "any")[: validation.IMAGES]
-    first = [image for image in images if image.path.parent == options.data[0].path]
-    if plan.holdout >= len(first):
+        held_out = patches.list_images(options.validation, "any")[: validation.IMAGES]
+    elif plan.holdout >= len(first):
         raise UserError(
             f"{options.data[0].path}: expected more than {plan.holdout} images (recipe key 'holdout'), got {len(first)}"
         )
-    cut = len(first) - plan.holdout
-    return first[:cut] + images[len(first) :], [image.path for image in first[cut:]]
+    else:
+        held_out = first[len(first) - plan.holdout :]
+    never = {path.resolve() for path in held_out}
+    images = [
+        Source(path, folder.factor) for folder, paths in found.items() for path in paths if path.resolve() not in never
+    ]
+    if not images:
+        raise UserError(f"{options.data[0].path}: every image validates, so no image is left to train on")
+    return images, held_out
 
 
 def initial_network(plan: Recipe, options: Options, device: torch.device) -> nn.Module:
@@ -140,14 +152,11 @@ def initial_network(plan: Recipe, options: Options, device: torch.device) -> nn.
     return model.to(device)
 
 
-def identifying_facts(plan: Recipe, options: Options, pairs: patches.Pairs) -> dict[str, Any]:
-    """What identifies the run and travels inside its checkpoints and weights."""
+def identifying_facts(plan: Recipe, options: Options, images: Sequence[Source], pairs: patches.Pairs) -> dict[str, Any]:
+    """What identifies the run and travels inside its checkpoints and weights; ``images``: those that it trains on."""
     environment = records.environment()
-    counts: dict[str, int] = {}
-    for name in {pair.name for pair in pairs.index}:
-        folder = name.partition("/")[0]
-        counts[folder] = counts.get(folder, 0) + 1
-    data = " and ".join(f"{counts[folder.path.name]} images of {folder}" for folder in options.data)
+    counts = Counter(Folder(image.path.parent, image.factor) for image in images)
+    data = " and ".join(f"{counts[folder]} images of {folder}" for folder in options.data)
     return {
         "model": options.model,
         "scale": options.scale,
@@ -176,8 +185,11 @@ def trunk(found: Checkpoint, own: dict[str, Any]) -> dict[str, float] | None:
     return {"step": found.progress.step, "hours": found.progress.seconds / 3600}
 
 
-SAME = ("model", "scale", "seed", "data_digest", "initial", "precision")
-"""Facts in which a run and the state it goes on from must agree."""
+SAME = {
+    "model": "--model", "scale": "--scale", "seed": "--seed", "data_digest": "--data", "initial": "--initial",
+    "precision": "--precision",
+}  # fmt: skip
+"""Facts in which a run and the state it goes on from must agree, and the options that decide them."""
 
 
 def state_to_go_on_from(plan: Recipe, options: Options, own: dict[str, Any]) -> Checkpoint | None:
@@ -197,14 +209,20 @@ def state_to_go_on_from(plan: Recipe, options: Options, own: dict[str, Any]) -> 
     return found
 
 
+def _in_words(name: str, facts: Mapping[str, Any]) -> str:
+    """One of the facts `SAME` as a message says it; of images their folders, too, because a digest tells nothing."""
+    return f"{facts['data']} ({facts[name][:8]})" if name == "data_digest" else f"{name} {facts[name]}"
+
+
 def newest_fitting(plan: Recipe, place: Path, own: dict[str, Any], saved: Sequence[Checkpoint]) -> Checkpoint | None:
     """The first of ``saved`` that this run would have reached, too. Raises UserError when all are of other runs."""
     changed: list[str] = []
     for found in saved:
         for name in SAME:
             if found.run[name] != own[name]:
+                there, here = (_in_words(name, facts) for facts in (found.run, own))
                 raise UserError(
-                    f"{place} holds a run with {name} {found.run[name]}, not {own[name]}: choose another --output"
+                    f"{place} holds a run with {there}, not {here}: choose another one, or the same {SAME[name]}"
                 )
         before = recipe.from_dict(found.run["recipe"], source=str(place))
         if recipe.same_but_length(plan, before, found.progress.step):

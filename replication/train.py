@@ -89,7 +89,7 @@ class Trainer:
         self.model = initial_network(plan, options, self.accelerator.device)
         average = {name: value.detach().clone() for name, value in self.model.named_parameters()}
         self.live = Live(self.model, optimizers.build(self.model, plan), average if plan.ema_decay else {})
-        self.run_facts = identifying_facts(plan, options, pairs)
+        self.run_facts = identifying_facts(plan, options, images, pairs)
         self.progress = self._begin()
         network: nn.Module = TrainingNetwork(self.model, plan.fold_upsampler)
         if plan.compile:

@@ -289,7 +289,7 @@ def test_images_held_out_for_validation_are_not_trained_on(
 
     monkeypatch.setattr(Trainer, "train", look)
     main(arguments(images, tmp_path / "a"))
-    main(arguments(images, tmp_path / "b", "--validation", str(images)))
+    main(arguments(images, tmp_path / "b", "--validation", str(shutil.copytree(images, tmp_path / "copy"))))
     main(arguments(images, tmp_path / "c", holdout=0))
     names = {f"images/{index}.png" for index in range(4)}
     last = [(24, 24, 3)] * 4  # quarters of 52x52
@@ -416,10 +416,10 @@ def test_a_used_folder_is_refused_without_resume(images: Path, finished: Path) -
         ([], {"batch_size": 4}, r"another recipe \(batch_size: 2 there, 4 here\)"),
         ([], {"steps": 4}, r"another recipe \(steps: 6 there, 4 here\)"),
         ([], {"learning_rate": 1, "flips": "false"}, "flips: True there, False here; learning_rate: "),
-        (["--seed", "3"], {}, "a run with seed 0, not 3"),
-        (["--model", "msrn"], {}, "a run with model smsrn, not msrn"),
-        (["--scale", "2"], {}, "a run with scale 4, not 2"),
-        ([], {"holdout": 2}, "a run with data_digest"),
+        (["--seed", "3"], {}, "a run with seed 0, not seed 3"),
+        (["--model", "msrn"], {}, "a run with model smsrn, not model msrn"),
+        (["--scale", "2"], {}, "a run with scale 4, not scale 2"),
+        ([], {"holdout": 2}, "a run with 3 images of images .*, not 2 images of images .* the same --data"),
     ],
 )
 def test_a_folder_of_another_run_is_refused(
@@ -812,6 +812,17 @@ def test_several_folders_each_with_its_size(images: Path, tmp_path: Path) -> Non
     facts = newest(tmp_path / "run").run
     assert facts["data"] == "3 images of images and 1 images of photographs@0.5"
     assert "--data images photographs@0.5 " in facts["command"]
+
+
+def test_what_validates_trains_at_no_size(images: Path, tmp_path: Path) -> None:
+    options = arguments(images, tmp_path / "run", steps=2)
+    place = options.index(str(images)) + 1
+    main([*options[:place], f"{images}@0.5", *options[place:]])
+    assert newest(tmp_path / "run").run["data"] == "3 images of images and 3 images of images@0.5"
+    with pytest.raises(UserError, match=r"--data names .*images twice"):
+        main([*options[:place], str(images), *options[place:], "--output", str(tmp_path / "other")])
+    with pytest.raises(UserError, match="no image is left to train on"):
+        main(arguments(images, tmp_path / "other", "--validation", str(images)))
 
 
 @pytest.mark.parametrize("factor", ["0", "2", "x"])
