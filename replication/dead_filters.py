@@ -1,7 +1,8 @@
-"""Dead filters: those behind whose ReLU nothing comes, wherever in whichever image.
+"""Dead filters: those behind whose ReLU nothing comes, wherever in whichever of some images.
 
-A dead filter adds nothing, and since its gradient is zero it learns nothing either. Steps that are too large for a
-layer kill filters; a network that has lost many is smaller than its design, which comparisons must say.
+A dead filter adds nothing to them, and gets no gradient from them. Other images may make it fire, so a share is always
+one on certain images: those that validate while training, the embedded photographs in records. Steps that are too large
+for a layer kill filters; a network that has lost many is smaller than its design, which comparisons must say.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -7,7 +7,7 @@ recipe option of its own:
   compiles one from a few loops (`replication.depthwise_gradient`).
 - `keep_memory`: glibc returns large blocks to the system and fetches them again, page by page and zeroed, every step.
 
-And one that is always on, `denormals_flushed`: the moments of a weight that gets no gradient any more (see
+And one that is always on, `denormals_flushed`: the moments of a weight that gets no gradient (see
 `replication.dead_filters`) shrink with every step, and end as numbers so small that processors take many times as long
 for a product with them.
 """

@@ -4,13 +4,16 @@ Each is made from the facts inside the weights file and from the records of its 
 typed in.
 """
 
-from collections.abc import Sequence
+import json
+import re
+import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tabulate import tabulate
 
-from replication import records, weights
+from replication import recipe, records, weights
 from replication.curve import common_limits, draw_curve, read_log
 from replication.data.benchmarks import BENCHMARKS, EMBEDDED
 from replication.errors import Parser, UserError, run
@@ -46,14 +49,14 @@ def card(model: str, scale: int, known: Sequence[records.Evaluation], runs: Sequ
         ),
         ("recipe", f"SHA-256 `{facts['recipe_digest'][:16]}...`; its values travel inside the file"),
         ("start, seed", f"{start}; seed {facts['seed']}"),
-        ("optimiser", _optimiser(plan)),
+        ("optimiser", recipe.optimizers_in_words(plan)),
         ("trained in", f"{facts.get('precision', plan['precision'])}, {_threads(facts)}"),
         ("machine", f"{facts['machine']}; {facts['hours']:.1f} hours by the clock, not alone on it"),
         ("packages", ", ".join(f"{name} {value}" for name, value in facts["versions"].items() if name != "date")),
         ("started", facts["versions"]["date"] + " (UTC)"),
         ("precision", _precision(rounding)),
         ("dead filters", _dead(digest, runs)),
-        ("made by", f"`{facts['command']}`"),
+        ("made by", f"`{made_by(facts['command'], plan)}`"),
     ]
     return (
         f"# {model.upper()} x{scale}\n\n"
@@ -68,15 +71,25 @@ def card(model: str, scale: int, known: Sequence[records.Evaluation], runs: Sequ
         "MIT, as the package. The training images are no part of it; where they come from is said in docs/data.md.\n"
         "Trained for bicubic downsampling only: real photographs, compressed ones above all, are blurred and noisy in\n"
         "other ways, and their artefacts are enlarged with them. The budget is a small fraction of the paper's: these\n"
-        "weights are for use on a CPU, not for the paper's absolute numbers, and MSRN and SMSRN as they ship are\n"
-        "comparable only where their training lengths are equal. Details that the low-resolution image\n"
-        "lost are guessed: not for evidence.\n"
+        "weights are for use on a CPU, not for the paper's absolute numbers. What separability costs is seen in pairs\n"
+        "of equal trainings (results/training_ladder.md), not in the weights that ship. Details that the\n"
+        "low-resolution image lost are guessed: not for evidence.\n"
     )
 
 
-def _optimiser(plan: dict[str, Any]) -> str:
-    adam = f"Adam {plan['learning_rate']:g}"
-    return f"SOAP {plan['matrix_rate']:g} for matrices, {adam} for the rest" if plan.get("matrix_rate") else adam
+def made_by(command: str, values: Mapping[str, Any]) -> str:
+    """The ``command`` of a run by which today's package makes the same weights; ``values``: those of its recipe.
+
+    A shipped recipe may have changed since: what it has otherwise today becomes options. Without the state that the run
+    branched from, which saves time and changes nothing.
+    """
+    name = re.findall(r"--recipe (\S+)", command)[0]
+    changed = recipe.differing(values, name) if name in recipe.names() else {}
+    options = {
+        f"--{key.replace('_', '-')}": shlex.quote(json.dumps(value).strip('"')) for key, value in changed.items()
+    }
+    added = [f"{option} {value}" for option, value in options.items() if option not in command.split()]
+    return " ".join([re.sub(r" --trunk \S+", "", command), *added])
 
 
 def _threads(facts: dict[str, Any]) -> str:

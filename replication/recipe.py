@@ -141,6 +141,14 @@ def load(name: str, overrides: Mapping[str, str] | None = None) -> Recipe:
     return from_dict(values, source=str(path))
 
 
+def optimizers_in_words(values: Mapping[str, Any]) -> str:
+    """The optimisers of a recipe's ``values`` with their rates."""
+    adam = f"Adam {values['learning_rate']:g}"
+    if values.get("optimizer") != "soap":
+        return adam
+    return f"SOAP {values['matrix_rate']:g} for matrices, {adam} for the rest"
+
+
 def differing(values: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Those ``values`` of a recipe that the shipped recipe ``name`` has otherwise today."""
     today = load(name).as_dict()

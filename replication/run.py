@@ -72,6 +72,7 @@ def make_accelerator(plan: Recipe) -> Accelerator:
     # Others wait while one process prepares the images: longer than the default of ten minutes for a large set.
     patience = InitProcessGroupKwargs(timeout=timedelta(hours=6))
     precision = "bf16" if precision_here(plan) == "bf16" else "no"
+    torch.backends.cudnn.allow_tf32 = False  # fp32 is single precision on a GPU, too; convolutions would take TF32
     try:
         # Without cpu=True accelerate does not join several processes on a machine that has no other device.
         cpu = not torch.accelerator.is_available()

@@ -255,17 +255,17 @@ def load_batches(
 ) -> Iterator[tuple[Tensor, Tensor]]:  # fmt: skip
     """Low-resolution and original batches, float in 0..1 on ``device``, one for each list of sample ``indices``.
 
-    A GPU holds all images and gathers the samples itself; on a CPU ``workers`` processes read them.
+    A GPU holds all images, where they fit, and gathers the samples itself; else ``workers`` processes read them.
     """
     batches: Iterable[Sequence[Tensor]]
-    if device.type == "cpu":
+    if device.type == "cpu" or not patches.fits(dataset.pairs, device):
         lists = (list(batch) for batch in indices)
         batches = DataLoader(dataset, batch_sampler=lists, num_workers=workers)
     else:
         resident = patches.ResidentPatches(dataset, device)
         batches = (resident.batch(batch) for batch in indices)
     for pair in batches:
-        low, high = (batch.float().div_(255).contiguous(memory_format=layout) for batch in pair)
+        low, high = (batch.to(device).float().div_(255).contiguous(memory_format=layout) for batch in pair)
         yield low, high
 
 
@@ -287,7 +287,7 @@ def _parser() -> Parser:
   python -m replication.train --recipe cpu --model smsrn --data BSDS400 --steps 200
   python -m replication.train --recipe cpu --model smsrn --data BSDS400 photographs@0.5 --seed 1
   python -m replication.train --recipe cpu --model smsrn --data BSDS400 --steps 20000 --resume
-  accelerate launch --num_processes 4 -m replication.train --recipe paper --model msrn \\
+  accelerate launch --num_processes 2 -m replication.train --recipe paper --model msrn \\
       --data DIV2K/DIV2K_train_HR --validation DIV2K/DIV2K_valid_HR
 
 A run's folder holds the two newest checkpoints, the best and the final weights, log.csv and curve.png. With the
@@ -312,7 +312,10 @@ torchrun takes --start as an option of its own: with it, set that value in a rec
                         help="branch from this checkpoint of a run that differs in length alone")  # fmt: skip
     parser.add_argument("--initial", type=Path, metavar="FILE", help="start from these weights")
     parser.add_argument(
-        "--workers", type=_whole(0), default=0, help="CPU: loader processes (default: 0, the training loads)"
+        "--workers",
+        type=_whole(0),
+        default=0,
+        help="loader processes (default: 0, the training loads); a GPU that holds all images needs none",
     )
     parser.add_argument("--threads", type=_whole(1), metavar="N", help="CPU threads (default: all cores)")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")

@@ -57,10 +57,10 @@ def loss(used: recipe.Recipe) -> str:
 def same_training(sources: Sources) -> Finding:
     """Whether both networks are trained here by one process."""
     pairs = sources.rungs
-    listed = ", ".join(f"{rung.steps:,} (seed {rung.seed})" for rung in pairs)
+    listed = "; ".join(rung.name for rung in pairs)
     reason = (
         "What the authors ran cannot be seen from outside. Here a pair of trainings counts as equal if recipe, seed, "
-        f"images, their order and precision are the same; recorded and measured after steps: {listed or 'none'} "
+        f"images, their order and precision are the same; recorded and measured: {listed or 'none'} "
         "(results/training_ladder.md)."
     )
     return Finding({"one process for both": yes_or_no(bool(pairs))}, reason, adopted=True)

@@ -39,9 +39,10 @@ OPTIMIZERS = {"adam": "Adam", "soap": "SOAP"}
 
 
 DEAD = (
-    "A dead filter is one behind whose ReLU nothing comes on any of the embedded photographs: it adds and learns "
-    "nothing. Steps that are too large for a layer kill filters, and a network that has lost many is smaller than its "
-    "design. Where the two networks have lost different shares, the loss is not that of separability alone."
+    "A dead filter here is one behind whose ReLU nothing comes on any of the embedded photographs: it adds nothing to "
+    "them. Other images may make it fire, and further training may bring it back. Steps that are too large for a layer "
+    "kill filters, and a network that has lost many is smaller than its design: where the two networks have lost "
+    "different shares, the loss may not be that of separability alone."
 )
 
 

@@ -9,6 +9,7 @@ from analysis.quality.training import readings_note
 from analysis.text import percent, table, wrap
 from replication import records
 from replication.files import write_text
+from replication.recipe import optimizers_in_words
 from replication.records import TrainingRun
 
 
@@ -23,7 +24,7 @@ def row(run: TrainingRun) -> list[str]:
     start = f"step {run.trunk['step']:,.0f} of another run" if run.trunk else "weights" if run.initial else "the start"
     state = "finished" if run.step == run.steps else f"stopped at {run.step:,}"
     return [
-        DISPLAY[run.model], f"{run.steps:,}", str(run.seed), run.data, str(run.recipe.get("optimizer", "adam")),
+        DISPLAY[run.model], f"{run.steps:,}", str(run.seed), run.data, optimizers_in_words(run.recipe),
         f"{run.precision}, {run.threads}", start, state, f"{own_hours(run):.2f}", percent(run.paper_fraction, 2),
         f"{validation:.3f}" if validation is not None else "",
         "" if run.dead_filters is None else percent(run.dead_filters), run.note,

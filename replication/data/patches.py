@@ -251,6 +251,11 @@ def _oriented(patch: NDArray[np.uint8], place: Place) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(patch.transpose(2, 0, 1)))
 
 
+def fits(pairs: Pairs, device: torch.device) -> bool:
+    """Whether a GPU has twice the room that all images need: the rest is for the network. True for other devices."""
+    return device.type != "cuda" or 2 * (pairs.lr.size + pairs.hr.size) <= torch.cuda.mem_get_info(device)[0]
+
+
 class ResidentPatches:
     """The same samples, gathered on a device that holds all images: a GPU never waits for a loader.
 

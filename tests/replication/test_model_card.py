@@ -1,12 +1,13 @@
 """A card says how many filters are dead in the very weights that ship."""
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from replication import records, weights
-from replication.model_card import card
+from replication import recipe, records, train, weights
+from replication.model_card import card, made_by
 from replication.records import TrainingRun
 
 RESULTS = Path(__file__).parents[2] / "results"
@@ -22,3 +23,16 @@ def test_dead_filters_are_those_of_the_shipped_weights() -> None:
     assert "| 25.0 %: behind" in card("smsrn", 4, [], [other, own])
     for runs in ([other], [replace(own, dead_filters=None)]):
         assert "| dead filters     | unknown" in card("smsrn", 4, [], runs)
+
+
+def test_the_command_makes_the_same_weights_by_todays_recipes() -> None:
+    """Replayed, it gives the recipe that the run had, whatever the file says by now."""
+    then = recipe.load("cpu", {"matrix_rate": "0.25", "flips": "false", "scaling": "[0.5, 1.0]", "steps": "8000"})
+    given = "python -m replication.train --recipe cpu --model msrn --data a --trunk b/c.safetensors --steps 8000"
+    command = made_by(given, then.as_dict())
+    assert "--trunk" not in command
+    assert command.count("--steps") == 1
+    arguments = train._parser().parse_args(shlex.split(command)[3:])
+    values = {key: value for key in recipe.FIELDS if (value := getattr(arguments, key)) is not None}
+    assert recipe.load(arguments.recipe, values) == then
+    assert made_by("train --recipe my.toml --seed 1", {"steps": 5}) == "train --recipe my.toml --seed 1"

@@ -15,6 +15,7 @@ from replication.data.patches import Pairs, PatchDataset
 from replication.errors import UserError
 from replication.images.io import read_image, write_image
 from replication.images.resize import crop_to_multiple, imresize
+from replication.train import load_batches
 
 
 def noise(height: int, width: int, seed: int) -> NDArray[np.uint8]:
@@ -331,6 +332,24 @@ def test_by_area_large_images_are_drawn_more_often(tmp_path: Path) -> None:
         data = PatchDataset(pairs, hr_patch=32, flips=False, rotations=False, seed=0, sampling=sampling)
         drawn = [data.place(index).pair.name == "images/large.png" for index in range(2000)]
         assert np.mean(drawn) == pytest.approx(expected, abs=0.03)
+
+
+@pytest.mark.parametrize("free", [-1, 0])
+def test_a_gpu_that_cannot_hold_all_images_is_fed_by_loaders(
+    folder: Path, free: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pairs = prepare(folder)
+    needed = 2 * (pairs.hr.size + pairs.lr.size)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (needed + free, 0))
+    assert patches.fits(pairs, torch.device("cuda")) == (free == 0)
+    assert patches.fits(pairs, torch.device("cpu"))
+    data = PatchDataset(pairs, hr_patch=32, flips=False, rotations=False, seed=0, sampling="area")
+    monkeypatch.setattr(patches, "fits", lambda pairs, device: False)
+    monkeypatch.setattr(patches, "ResidentPatches", None)
+    batches = load_batches(data, [[0, 1]], workers=0, device=torch.device("meta"), layout=torch.channels_last)
+    assert [(one.device.type, tuple(one.shape)) for pair in batches for one in pair] == [
+        ("meta", (2, 3, 8, 8)), ("meta", (2, 3, 32, 32)),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("flips", "rotations"), [(True, True), (True, False), (False, True), (False, False)])

@@ -1,10 +1,11 @@
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from replication import recipe
+from replication import recipe, train
 from replication.errors import UserError
 from replication.recipe import Recipe
 
@@ -27,6 +28,25 @@ def test_every_shipped_recipe_loads_and_has_a_digest_of_its_own() -> None:
     assert {"cpu", "paper"} <= set(recipe.names())
     digests = {recipe.load(name).digest() for name in recipe.names()}
     assert len(digests) == len(recipe.names())
+
+
+def test_processes_of_every_documented_command_can_share_a_batch() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8") + train._parser().epilog
+    commands = re.findall(r"^ +(?:accelerate|torchrun) (?:.*\\\n)*.*", text, flags=re.MULTILINE)
+    assert len(commands) == 3
+    for command in commands:
+        processes = map(int, re.findall(r"--(?:num_processes|nnodes|nproc_per_node) (\d+)", command))
+        (name,) = re.findall(r"--recipe (\w+)", command)
+        assert recipe.load(name).batch_size % math.prod(processes) == 0, command
+
+
+def test_values_that_differ_from_a_shipped_recipe() -> None:
+    changed = recipe.load("paper", {"steps": "7", "learning_rate": "0.5"}).as_dict()
+    assert recipe.differing({**changed, "unknown": 1}, "paper") == {"steps": 7, "learning_rate": 0.5}
+    assert recipe.optimizers_in_words(changed) == "Adam 0.5"
+    soap = recipe.load("cpu", {"learning_rate": "0.5", "matrix_rate": "0.25"}).as_dict()
+    assert recipe.optimizers_in_words(soap) == "SOAP 0.25 for matrices, Adam 0.5 for the rest"
+    assert recipe.optimizers_in_words({**soap, "optimizer": "adam"}) == "Adam 0.5"
 
 
 def test_the_paper_recipe_has_the_values_that_section_4_1_prints() -> None:

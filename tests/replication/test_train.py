@@ -841,7 +841,9 @@ def test_automatic_precision_is_bf16_where_the_processor_has_it(
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "avx512_bf16": has_bf16})
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
     main(arguments(images, tmp_path / "auto", steps=2, precision="auto"))
+    assert not torch.backends.cudnn.allow_tf32
     AcceleratorState._reset_state(True)
     expected = "bf16" if has_bf16 else "fp32"
     main(arguments(images, tmp_path / "named", steps=2, precision=expected))
