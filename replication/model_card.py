@@ -85,10 +85,8 @@ def made_by(command: str, values: Mapping[str, Any]) -> str:
     """
     name = re.findall(r"--recipe (\S+)", command)[0]
     changed = recipe.differing(values, name) if name in recipe.names() else {}
-    options = {
-        f"--{key.replace('_', '-')}": shlex.quote(json.dumps(value).strip('"')) for key, value in changed.items()
-    }
-    added = [f"{option} {value}" for option, value in options.items() if option not in command.split()]
+    options = {f"--{key.replace('_', '-')}": json.dumps(value).strip('"') for key, value in changed.items()}
+    added = [f"{option} {shlex.quote(text)}" for option, text in options.items() if option not in command.split()]
     return " ".join([re.sub(r" --trunk \S+", "", command), *added])
 
 

@@ -463,7 +463,9 @@ class TrainingRun(Record):
 
     @property
     def file_name(self) -> str:
-        depends_on = [self.recipe_digest, self.data, self.initial, self.environment.get("date"), self.command]
+        # The time of the first epoch tells runs of one command apart, and stays when one goes on another day.
+        first = self.log[0].get("seconds") if self.log else None
+        depends_on = [self.recipe_digest, self.data, self.initial, self.command, first]
         return f"{self.model}-x{self.scale}-{self.steps}-s{self.seed}-{_digest(depends_on)[:8]}.json"
 
 

@@ -178,12 +178,18 @@ def identifying_facts(plan: Recipe, options: Options, images: Sequence[Source], 
     }
 
 
-def trunk(found: Checkpoint, own: dict[str, Any]) -> dict[str, float] | None:
-    """Steps and hours shared with the run of another length whose state this one goes on from; None without one."""
-    if found.run["recipe_digest"] == own["recipe_digest"]:
-        inherited: dict[str, float] | None = found.run.get("trunk")
-        return inherited
-    return {"step": found.progress.step, "hours": found.progress.seconds / 3600}
+def inherited_facts(found: Checkpoint, own: dict[str, Any]) -> dict[str, Any]:
+    """What a run takes over from the state that it goes on from.
+
+    Of itself: when it started, the machines that it ran on, and its trunk. Of a run of another length: the steps and
+    hours that it shares with it, its trunk.
+    """
+    before = found.run
+    if before["recipe_digest"] != own["recipe_digest"]:
+        return {"trunk": {"step": found.progress.step, "hours": found.progress.seconds / 3600}}
+    machines = dict.fromkeys([*before["machine"].split("; then "), own["machine"]])
+    versions = own["versions"] | {"date": before["versions"]["date"]}
+    return {"trunk": before.get("trunk"), "machine": "; then ".join(machines), "versions": versions}
 
 
 SAME = {

@@ -35,11 +35,11 @@ from replication.run import (
     Folder,
     Options,
     identifying_facts,
+    inherited_facts,
     initial_network,
     make_accelerator,
     sources,
     state_to_go_on_from,
-    trunk,
 )
 
 LOOK = 20
@@ -106,7 +106,7 @@ class Trainer:
         if found is None:
             return Progress(step=0, seconds=0.0, best_psnr=None, log=[])
         checkpoint.restore(found, self.live)
-        self.run_facts["trunk"] = trunk(found, self.run_facts)
+        self.run_facts |= inherited_facts(found, self.run_facts)
         return found.progress
 
     # -- the loop -----------------------------------------------------------------------------------------------------

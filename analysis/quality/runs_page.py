@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from analysis.names import DISPLAY
-from analysis.quality.ladder import last_validation, training_macs
+from analysis.quality.ladder import last_validation, setting, training_macs
 from analysis.quality.training import readings_note
 from analysis.text import percent, table, wrap
 from replication import records
@@ -31,6 +31,22 @@ def row(run: TrainingRun) -> list[str]:
     ]  # fmt: skip
 
 
+def unrecorded(runs: Sequence[TrainingRun]) -> list[TrainingRun]:
+    """Those that branched off last from runs which are not recorded: their trunk is in no recorded run's own log."""
+    own = {
+        (run.model, row["step"], round(row.get("seconds") or 0))
+        for run in runs
+        for row in run.log
+        if (row["step"] or 0) > (run.trunk["step"] if run.trunk else 0)
+    }
+    last: dict[tuple[str, int, str], TrainingRun] = {}
+    for run in sorted((run for run in runs if run.trunk), key=lambda run: run.trunk["step"] if run.trunk else 0):
+        assert run.trunk
+        if (run.model, run.trunk["step"], round(3600 * run.trunk["hours"])) not in own:
+            last[run.model, run.seed, setting(run)] = run
+    return list(last.values())
+
+
 def totals(runs: Sequence[TrainingRun]) -> list[list[str]]:
     """What all runs cost, failed and unfinished ones included: by network, and in all."""
     models = sorted({run.model for run in runs})
@@ -38,9 +54,11 @@ def totals(runs: Sequence[TrainingRun]) -> list[list[str]]:
     rows = []
     for name, some in [*groups, ("all", list(runs))]:
         finished = sum(run.step == run.steps for run in some)
-        hours = f"{sum(map(own_hours, some)):.1f}"
-        macs = sum(training_macs(run, run.step - round(run.trunk["step"] if run.trunk else 0)) for run in some)
-        rows.append([name, str(len(some)), str(finished), hours, f"{macs / 1e12:,.0f} T"])
+        own = [(run, run.step - (run.trunk["step"] if run.trunk else 0), own_hours(run)) for run in some]
+        own += [(run, run.trunk["step"], run.trunk["hours"]) for run in unrecorded(some) if run.trunk]
+        macs = sum(training_macs(run, round(steps)) for run, steps, _ in own)
+        hours = sum(hours for _, _, hours in own)
+        rows.append([name, str(len(some)), str(finished), f"{hours:.1f}", f"{macs / 1e12:,.0f} T"])
     return rows
 
 
@@ -51,6 +69,8 @@ def markdown(runs: Sequence[TrainingRun]) -> str:
         "network", "steps", "seed", "images", "optimiser", "precision, threads", "from", "state", "hours",
         "share of the paper's training", "validation PSNR", "dead filters", "note",
     ]  # fmt: skip
+    lost = [f"{run.trunk['step']:,.0f} of {DISPLAY[run.model]}" for run in unrecorded(runs) if run.trunk]
+    shared = f", those of runs that are not recorded themselves, too ({', '.join(lost)})" if lost else ""
     return (
         "\n\n".join(
             [
@@ -59,8 +79,8 @@ def markdown(runs: Sequence[TrainingRun]) -> str:
                 wrap(
                     "Hours are by the clock on shared machines; multiply-adds are those of the forward passes, each a "
                     "third of its step, through the folded network for MSRN and SMSRN. Steps that runs share are "
-                    "counted once. The short trials by which the recipe's rates were chosen were made before runs "
-                    "were recorded; what they cost is not known. Made by `python -m analysis runs` from "
+                    f"counted once{shared}. Short trials by which the recipe's rates were chosen are not recorded; "
+                    "what they cost is not known. Made by `python -m analysis runs` from "
                     "`records/runs`; `python -m replication.runs RUN` records one. Validation: mean luma PSNR in dB "
                     "on crops of held-out images (replication/validation.py), comparable between runs on the same "
                     "images. Dead filters: those behind whose ReLU nothing comes on any of the embedded photographs."

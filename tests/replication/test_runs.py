@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,16 @@ def test_a_run_is_recorded_with_what_it_reached_and_cost(folder: Path, tmp_path:
     assert 0 < found.dead_filters < 0.5, "as many as are closed at the start"
     assert (found.note, found.log[0]["loss"]) == ("stopped for the night", 0.1)
     assert found.environment == {"machine": "a machine", "torch": "2", "date": "2026-01-01"}
+
+
+def test_a_run_that_went_on_replaces_its_record(folder: Path, tmp_path: Path) -> None:
+    before = runs.read(folder, "")
+    later = replace(before, step=80, hours=1.0, environment={**before.environment, "date": "2026-02-02"})
+    again = replace(before, log=({**before.log[0], "seconds": 1.0},))
+    for run in (before, later, again):
+        records.save(tmp_path, run)
+    found = records.load(tmp_path, TrainingRun)
+    assert sorted(run.step for run in found) == [40, 80]
 
 
 def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from replication import checkpoint, evaluate, files, optimizers, recipe, run, train, validation, weights
+from replication import checkpoint, evaluate, files, optimizers, recipe, records, run, train, validation, weights
 from replication.checkpoint import Checkpoint
 from replication.data import patches
 from replication.errors import UserError
@@ -352,6 +352,20 @@ def test_a_resumed_run_ends_with_the_bits_of_an_uninterrupted_one(
     log = newest(tmp_path / "parts4").progress.log
     assert [row["step"] for row in log] == [2, 4, 6]
     assert [row["loss"] for row in log] == [row["loss"] for row in newest(tmp_path / "whole").progress.log]
+
+
+def test_a_resumed_run_keeps_its_start_and_names_every_machine(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interrupted_run(arguments(images, tmp_path / "run"), 3)
+    here = records.environment()
+    for machine in ("another", "another", here["machine"]):
+        later = {**here, "machine": machine, "date": "2099-01-01", "torch": "99"}
+        monkeypatch.setattr(records, "environment", lambda later=later: dict(later))
+        interrupted_run(arguments(images, tmp_path / "run", "--resume"), 5)
+    facts = newest(tmp_path / "run").run
+    assert facts["machine"] == f"{here['machine']}; then another"
+    assert (facts["versions"]["date"], facts["versions"]["torch"]) == (here["date"], "99")
 
 
 def test_msrn_resumes_as_well(images: Path, tmp_path: Path) -> None:

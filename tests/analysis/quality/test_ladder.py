@@ -277,7 +277,7 @@ def test_multiply_adds_of_other_networks_are_counted() -> None:
 
 
 def test_runs_are_listed_with_the_cost_that_is_their_own(tmp_path: Path) -> None:
-    records.save(tmp_path, training("smsrn", 4000))
+    records.save(tmp_path, training("smsrn", 4000, log=({"step": 1600, "seconds": 1.5 * 3600},)))
     records.save(tmp_path, training("smsrn", 8000, trunk={"step": 1600, "hours": 1.5}))
     records.save(tmp_path, training("msrn", 2000, step=700, hours=0.5, note="dropped: too slow"))
     (path,) = runs_page.write(tmp_path)
@@ -291,3 +291,16 @@ def test_runs_are_listed_with_the_cost_that_is_their_own(tmp_path: Path) -> None
     assert "step 1,600 of another run" in text
     assert "stopped at 700" in text
     assert "dropped: too slow" in text
+
+
+def test_what_a_run_that_is_not_recorded_shares_counts_once() -> None:
+    """Two of three runs branched off from one that is not here; the third is in the log of a recorded one."""
+    log = tuple({"step": steps, "seconds": 3.6 * steps} for steps in (400.0, 800.0, 1600.0))
+    whole = training("msrn", 8000, log=log, hours=8.0)
+    early = training("smsrn", 2000, trunk={"step": 400.0, "hours": 0.4}, hours=2.0)
+    late = training("smsrn", 4000, trunk={"step": 800.0, "hours": 0.8}, hours=3.0, log=log)
+    branch = training("msrn", 4000, trunk={"step": 800.0, "hours": 0.8}, hours=4.0)
+    assert runs_page.unrecorded([whole, early, late, branch]) == [late]
+    rows = {row[0]: row[3] for row in runs_page.totals([whole, early, late, branch])}
+    assert rows == {"MSRN": f"{8 + 3.2:.1f}", "SMSRN": f"{1.6 + 2.2 + 0.8:.1f}", "all": f"{11.2 + 4.6:.1f}"}
+    assert "too (800 of SMSRN)" in runs_page.markdown([whole, early, late, branch])
