@@ -64,7 +64,7 @@ def card(model: str, scale: int, known: Sequence[records.Evaluation], runs: Sequ
         f"{tabulate(rows, ('what', 'value'), tablefmt='github')}\n\n"
         f"## Measured\n\n{_measured(model, scale, digest, known)}\n\n"
         f"## Training\n\n![loss and validation PSNR]({path.stem}.png)\n\nThe axes are those of all cards.\n\n"
-        f"Numbers: [{path.stem}.csv]({path.stem}.csv). To go on from them, with a fresh rise of the rate:\n\n"
+        f"Numbers: [{path.stem}.csv]({path.stem}.csv). To go on from them, with a fresh warm-up:\n\n"
         f"    {_longer(facts, path)}\n\n"
         f"{_needs(facts)}\n\n"
         "## Licence and limits\n\n"

@@ -194,7 +194,7 @@ class Trainer:
         checkpoint.prune(self.options.output, step)
         write_log(self.options.output, log)
         result = f"validation {score:.3f} dB" if score is not None else "no validation images"
-        result += f", averaged weights {averaged:.3f} dB" if averaged is not None else ""
+        result += f", averaged weights (EMA) {averaged:.3f} dB" if averaged is not None else ""
         result += f", {dead:.1%} of the filters dead" if dead is not None else ""
         bar.write(f"step {step}: loss {loss:.4f}, {result}", file=sys.stderr)
 

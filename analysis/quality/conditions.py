@@ -55,7 +55,7 @@ def dead_text(*runs: TrainingRun) -> str:
     return most if least == most else f"{least.removesuffix(' %')} to {most}"
 
 
-ONE_SEED = "one seed of each network: how much of a difference is chance of the training is not known from it."
+ONE_SEED = "one seed of each network: how much a difference varies with the seed is not known from it."
 
 
 def seeds_text(seeds: Sequence[int]) -> str:

@@ -209,13 +209,14 @@ def markdown(results: Path) -> str:
         "# What separability costs, at growing budgets",
         wrap(
             "Pairs of trainings that differ in the network alone: same recipe, images and order of samples, each with "
-            "its rate fallen to the end. Rungs of different lengths share the steps at constant rate. Made by "
+            "its learning rate decayed to zero. A rung is one length of training; rungs of different lengths share the "
+            "steps at constant rate (the trunk). Made by "
             "`python -m analysis ladder` from `records/runs` and the measurements of each run's final weights."
         ),
         "## Lost PSNR",
         wrap(
             "PSNR on luma (`public_code`) of MSRN minus SMSRN in dB, with the 95 % interval of a bootstrap over the "
-            "images of each set: how much the choice of test images matters. The chance of the training is seen where "
+            "images of each set: how much the choice of test images matters. How much the seed matters is seen where "
             "there are several seeds."
         ),
         loss_table([*loss_rows(found), papers_row()]) if found else "No pair is recorded and measured yet.",
@@ -227,7 +228,7 @@ def markdown(results: Path) -> str:
     if joined := over_seeds(found):
         text = (
             "The mean over pairs that differ in the seed alone, with its 95 % interval by Student's t: how much the "
-            "chance of the training matters. Wide where the seeds are few."
+            "seed matters. Wide where the seeds are few."
         )
         parts += ["## Lost PSNR over the seeds", wrap(text), over_seeds_table(joined)]
     if apart := seeds(results):

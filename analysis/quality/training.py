@@ -79,7 +79,7 @@ def differing_conditions(one: Mapping[str, Any], other: Mapping[str, Any]) -> li
     return [name for fact, name in CONDITIONS.items() if one.get(fact) != other.get(fact)]
 
 
-def last_validation() -> dict[str, float]:
+def shipped_validation() -> dict[str, float]:
     """The last validation PSNR (dB) in the training log of each network's shipped weights; empty if one has none."""
     found = {}
     for model in ("msrn", "smsrn"):
@@ -116,6 +116,6 @@ def measurements(results: Path) -> Measurements:
     confirmed = tuple(one for one in records.confirmations(results) if one.record in shown)
     known = all(trainings.values())
     return Measurements(
-        rows, parameters, trainings, confirmed, last_validation() if known else {},
+        rows, parameters, trainings, confirmed, shipped_validation() if known else {},
         tuple(rungs(results)),
     )  # fmt: skip
