@@ -398,9 +398,12 @@ def main(argv: Sequence[str] | None = None) -> int | None:
             f"{', '.join(absent)}: not in the data folder and not recorded; "
             "`python -m replication.data` says where to get it"
         )
+    untrained = sorted({row.model for row in rows if row.status == NOT_TRAINED})
+    if arguments.model and untrained:
+        raise UserError(f"{untrained[0]} x{arguments.scale}: no weights are shipped for it, so that it needs --weights")
     shown = [row for row in rows if row.record]
     print(table(shown))
-    for model in sorted({row.model for row in rows if row.status == NOT_TRAINED}):
+    for model in untrained:
         print(f"{model} x{arguments.scale}: not trained (no weights are shipped for it), so not measured")
     if absent:
         print(f"not here and not recorded: {', '.join(absent)} (`python -m replication.data` says where to get them)")

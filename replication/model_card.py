@@ -168,10 +168,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         epilog="example:\n  python -m replication.model_card",
     )
     parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s")
-    paths = write(parser.parse_args(argv).results)
-    if not paths:
+    parser.add_argument("--output", type=Path, default=weights.FOLDER, metavar="DIR",
+                        help="where they are written (default: into this package, beside the weights)")  # fmt: skip
+    arguments = parser.parse_args(argv)
+    digests = set(weights.shipped_digests().values())
+    if not digests:
         raise UserError("no weights are shipped: `python -m replication.ship RUN` makes those of a finished run")
-    for path in paths:
+    if not any(record.key.weights in digests for record in records.load_all(arguments.results)):
+        raise UserError(f"{arguments.results}: expected records of the shipped weights, found none; see --results")
+    for path in write(arguments.results, arguments.output):
         print(f"wrote {path}")
     return 0
 

@@ -465,10 +465,10 @@ def main(argv: Sequence[str] | None = None) -> int | None:
     quiet = arguments.quiet or not team.leads  # one bar, of the first process's share
     options = Options(size, arguments.tile, arguments.quality, quiet, arguments.strip)
     suffix = f".{arguments.format or 'png'}"
-    if piped:
-        _upscale_piped(arguments.picture[0], arguments.output, suffix, network, options, force=arguments.force)
-        return None
     naming = Naming(size.words(network.scale), arguments.name, suffix)
+    if piped:
+        _upscale_piped(arguments.picture[0], arguments.output, naming, network, options, force=arguments.force)
+        return None
     todo = team.led(lambda: _planned(arguments, naming))
     if team.leads:
         for line in () if arguments.quiet else todo.left_out:
@@ -561,17 +561,17 @@ def _run(
 
 
 def _upscale_piped(
-    source: Path, output: Path | None, suffix: str, network: Network, options: Options, *, force: bool
+    source: Path, output: Path | None, naming: Naming, network: Network, options: Options, *, force: bool
 ) -> None:
     """Upscale one picture from standard input, to standard output, or both; nothing is written before it is done."""
     with tempfile.TemporaryDirectory() as folder:
-        read, written = source, Path(folder, f"result{suffix}")
+        read, written = source, Path(folder, f"result{naming.suffix}")
         if source == STANDARD:
             read = Path(folder, "standard input")
             read.write_bytes(sys.stdin.buffer.read())
         if output not in (None, STANDARD):
             assert output is not None
-            written = output / f"standard_input{suffix}" if output.is_dir() else output
+            written = output / naming.name_of(Path("standard_input")) if output.is_dir() else output
             if written.exists() and not force:
                 raise UserError(f"{written} exists already: --force replaces it")
         try:

@@ -91,6 +91,8 @@ def load(module: "nn.Module", state: "Mapping[str, Tensor]", source: str) -> Non
             raise DamagedFileError(
                 f"{source}: parameter {name!r} has shape {tuple(state[name].shape)}, expected {tuple(value.shape)}"
             )
+        if not bool(state[name].isfinite().all()):
+            raise DamagedFileError(f"{source}: parameter {name!r} has values that are infinite or no numbers")
     module.load_state_dict(dict(state))
 
 

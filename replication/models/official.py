@@ -69,6 +69,11 @@ def load_official(module: nn.Module, path: Path) -> None:
     layers must hold the constant that `MSRN` has built in. Raises DamagedFileError naming file and key.
     """
     state = read(path)
+    if "sub_mean.weight" not in state:
+        raise DamagedFileError(
+            f"{path}: expected a checkpoint of the public MSRN code, found no 'sub_mean.weight'; trainings of this "
+            "package end with weights as .safetensors"
+        )
     _check_mean_shift(state, path, layer="{}_mean", full=255)
     converted = {
         name: value.float() / 255 if name.endswith(".bias") else value.float() for name, value in state.items()

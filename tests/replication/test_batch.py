@@ -196,6 +196,15 @@ def test_standard_input_and_output(monkeypatch: pytest.MonkeyPatch) -> None:
         upscale.main(["-"])
 
 
+def test_a_result_of_standard_input_is_named_as_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = io.BytesIO()
+    PIL.Image.fromarray(PIXELS).save(content, "PNG")
+    for options, name in (([], "standard_input_x2.png"), (["--name", "my_{size}", "--format", "jpg"], "my_x2.jpg")):
+        monkeypatch.setattr(sys, "stdin", namedtuple("Stream", "buffer")(io.BytesIO(content.getvalue())))
+        upscale.main(["-", "-o", str(tmp_path), "-q", *options])
+        assert (tmp_path / name).is_file()
+
+
 def test_notes_on_standard_input(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -133,10 +133,13 @@ def test_an_untrained_network_is_never_run(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(evaluate, "measure", lambda *_: pytest.fail("ran with random weights"))
-    evaluate.main(["--model", "smsrn", "--benchmark", "Set5", "--results", str(tmp_path / "results")])
+    with monkeypatch.context() as patch:
+        patch.setattr(evaluate, "measure", lambda *_: pytest.fail("ran with random weights"))
+        with pytest.raises(UserError, match="smsrn x4: no weights are shipped for it, so that it needs --weights"):
+            evaluate.main(["--model", "smsrn", "--benchmark", "Set5", "--results", str(tmp_path / "results")])
+    evaluate.main(["--benchmark", "Set5", "--results", str(tmp_path / "results")])
     assert "smsrn x4: not trained" in capsys.readouterr().out
-    assert records.load_all(tmp_path / "results") == []
+    assert [record.key.model for record in records.load_all(tmp_path / "results")] == ["bicubic"]
 
 
 def test_without_the_images_the_recorded_values_are_shown(

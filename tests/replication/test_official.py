@@ -97,11 +97,16 @@ def state_x2() -> State:
     return checkpoint(2)
 
 
-@pytest.mark.parametrize("name", ["head.0.bias", "body.7.conv_5_2.weight", "tail.2.0.weight", "sub_mean.weight"])
+@pytest.mark.parametrize("name", ["head.0.bias", "body.7.conv_5_2.weight", "tail.2.0.weight", "add_mean.bias"])
 def test_missing_key(name: str, state_x2: State, tmp_path: Path) -> None:
     state = OrderedDict(state_x2)
     del state[name]
     refused(saved(state, tmp_path), rf"parameter {name!r} is missing")
+
+
+def test_parameters_of_this_package_are_told_apart(state_x2: State, tmp_path: Path) -> None:
+    own = OrderedDict((name, value) for name, value in state_x2.items() if "mean" not in name)
+    refused(saved(own, tmp_path), r"a checkpoint of the public MSRN code, found no 'sub_mean\.weight'; .*\.safetensors")
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4, 8])

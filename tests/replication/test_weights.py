@@ -92,6 +92,7 @@ def test_a_parameter_that_does_not_fit_is_named_and_nothing_is_changed(model: nn
         ({name: value for name, value in good.items() if name != key}, f"'{key}' is missing"),
         ({**good, "tail.9.bias": torch.zeros(1)}, "'tail.9.bias' does not belong to this model"),
         ({**good, key: torch.zeros(63)}, rf"'{key}' has shape \(63,\), expected \(64,\)"),
+        ({**good, key: torch.full((64,), torch.nan)}, rf"'{key}' has values that are infinite or no numbers"),
     ]
     for state, message in spoilt:
         with pytest.raises(UserError, match=f"file x: parameter {message}"):
