@@ -399,7 +399,7 @@ def main(argv: Sequence[str] | None = None) -> int | None:
             "`python -m replication.data` says where to get it"
         )
     untrained = sorted({row.model for row in rows if row.status == NOT_TRAINED})
-    if arguments.model and untrained:
+    if untrained and models != list(METHODS):
         raise UserError(f"{untrained[0]} x{arguments.scale}: no weights are shipped for it, so that it needs --weights")
     shown = [row for row in rows if row.record]
     print(table(shown))
