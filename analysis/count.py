@@ -1,7 +1,9 @@
 """The command that counts a network of one's own; the machinery is in `analysis.networks`."""
 
 import argparse
+import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 
 from analysis.cost.closed_form import OUTPUT_HEIGHT, OUTPUT_WIDTH
 from analysis.networks.catalogue import COUNTED
@@ -9,7 +11,7 @@ from analysis.networks.checks import checks
 from analysis.networks.count_text import Sheet, as_dictionary, as_text, layers_csv
 from analysis.networks.counter import Count, convolutions, count
 from analysis.networks.inputs import Inputs, Shape, given, parse
-from analysis.networks.load import user_inputs, user_network
+from analysis.networks.load import published_name, user_inputs, user_network
 from analysis.networks.timing import timed
 from analysis.text import as_json
 from replication.errors import Parser, UserError, run
@@ -59,7 +61,7 @@ def parser() -> Parser:
             "  python -m analysis.count my_file.py:Translator --inputs-from my_file.py:sentences --time\n"
         ),
     )
-    command.add_argument("network", metavar="NETWORK", help="your network, or a published one by its name")
+    add_network(command)
     add_inputs(command)
     command.add_argument(
         "--scale", type=int, choices=SCALES, help="count at the sizes that papers on super-resolution use, for x this"
@@ -71,6 +73,19 @@ def parser() -> Parser:
     add_timing(command)
     add_formats(command, "the layers")
     return command
+
+
+def add_network(command: argparse.ArgumentParser) -> None:
+    """The network, which is named first: --input takes all that stands behind it."""
+    command.usage = f"{command.prog} NETWORK [options]"
+    command.add_argument("network", nargs="?", metavar="NETWORK", help="your network, or a published one by its name")
+
+
+def asked_network(arguments: argparse.Namespace) -> str:
+    """Its name. Raises UserError when there is none."""
+    if arguments.network is None:
+        raise UserError("NETWORK: expected one before the options, because --input takes all that stands behind it")
+    return published_name(arguments.network)
 
 
 def add_inputs(command: argparse.ArgumentParser) -> None:
@@ -125,25 +140,8 @@ def check_timing(arguments: argparse.Namespace) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; 1 when a check fails or something cannot be counted. Raises UserError for bad input."""
     arguments = parser().parse_args(argv)
-    check_timing(arguments)
-    if arguments.channels < 1:
-        raise UserError(f"--channels: expected a number of at least 1, got {arguments.channels}")
-    if arguments.scale and (arguments.input or arguments.inputs_from):
-        raise UserError("--scale: expected no --input with it, because it sets the input")
-    network = user_network(arguments.network, "NETWORK")
-    at = sizes(arguments.network, arguments.scale, arguments.channels) if arguments.scale else {}
-    inputs = Inputs((next(iter(at.values())),)) if at else asked_inputs(arguments, arguments.network)
-    counted = count(network, inputs)
-    extra = {}
-    for name, shape in at.items():
-        other = count(network, Inputs((shape,)))
-        extra[name] = (str(shape), other.macs + (other.bias if arguments.bias else 0))
-    found = [] if arguments.no_verify else checks(counted, network)
-    timing = None
-    if arguments.time:
-        measured = {arguments.network: (network, counted.macs)}
-        timing = timed(measured, inputs, threads=arguments.threads, rounds=arguments.rounds)
-    sheet = Sheet(arguments.network, counted, found, arguments.bias, extra or None, timing)
+    with redirect_stdout(sys.stderr):  # what a network prints must not stand in the JSON
+        sheet = counted_sheet(arguments)
     if arguments.json:
         print(as_json(as_dictionary(sheet)), end="")
     elif arguments.csv:
@@ -151,6 +149,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     else:
         print(as_text(sheet, summary=arguments.summary), end="")
     return 0 if sheet.ok else 1
+
+
+def counted_sheet(arguments: argparse.Namespace) -> Sheet:
+    """What the command line asks for. Raises UserError for bad input."""
+    check_timing(arguments)
+    if arguments.channels < 1:
+        raise UserError(f"--channels: expected a number of at least 1, got {arguments.channels}")
+    if arguments.scale and (arguments.input or arguments.inputs_from):
+        raise UserError("--scale: expected no --input with it, because it sets the input")
+    name = asked_network(arguments)
+    network = user_network(name)
+    at = sizes(name, arguments.scale, arguments.channels) if arguments.scale else {}
+    inputs = Inputs((next(iter(at.values())),)) if at else asked_inputs(arguments, name)
+    counted = count(network, inputs)
+    extra = {}
+    for size, shape in at.items():
+        other = count(network, Inputs((shape,)))
+        extra[size] = (str(shape), other.macs + (other.bias if arguments.bias else 0))
+    found = [] if arguments.no_verify else checks(counted, network)
+    timing = None
+    if arguments.time:
+        measured = {name: (network, counted.macs)}
+        timing = timed(measured, inputs, threads=arguments.threads, rounds=arguments.rounds)
+    return Sheet(name, counted, found, arguments.bias, extra or None, timing)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,28 @@
 """The command that lightens a network of one's own; the machinery: `replication.lighten` and `analysis.networks`."""
 
+import argparse
+import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from fnmatch import fnmatch
 
 from torch.nn.modules.conv import _ConvNd
 
-from analysis.count import add_formats, add_inputs, add_timing, asked_inputs, check_timing
+from analysis.count import (
+    add_formats,
+    add_inputs,
+    add_network,
+    add_timing,
+    asked_inputs,
+    asked_network,
+    check_timing,
+)
 from analysis.networks.lighten_text import COLUMNS, as_dictionary, as_text, changes
-from analysis.networks.lightened import study
+from analysis.networks.lightened import Lightened, study
 from analysis.networks.load import user_network
-from analysis.networks.timing import timed
+from analysis.networks.timing import Timing, timed
 from analysis.text import as_csv, as_json
-from replication.errors import Parser, UserError, run
+from replication.errors import Parser, run
 
 
 def parser() -> Parser:
@@ -32,8 +43,7 @@ def parser() -> Parser:
             "  python -m analysis.lighten my_file.py:Net --from-weights --time --json\n"
         ),
     )
-    command.add_argument("network", nargs="?", metavar="NETWORK", help="your network, or a published one by its name")
-    command.add_argument("--network", dest="named", metavar="NETWORK", help="the same as an option")
+    add_network(command)
     add_inputs(command)
     command.add_argument(
         "--only", nargs="+", default=["*"], metavar="PATTERN", help="replace only layers with such names (default: all)"
@@ -49,10 +59,20 @@ def parser() -> Parser:
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command. Raises UserError for bad input, and where counts and equation 5 disagree."""
     arguments = parser().parse_args(argv)
+    with redirect_stdout(sys.stderr):  # what a network prints must not stand in the JSON
+        case, timing = studied(arguments)
+    if arguments.json:
+        print(as_json(as_dictionary(case, timing)), end="")
+    elif arguments.csv:
+        print(as_csv(changes(case), COLUMNS), end="")
+    else:
+        print(as_text(case, timing), end="")
+
+
+def studied(arguments: argparse.Namespace) -> tuple[Lightened, Timing | None]:
+    """What the command line asks for. Raises UserError as `main`."""
     check_timing(arguments)
-    if (arguments.network is None) == (arguments.named is None):
-        raise UserError("NETWORK: expected one network, by position or as --network")
-    name = arguments.network or arguments.named
+    name = asked_network(arguments)
     network = user_network(name)
     inputs = asked_inputs(arguments, name)
 
@@ -64,12 +84,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if arguments.time:
         measured = {"before": (network, case.before.macs), "lightened": (case.lighter, case.after.macs)}
         timing = timed(measured, inputs, threads=arguments.threads, rounds=arguments.rounds)
-    if arguments.json:
-        print(as_json(as_dictionary(case, timing)), end="")
-    elif arguments.csv:
-        print(as_csv(changes(case), COLUMNS), end="")
-    else:
-        print(as_text(case, timing), end="")
+    return case, timing
 
 
 if __name__ == "__main__":

@@ -73,6 +73,12 @@ POINTWISE, DEPTHWISE, SUBCLASS, HOOKS, SCRIPTED, USED_DIRECTLY, NOT_CHOSEN = (
 """Why a convolution is left alone."""
 
 
+READ_BY_NETWORKS = (
+    "in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups", "padding_mode",
+)  # fmt: skip
+"""Facts of a convolution that its separable one has as well, because networks read them off their layers."""
+
+
 class Separable(nn.Module):
     """A separable convolution of any number of dimensions, also transposed: two convolutions, one after the other.
 
@@ -270,6 +276,8 @@ def separable_like(conv: _ConvNd, *, from_weights: bool = False) -> tuple[nn.Mod
             result.depthwise, result.pointwise = depthwise, pointwise
         else:
             result = Separable(depthwise, pointwise)
+    for name in READ_BY_NETWORKS:
+        setattr(result, name, getattr(conv, name))
     result.to(conv.weight.dtype).train(conv.training)
     return result, approximate(conv, depthwise, pointwise) if from_weights else None
 

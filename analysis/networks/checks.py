@@ -122,7 +122,9 @@ def by_fvcore(count: Count, network: nn.Module) -> Check:
     unknown = sorted(one for one in unsupported if _hides_macs(one))
     if unknown:
         return Check(name, total, None, True, f"it has no rule for {', '.join(unknown)}")
-    return Check(name, total, sum(value for one, value in by_operator.items() if one in FVCORE_NAMES), False)
+    found = sum(value for one, value in by_operator.items() if one in FVCORE_NAMES)
+    own_rule = found != total and "einsum" in by_operator
+    return Check(name, total, found, own_rule, "it estimates einsum by a rule of its own" if own_rule else "")
 
 
 def smaller(inputs: Inputs, side: int) -> Inputs:

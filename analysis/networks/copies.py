@@ -60,7 +60,9 @@ def copied(module: nn.Module, *, meta: bool) -> nn.Module:
     for path, value in reachable(module):
         if meta and isinstance(value, torch.jit.ScriptModule):
             raise UserError(f"{path or 'the network'} is scripted: its values stay on their device")
-        if isinstance(value, Tensor) and (meta or not value.is_leaf):
+        if isinstance(value, UninitializedBuffer) and not meta:
+            memo[id(value)] = _made(UninitializedBuffer, value, value.device)
+        elif isinstance(value, Tensor) and (meta or not value.is_leaf):
             memo[id(value)] = _on_meta(value) if meta else value.detach().clone()
     memo = {key: value for key, value in memo.items() if value is not None}
     try:
@@ -77,9 +79,9 @@ def copied(module: nn.Module, *, meta: bool) -> nn.Module:
 
 def _on_meta(value: Tensor) -> Tensor | None:
     if isinstance(value, UninitializedParameter):
-        return cast(Tensor, _made(UninitializedParameter, value))
+        return cast(Tensor, _made(UninitializedParameter, value, META))
     if isinstance(value, UninitializedBuffer):
-        return cast(Tensor, _made(UninitializedBuffer, value))
+        return cast(Tensor, _made(UninitializedBuffer, value, META))
     if type(value) is nn.Parameter:
         return nn.Parameter(value.detach().to(META), requires_grad=value.requires_grad)
     if type(value) is Tensor or isinstance(value, nn.Buffer):
@@ -87,8 +89,8 @@ def _on_meta(value: Tensor) -> Tensor | None:
     return None  # some other kind of tensor: it stays as it is, and the real device is used
 
 
-def _made(kind: Any, value: Tensor) -> Any:
-    return kind(value.requires_grad, device=META, dtype=value.dtype)
+def _made(kind: Any, value: Tensor, device: torch.device) -> Any:
+    return kind(value.requires_grad, device=device, dtype=value.dtype)
 
 
 def is_lazy(module: nn.Module) -> bool:

@@ -27,7 +27,7 @@ from torch.utils._pytree import tree_leaves
 from analysis.networks import operators
 from analysis.networks.copies import META, copied, first_line, is_lazy, reachable
 from analysis.networks.inputs import Inputs, given
-from analysis.networks.layers import LAYERS, formula, kind_of
+from analysis.networks.layers import LAYERS, biased_values, formula, kind_of
 from replication.errors import UserError
 
 
@@ -145,7 +145,7 @@ def count(module: nn.Module, *inputs: Any, keywords: Mapping[str, Any] | None = 
     asked = inputs[0] if len(inputs) == 1 and isinstance(inputs[0], Inputs) else given(*inputs, keywords=keywords)
     try:
         return _counted(copied(module, meta=True), asked, META)
-    except Exception as on_meta:  # somebody else's forward: whatever does not work there may work with values
+    except (Exception, SystemExit) as on_meta:  # somebody else's forward: values may help
         device = next((value.device for value in module.parameters()), torch.device("cpu"))
         if device == META:
             raise _does_not_run(asked, on_meta) from on_meta
@@ -157,11 +157,11 @@ def _counted_with_values(module: nn.Module, inputs: Inputs, device: torch.device
     try:
         with torch.random.fork_rng(devices=[]):
             return _counted(network, inputs, device)
-    except Exception as error:  # as above, and now for good
+    except (Exception, SystemExit) as error:  # as above, and now for good
         raise _does_not_run(inputs, error) from error
 
 
-def _does_not_run(inputs: Inputs, error: Exception) -> UserError:
+def _does_not_run(inputs: Inputs, error: BaseException) -> UserError:
     return UserError(f"the network does not run on an input of shape {inputs}: {first_line(error)}")
 
 
@@ -266,6 +266,8 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
             if macs is not None:
                 depends = self.no_inputs or any(map(self._depends, _tensors(output)))
                 row.formula = (row.formula or 0) + (macs if depends else 0)
+                if depends and (biased := biased_values(module, output)) is not None:
+                    row.bias += biased
 
     def _row(self, module: nn.Module, operator: str) -> Layer:
         key = id(module), operator
@@ -326,7 +328,8 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
             row.calls += 1
         if dependent:
             row.macs += macs
-            row.bias += operators.bias_additions(func, args, first)
+            if biased_values(row.module, first) is None:
+                row.bias += operators.bias_additions(func, args, first)
             row.activations += first.numel()
         else:
             row.constant_macs += macs

@@ -111,6 +111,11 @@ def parse(words: Sequence[Sequence[str]]) -> Inputs:
     for group in words:
         if len(group) > 1 or group[0].isdecimal():
             last, colon, dtype = group[-1].partition(":")
+            if not all(one.isdecimal() for one in (*group[:-1], last)):
+                raise UserError(
+                    f"--input: expected whole numbers (3 180 320) or one shape (1x3x64x64), got {' '.join(group)!r}; "
+                    "each further input has an --input of its own, and NETWORK comes first"
+                )
             positional.append(parse_shape("x".join(["1", *group[:-1], last]) + colon + dtype))
             continue
         name, equals, text = group[0].rpartition("=")

@@ -65,6 +65,16 @@ def formula(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any],
     return _multihead(module, args, kwargs)
 
 
+def biased_values(module: nn.Module, output: Any) -> int | None:
+    """How many values of a layer's ``output`` its bias is added to; None where only its operators can tell.
+
+    By operators it would depend on the memory layout: torch adds it inside of the product, or apart.
+    """
+    if not isinstance(module, _ConvNd | nn.Linear | nn.Bilinear) or own_forward(module):
+        return None
+    return 0 if module.bias is None else int(output.numel())
+
+
 def _recurrent_weights(module: nn.RNNBase) -> int:
     gates = {"LSTM": 4, "GRU": 3}.get(module.mode, 1) * module.hidden_size
     state = module.proj_size or module.hidden_size

@@ -142,10 +142,13 @@ def rule_of(operator: Any) -> Rule | None:
 
 
 def is_free(operator: Any) -> bool:
-    """Whether the operator is known to be 0 MACs by agreement."""
+    """Whether the operator is known to be 0 MACs by agreement; those of the profiler compute nothing."""
     name = name_of(operator)
     return (
-        name in FREE or name.rstrip("_") in FREE or is_view(operator) or not _FREE_TAGS.isdisjoint(set(operator.tags))
+        operator.namespace == "profiler"
+        or not {name, name.rstrip("_")}.isdisjoint(FREE)
+        or is_view(operator)
+        or not _FREE_TAGS.isdisjoint(set(operator.tags))
     )
 
 

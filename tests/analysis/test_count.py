@@ -37,6 +37,28 @@ class Spectrum(nn.Module):
 class inner:
     net = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.PReLU())
 
+class Leaving(nn.Module):
+    def forward(self, x):
+        raise SystemExit(6)
+
+class Loud(nn.Module):
+    def forward(self, x):
+        print("hi")
+        return nn.DataParallel(nn.Identity())(x) @ x
+
+class Transposed(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.one, self.two, self.three = nn.Linear(4, 5), nn.Linear(4, 5), nn.Bilinear(4, 4, 5)
+    def forward(self, x):
+        turned = x.transpose(1, 2)
+        return self.one(turned) + self.two(turned.contiguous()) + self.three(turned, turned)
+
+def leaves(): raise SystemExit(5)
+def parses():
+    import argparse
+    argparse.ArgumentParser().parse_args()
+    return Two()
 def make(): return Two()
 def fails(): raise ValueError("first line\\nsecond line")
 def text(): return "text"
@@ -52,6 +74,11 @@ FIRST = 120 * 27 * 8
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "counted_network.py").write_text(NETWORK)
     (tmp_path / "broken_counted.py").write_text("import nothing_like_this\n")
+    (tmp_path / "ends_here.py").write_text("raise SystemExit(0)\n")
+    (tmp_path / "part").mkdir()
+    (tmp_path / "part" / "alone.py").write_text("from . import sibling\n")
+    (tmp_path / "part" / "copy.py").write_text("def make():\n    import beside\n    return beside.net\n")
+    (tmp_path / "part" / "beside.py").write_text("from torch import nn\nnet = nn.Conv2d(3, 8, 3)\n")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -147,7 +174,14 @@ def test_time_is_measured_beside_the_floor(capsys: pytest.CaptureFixture[str]) -
         (["counted_network:number"], "expected a network, function or class as counted_network:number, got int"),
         (["counted_network:fails"], "counted_network:fails fails without arguments: ValueError: first line$"),
         (["counted_network:text"], "to return a torch.nn.Module, got str"),
-        (["counted_network"], "expected MODULE:NETWORK or one of SRCNN, .*, got 'counted_network'"),
+        (["counted_network"], r"expected MODULE:NETWORK, FILE\.py:NETWORK or .*\(SRCNN, .*\), got 'counted_network'"),
+        (["IMDM"], r"or a published one \(IMDN.*\), got 'IMDM'"),
+        (["ends_here:Net"], "cannot import 'ends_here': SystemExit: 0"),
+        (["counted_network:leaves"], "counted_network:leaves fails without arguments: SystemExit: 5"),
+        (["counted_network:Leaving", "--input", "3", "8", "8"], "does not run on an input of .*: SystemExit: 6"),
+        (["part/alone.py:Net"], "relative import .*; a file of a package is named as package.module:NETWORK"),
+        (["counted_network:Two", "--input", "x=3", "64", "64"], "expected whole numbers .*, got 'x=3 64 64'"),
+        (["counted_network:Two", "--input", "1x3x8x8", "1x1x8x8"], "each further input has an --input of its own"),
         (["counted_network:Two"], "does not run on an input of shape 1x3x180x320: TypeError: .*'noise'"),
         (["counted_network:Two", "--input", "1", "0", "4"], "expected a shape like 1x3x64x64 .*, got '1x1x0x4'"),
         (["counted_network:Two", "--input", "1x3x4x4:float17"], "expected a shape like .*, got '1x3x4x4:float17'"),
@@ -166,6 +200,30 @@ def test_bad_input_is_one_line(arguments: list[str], message: str) -> None:
     with pytest.raises(UserError, match=message) as error:
         main(arguments)
     assert "\n" not in str(error.value)
+
+
+def test_what_a_network_prints_is_no_part_of_the_json(capsys: pytest.CaptureFixture[str]) -> None:
+    """Wrapped in `DataParallel`, whose calls of the profiler compute nothing."""
+    assert main(["counted_network:Loud", "--input", "8", "8", "--json"]) == 0
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["macs"] == 8**3
+    assert "hi" in shown.err
+
+
+def test_a_bias_counts_alike_in_every_memory_layout(capsys: pytest.CaptureFixture[str]) -> None:
+    total = {}
+    for more in ("--json", "--bias"):
+        main(["counted_network:Transposed", "--input", "4", "3", "--json", more])
+        total[more] = json.loads(capsys.readouterr().out)["macs"]
+    assert total["--bias"] - total["--json"] == 3 * 15
+
+
+@pytest.mark.parametrize("name", ["counted_network:parses", "part/copy.py:make", "msrn", "imdn"])
+def test_names_that_are_found(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A script that parses arguments, a file with another one beside it and a library's name, published names."""
+    size = {"counted": ["--input", "1x3x8x8", "--input", "1x1x8x8"], "part/co": ["--input", "3", "8", "8"]}
+    assert main([name, *size.get(name[:7], ["--input", "3", "48", "48"]), "--summary", "--no-verify"]) == 0
+    assert "parameters" in capsys.readouterr().out
 
 
 def test_units_fit() -> None:

@@ -36,7 +36,7 @@ def test_a_network_of_the_users(capsys: pytest.CaptureFixture[str]) -> None:
     assert "weights' error" in text
     assert "K MACs" in text
     assert "0.00" not in text.split("weights' error")[1].split("left")[0]
-    main(["--network", *SMALL, "--only", "2"])
+    main([*SMALL, "--only", "2"])
     assert "Left alone: 0 (not chosen)" in capsys.readouterr().out
 
 
@@ -68,8 +68,7 @@ def test_a_published_network_by_name(capsys: pytest.CaptureFixture[str]) -> None
             "lightened_network:pointwise: expected a standard convolution .* 1x1: is poi",
         ),
         (["lightened_network:Small"], "the given network does not run on an input of shape 1x3x180x320: RuntimeError"),
-        ([], "expected one network, by position or as --network"),
-        (["IMDN", "--network", "IMDN"], "expected one network"),
+        (["--input", "3", "8", "8", "IMDN"], "NETWORK: expected one before the options"),
         (["IMDN", "--threads", "0"], "--threads: expected a number of at least 1, got 0"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from analysis.cost import closed_form
-from analysis.networks.checks import Check, by_layers, by_torch, checks
-from analysis.networks.counter import convolutions, count, on_meta
+from analysis.networks import inputs
+from analysis.networks.checks import Check, by_fvcore, by_layers, by_torch, checks
+from analysis.networks.counter import convolutions, count, initialised, on_meta
 from analysis.networks.lightened import study
 from replication.errors import UserError
 from replication.lighten import lighten
@@ -316,18 +317,42 @@ def test_why_a_network_is_not_lightened() -> None:
         study("one", kinds.Mixed(), (1, 1, 8, 8))
 
 
-def test_a_lightened_network_that_does_not_run_is_said() -> None:
+@pytest.mark.parametrize("dimensions", [1, 2])
+def test_a_lightened_network_may_ask_its_layers_for_their_shape(dimensions: int) -> None:
+    """For what a separable convolution has as well; of what it has not the error speaks."""
+
     class Asks(nn.Module):
-        def __init__(self) -> None:
+        def __init__(self, what: str) -> None:
             super().__init__()
-            self.one = kinds.conv()
+            self.what = what
+            self.one = (nn.Conv1d, nn.Conv2d)[dimensions - 1](3, 8, 3, padding=1)
 
         def forward(self, x: Tensor) -> Tensor:
+            assert getattr(self.one, self.what) is not None
             output: Tensor = self.one(x)
             return output.reshape(1, self.one.out_channels, -1)
 
-    with pytest.raises(UserError, match=r"^one: the lightened network does not run .* no attribute 'out_channels'"):
-        study("one", Asks(), IMAGE)
+    shape = (1, 3, *[8] * dimensions)
+    assert study("one", Asks("padding"), shape).after.macs > 0
+    with pytest.raises(UserError, match=r"^one: the lightened network does not run .* no attribute 'weight'"):
+        study("one", Asks("weight"), shape)
+
+
+def test_a_lazy_normalisation_is_counted_and_lightened() -> None:
+    network = nn.Sequential(nn.LazyConv2d(8, 3), nn.LazyBatchNorm2d(), kinds.conv(8, 4))
+    found = count(network, IMAGE)
+    assert by_fvcore(found, network).verdict == "equal"
+    assert study("lazy", initialised(network, inputs.given(IMAGE)), IMAGE).after.macs < found.macs
+
+
+def test_the_rule_of_fvcore_for_einsum_explains_a_difference() -> None:
+    class Outer(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.einsum("bc,bd->bcd", x, x)
+
+    found = by_fvcore(count(Outer(), (1, 5)), Outer())
+    assert found.found != found.expected
+    assert (found.ok, found.why) == (True, "it estimates einsum by a rule of its own")
 
 
 def test_a_layer_that_still_runs_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
