@@ -26,6 +26,8 @@ def as_text(result: Study, *, markdown: bool = False) -> str:
     for heading, section in sections:
         parts.append(f"## {heading}" if markdown else f"{heading}\n{'-' * len(heading)}")
         parts.append(section(result, "github" if markdown else "simple"))
+        if markdown and section in PICTURES:
+            parts.append(PICTURES[section])
     return "\n\n".join(parts) + "\n"
 
 
@@ -76,6 +78,14 @@ def networks_text(result: Study, style: str) -> str:
     else:
         text += f" (LR input {width // result.scale}x{height // result.scale})."
     return "\n\n".join([*tables, wrap(text)])
+
+
+PICTURES = {
+    equations_text: "![The convolutions of Figure 2, to scale](figures/figure2.png)\n\n"
+    "![Equation 5 over the number of output channels](figures/equation5.png)",
+    networks_text: "![Multiply-adds by group of layers](figures/macs_by_group.png)",
+}
+"""What follows a section of the page."""
 
 
 def group_table(

@@ -77,7 +77,7 @@ def as_text(result: Search, names: dict[str, int], *, markdown: bool = False) ->
     title = "Which networks have the paper's numbers of parameters"
     parts = [f"# {title}" if markdown else f"{title}\n{'=' * len(title)}"]
     if markdown:
-        parts.append("Made by `python -m analysis identify`.")
+        parts += ["Made by `python -m analysis identify`.", "![SMSRN and its block](figures/figure3.png)"]
     parts += [wrap(space_text(result.size)), wrap(LIMITS)]
     for name, total in names.items():
         heading = f"{name}: {total:,}"

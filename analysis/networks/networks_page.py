@@ -32,6 +32,7 @@ def markdown() -> str:
         "`analysis/paper/sota_x4.csv`.",
         CONVENTION,
         networks_table(),
+        "![PSNR on Set5 against multiply-adds](figure1_macs.png)",
         "agrees: our count rounds to the printed one; last digit: it is less than one of the last printed digit away. "
         "Networks up to 2017 were often reported by their weights, without biases. "
         f"CARN is published with the upsamplers of x2, x3 and x4; the path of x4 alone has {carn:,} parameters.",

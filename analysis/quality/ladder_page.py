@@ -221,6 +221,7 @@ def markdown(results: Path) -> str:
         ),
         loss_table([*loss_rows(found), papers_row()]) if found else "No pair is recorded and measured yet.",
         wrap(f"{tendency(found)} {readings_note()}"),
+        "![PSNR against the length of training](figures/ladder.png)" if found else "",
         wrap(conditions.DEAD) if found else "",
         wrap(conditions.other_recipe(found[0].full.run.recipe)) if found else "",
         "\n".join(f"- {line}" for line in conditions_lines(found)),
