@@ -35,6 +35,14 @@ def test_committed_results_are_fresh(artefact: Artefact, tmp_path: Path) -> None
         assert path.read_bytes() == committed.read_bytes(), f"{committed} is stale: run `tox -e replicate` and commit"
 
 
+def test_every_figure_stands_on_a_page() -> None:
+    pages = [RESULTS.parent / "README.md", *RESULTS.parent.glob("docs/*.md"), *RESULTS.glob("*.md")]
+    text = "\n".join(path.read_text(encoding="utf-8") for path in pages)
+    names = {path.name for path in (*RESULTS.glob("*.svg"), *RESULTS.glob("figures/*.svg"))}
+    assert len(names) > 5
+    assert {name for name in names if name.replace(".svg", ".png") not in text} == set()
+
+
 @pytest.mark.parametrize("kind", ["crops", "int8", "transparency"])
 def test_experiments_are_of_the_shipped_weights(kind: str) -> None:
     shipped = {line.split()[0] for line in (weights.FOLDER / weights.SUMS).read_text(encoding="utf-8").splitlines()}
