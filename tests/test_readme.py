@@ -70,7 +70,7 @@ def measurements() -> list[str]:
     for rung in found:
         if AVERAGE in rung.loss and rung.length not in known:
             same = image_folders(rung.full.run) == image_folders(first.full.run)
-            which = f"after {rung.steps:,}" if same else "with other training images"
+            which = f"after {rung.steps:,}" if same else "with 19 photographs more"
             wanted.append(f"{rung.loss[AVERAGE].mean:.3f} dB {which}")
     wanted += dead_filters(found, first)
     for model in ("smsrn", "msrn"):
