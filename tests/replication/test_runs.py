@@ -48,10 +48,9 @@ def test_a_run_that_went_on_replaces_its_record(folder: Path, tmp_path: Path) ->
     before = runs.read(folder, "")
     later = replace(before, step=80, hours=1.0, environment={**before.environment, "date": "2026-02-02"})
     again = replace(before, log=({**before.log[0], "seconds": 1.0},))
-    for run in (before, later, again):
+    for run, steps in ((before, [40]), (later, [80]), (again, [40, 80])):
         records.save(tmp_path, run)
-    found = records.load(tmp_path, TrainingRun)
-    assert sorted(run.step for run in found) == [40, 80]
+        assert sorted(one.step for one in records.load(tmp_path, TrainingRun)) == steps
 
 
 def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:
