@@ -51,6 +51,10 @@ def read_image(path: Path) -> Image:
         return _array(upright(picture), path)
 
 
+LARGEST_WEBP = 16383
+"""Pixels of a side that a WebP can fill. Its header can claim more, which takes half a minute to decode."""
+
+
 @contextmanager
 def opened_content(
     content: bytes, path: Path, formats: Sequence[str] = READABLE, *, page: int = 0
@@ -76,7 +80,7 @@ def opened_content(
         with picture:
             if page:
                 picture.seek(page)
-            if 0 in picture.size:
+            if 0 in picture.size or (picture.format == "WEBP" and max(picture.size) > LARGEST_WEBP):
                 raise DamagedFileError(f"{path}: expected an image, got one of {picture.width}x{picture.height} pixels")
             _scale_transparent_grey(picture)
             yield picture

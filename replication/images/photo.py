@@ -29,6 +29,7 @@ from replication.images import metadata, tiff
 from replication.images.io import (
     DEEP,
     GREY_MODES,
+    LARGEST_WEBP,
     damage_named,
     file_content,
     opened_content,
@@ -61,7 +62,7 @@ WRITABLE = {
     ".webp": "WebP",
     ".gif": "GIF",
 }
-LARGEST = {"JPEG": 65500, "WebP": 16383, "GIF": 65535}
+LARGEST = {"JPEG": 65500, "WebP": LARGEST_WEBP, "GIF": 65535}
 """Longest side in pixels that the encoders accept (libjpeg's ``JPEG_MAX_DIMENSION``, libwebp's limit)."""
 
 OTHER_BYTE_ORDER = {"L": "B", "B": "L", "N": "B" if sys.byteorder == "little" else "L"}

@@ -7,6 +7,7 @@ or a refusal with the reason.
 """
 
 import logging
+import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -58,6 +59,7 @@ def layout(content: bytes) -> Layout:
     Raises UnreadableTiffError for what cannot be read rightly, and whatever tifffile raises on damage.
     """
     logging.getLogger("tifffile").addHandler(QUIET)
+    _check_single(content)
     with tifffile.TiffFile(BytesIO(content)) as file:
         kept = [index for index, page in enumerate(_pages(file)) if not _tag(page, "NewSubfileType", 0) & REDUCED]
         if not kept:
@@ -77,6 +79,36 @@ def layout(content: bytes) -> Layout:
         return Layout(
             kept[0], len(kept), not _pillow_reads(page), bytes(profile.value) if profile else None, tuple(notes)
         )
+
+
+SINGLE = (256, 257, 259, 262, 266, 277, 278, 284, 317, 322, 323, 32997, 32998)
+"""Tags of one value: sizes of the image, its strips and tiles, and the kinds of compression, colour and planes."""
+WHOLE = (1, 3, 4, 6, 8, 9, 13, 16, 17, 18)
+"""Types of whole numbers in TIFF and BigTIFF; a fraction is two."""
+
+
+def _check_single(content: bytes) -> None:
+    """Raise UnreadableTiffError where one of `SINGLE` has several values, or none that is a whole number.
+
+    tifffile multiplies with them, and several values times a large number are a list that fills the memory.
+    """
+    order = "<" if content.startswith(b"II") else ">"
+    big = content[2:4] in (b"+\0", b"\0+")
+    number, entries, size = ("Q", "Q", 20) if big else ("I", "H", 12)
+    seen: set[int] = set()
+    try:
+        (place,) = struct.unpack_from(order + number, content, 8 if big else 4)
+        while place and place not in seen:
+            seen.add(place)
+            (count,) = struct.unpack_from(order + entries, content, place)
+            first = place + struct.calcsize(entries)
+            for start in range(first, min(first + count * size, len(content)), size):
+                tag, kind, values = struct.unpack_from(f"{order}HH{number}", content, start)
+                if tag in SINGLE and (values != 1 or kind not in WHOLE):
+                    raise UnreadableTiffError(f"tag {tag} with {values:,} values of type {kind}, not one whole number")
+            (place,) = struct.unpack_from(order + number, content, first + count * size)
+    except struct.error:
+        return  # cut off: what is there is in order, and whoever reads it says the rest
 
 
 def decode(content: bytes, page: int) -> NDArray[Any]:

@@ -1,6 +1,6 @@
 """Damage valid pictures at random and read them: `python tests/replication/fuzz_reading.py SECONDS [SEED]`.
 
-SECONDS are those of the processor; Ctrl-C ends it earlier, with the same report.
+SECONDS and `LONGEST` are those of the processor; Ctrl-C ends it earlier, with the same report.
 
 Whatever comes must be a picture or a UserError of one line, within `LONGEST` seconds and `MOST_MEMORY` bytes of address
 space above what the process had. The damaged bytes of a failure are written to the folder ``fuzz-failures``.
@@ -120,9 +120,9 @@ def fuzz(seconds: float, seed: int, most: int | None = None) -> tuple[Counter[st
             first, second = random.integers(0, len(files), 2)
             content = damaged(files[first], files[second], random)
             path.write_bytes(content)
-            signal.alarm(LONGEST)
+            signal.setitimer(signal.ITIMER_PROF, LONGEST)
             outcome = attempt(path)
-            signal.alarm(0)
+            signal.setitimer(signal.ITIMER_PROF, 0)
             counts[outcome if outcome in ("picture", "refused") else "failed"] += 1
             if outcome not in ("picture", "refused"):
                 failures.append((content, outcome))
@@ -142,7 +142,7 @@ if __name__ == "__main__":
     warnings.simplefilter("ignore")
     now = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (now + MOST_MEMORY, now + MOST_MEMORY))
-    signal.signal(signal.SIGALRM, hang)
+    signal.signal(signal.SIGPROF, hang)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored
     found, failed = fuzz(float(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 0)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10

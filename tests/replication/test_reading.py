@@ -5,10 +5,12 @@ import logging
 import runpy
 import struct
 import zlib
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import PIL.Image
 import pytest
 import tifffile
 
@@ -199,6 +201,42 @@ def test_avif_of_more_than_8_bits_says_so(tmp_path: Path, bits: int) -> None:
     read = read_photo(tmp_path / "a.avif")
     assert read.notes == ((f"{bits} bits per channel reduced to 8",) if bits > 8 else ())
     assert np.abs(read.pixels - pixels / (2**bits - 1) * 255).max() <= 4
+
+
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize("tag", ["ImageWidth", "ImageLength", "SamplesPerPixel", "RowsPerStrip"])
+def test_a_size_of_several_values(tmp_path: Path, tag: str, big: bool) -> None:
+    """Found by fuzzing: times the other side, it was a list that filled the memory."""
+    path = tmp_path / "a.tif"
+    for page in range(2):
+        tifffile.imwrite(path, np.zeros((9, 8, 3), np.uint8), photometric="rgb", bigtiff=big, append=page > 0)
+    assert read_photo(path).pixels.shape == (9, 8, 3)
+    with tifffile.TiffFile(path) as file:
+        place = file.pages[1].tags[tag].offset
+    content = bytearray(path.read_bytes())
+    content[place + 2 : place + 12] = struct.pack("<HQ" if big else "<HIHH", 3, 2, *([] if big else [9, 9]))
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"got tag \d+ with 2 values of type 3, not one whole number"):
+        read_photo(path)
+    content[place + 2 : place + 8] = struct.pack("<HI", 5, 1)
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="with 1 values of type 5, not one whole number"):
+        read_photo(path)
+
+
+def test_a_webp_that_claims_more_than_it_can_hold(tmp_path: Path) -> None:
+    """Found by fuzzing: eight million pixels beside one another took half a minute."""
+    frames = [PIL.Image.new("RGB", (8, 6), color) for color in ("red", "blue")]
+    content = BytesIO()
+    frames[0].save(content, "WEBP", save_all=True, append_images=frames[1:])
+    data = bytearray(content.getvalue())
+    place = data.index(b"VP8X") + 12
+    for width in (16383, 16384):
+        data[place : place + 3] = (width - 1).to_bytes(3, "little")
+        (tmp_path / f"{width}.webp").write_bytes(data)
+    assert read_photo(tmp_path / "16383.webp").pixels.shape[:2] == (6, 16383)
+    with pytest.raises(UserError, match="expected an image, got one of 16384x6 pixels"):
+        read_photo(tmp_path / "16384.webp")
 
 
 def test_layout_needs_a_tiff() -> None:
