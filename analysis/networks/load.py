@@ -100,8 +100,7 @@ def named(name: str, option: str, expected: str) -> Any:
 def _imported(name: str, option: str) -> ModuleType:
     is_file = name.endswith(".py")
     folder = str(Path(name).resolve().parent if is_file else Path.cwd())
-    if folder not in sys.path:
-        sys.path.insert(0, folder)  # for good: what the network imports when it is made or runs is found there, too
+    sys.path.insert(0, folder)
     try:
         with _own_arguments(name):
             return _of_file(Path(name), option) if is_file else importlib.import_module(name)
@@ -110,6 +109,10 @@ def _imported(name: str, option: str) -> ModuleType:
     except FOREIGN as error:
         hint = "; a file of a package is named as package.module:NETWORK" if "relative import" in str(error) else ""
         raise UserError(f"{option}: cannot import {name!r}: {first_line(error)}{hint}") from error
+    finally:
+        sys.path.remove(folder)
+        if folder not in sys.path:  # behind all others, for what the network imports when it is made or runs
+            sys.path.append(folder)
 
 
 def _of_file(path: Path, option: str) -> ModuleType:

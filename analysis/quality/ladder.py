@@ -181,9 +181,12 @@ def changes(run: TrainingRun) -> dict[str, Any]:
 
 
 def setting(run: TrainingRun) -> str:
-    """The folders that a run was trained on, and what its recipe has otherwise than today's (`changes`)."""
+    """The folders that a run was trained on, and what its recipe has otherwise than today's, or its digest if much."""
     words = {"matrix_rate": "SOAP's rate", "learning_rate": "Adam's rate"}
-    return ", ".join([image_folders(run), *(f"{words.get(key, key)} {value}" for key, value in changes(run).items())])
+    changed = [f"{words.get(key, key)} {value}" for key, value in changes(run).items()]
+    if len(changed) > 2:
+        changed = [f"recipe {run.recipe_digest[:8]}"]
+    return ", ".join([image_folders(run), *changed])
 
 
 def length(steps: int, setting: str) -> str:

@@ -391,7 +391,8 @@ def trained(fraction: float, shift: float, **differing: Any) -> Sources:
                 "one", 40, 40, 1.0, 0.9, 1.0, score.ssim + shift / 10, 1.0, 0.9, score.psnr + shift, 0.1
             )
             key = Key(model, "cd", "ef", records.protocols(4), 4)
-            rows[name, model] = Row(name, model, Evaluation(key, name, (image,), training, {}, ""), "recorded")
+            images = (image, replace(image, name="two"))
+            rows[name, model] = Row(name, model, Evaluation(key, name, images, training, {}, ""), "recorded")
 
     class Recorded(Sources):
         pass

@@ -153,6 +153,13 @@ def test_only_what_differs_in_the_seed_alone_is_joined(tmp_path: Path, other: di
     assert {rung.setting for rung in found} == {"a set", "a set, hr_patch 48" if "recipe" in other else "a set"}
 
 
+def test_a_recipe_that_differs_in_much_is_named_by_its_digest() -> None:
+    other = {"hr_patch": "48", "flips": "false", "beta1": "0.5"}
+    plan = recipe.load("cpu", {"steps": "4000", **other})
+    run = training("msrn", 4000, recipe=plan.as_dict(), recipe_digest=plan.digest())
+    assert ladder.setting(run) == f"a set, recipe {plan.digest()[:8]}"
+
+
 def test_pairs_by_another_rate_of_soap_stand_apart(tmp_path: Path) -> None:
     """With the filters that each training killed; a longer pair by an old rate is not the one to be named first."""
     lay(tmp_path, 4000, 0.1, changes={"dead_filters": 0.125})
