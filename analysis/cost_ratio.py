@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-from analysis.cost.cost_page import as_text, save, verification_text
+from analysis.cost.cost_page import as_text, verification_text
 from analysis.cost.equations import CHANNELS, KERNELS
 from analysis.cost.study import as_json, study
 from replication.errors import Parser, UserError, run
@@ -21,6 +20,7 @@ def parser() -> Parser:
             "whole, by group of layers. Then verify the numbers: every convolution against fvcore's count on the\n"
             "built networks, every layer against its real parameters, equation 5 against the measured ratio, and\n"
             "all five equations on the layers asked for, built with these sizes.\n"
+            "`python -m analysis cost_ratio` writes the same into the results folder.\n"
             "Exit status: 0, 1 when a verification fails, 2 for bad input."
         ),
         epilog=(
@@ -47,10 +47,6 @@ def parser() -> Parser:
     )
     command.add_argument("--no-verify", action="store_true", help="only compute; needs no torch")
     command.add_argument("--json", action="store_true", help="print JSON; mismatches go to standard error")
-    command.add_argument("--write", action="store_true", help="also write cost_ratio.md and cost_ratio.json")
-    command.add_argument(
-        "--results", type=Path, default=Path("results"), metavar="DIR", help="where --write writes (default: results)"
-    )
     return command
 
 
@@ -60,21 +56,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.channels is not None and len(arguments.channels) > 2:
         raise UserError(f"--channels: expected one or two numbers, got {len(arguments.channels)}")
     channels = CHANNELS if arguments.channels is None else ((arguments.channels[0], arguments.channels[-1]),)
-    asked = (arguments.scale, arguments.width, arguments.blocks, tuple(arguments.kernel), channels)
-    if arguments.write and (arguments.no_verify or asked != (4, 64, 8, KERNELS, CHANNELS)):
-        raise UserError(
-            "--write: expected no other sizes and no --no-verify, because it writes the paper's verified case"
-        )
-    result = study(*asked, verify=not arguments.no_verify)
+    sizes = (arguments.scale, arguments.width, arguments.blocks, tuple(arguments.kernel), channels)
+    result = study(*sizes, verify=not arguments.no_verify)
     if arguments.json:
         print(as_json(result), end="")
         if result.verified is False:
             print(verification_text(result, "simple"), file=sys.stderr)
     else:
         print(as_text(result), end="")
-    if arguments.write:
-        for path in save(result, arguments.results):
-            print(f"wrote {path}", file=sys.stderr)
     return 1 if result.verified is False else 0
 
 

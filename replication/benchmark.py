@@ -5,12 +5,12 @@ measured in a process of its own for each variant, which loads PyTorch only wher
 """
 
 import argparse
-import random
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
@@ -26,6 +26,7 @@ from replication.errors import MissingPackageError, Parser, UserError, run
 from replication.images.photo import Pixels
 from replication.network import DEFAULT_SCALE, Batch, Network, extra, torch_network, trained
 from replication.records import Account, HalfPrecision, LayerTime, Memory, Speed, Timing
+from replication.rounds import in_rounds, seconds_of
 from replication.runtimes import ONNX_RUNTIMES
 from replication.upscale import upscale
 
@@ -109,23 +110,6 @@ def _bicubic(pixels: Batch) -> object:
 # ---------------------------------------------------------------- time
 
 
-def measure(steps: Mapping[Variant, Step], pixels: Batch, rounds: int, label: str) -> dict[Variant, list[float]]:
-    """Seconds of each step in each round, after one round that only warms up."""
-    seconds: dict[Variant, list[float]] = {variant: [] for variant in steps}
-    order = list(steps)
-    shuffled = random.Random(0)
-    with tqdm(total=(rounds + 1) * len(order), desc=label, unit="run") as bar:
-        for number in range(rounds + 1):
-            shuffled.shuffle(order)
-            for variant in order:
-                begin = perf_counter()
-                steps[variant](pixels)
-                if number:
-                    seconds[variant].append(perf_counter() - begin)
-                bar.update()
-    return seconds
-
-
 def variants(backends: Sequence[str], formats: Mapping[tuple[str, bool], Sequence[str]]) -> list[Variant]:
     """Every network in every backend, in PyTorch in each of its ``formats``, and bicubic interpolation."""
     found = [BICUBIC]
@@ -175,7 +159,7 @@ def situation(
             except Exception as error:  # of many types, where there is no C++ compiler
                 print(f"left out: torch.compile ({type(error).__name__})")
                 del steps[variant]
-    return measure(steps, pixels, rounds, label)
+    return in_rounds({variant: partial(one, pixels) for variant, one in steps.items()}, rounds, label)
 
 
 def faster_format(network: tuple[str, bool], seconds: Mapping[Variant, Sequence[float]]) -> str:
@@ -274,9 +258,7 @@ def layers(name: str, folded: bool, size: tuple[int, int], rounds: int) -> Accou
     totals = []
     with torch.inference_mode():
         for _ in tqdm(range(rounds + 1), desc=f"layers of {name}{', folded' if folded else ''}", unit="run"):
-            start = perf_counter()
-            module(pixels)
-            totals.append(perf_counter() - start)
+            totals.append(seconds_of(lambda: module(pixels)))
     rows = tuple(LayerTime(path, **shapes[path], seconds=median(values[1:])) for path, values in seconds.items())
     return Account(name, folded, median(totals[1:]), rows)
 
@@ -291,12 +273,8 @@ def copy_speed(size: tuple[int, int], rounds: int) -> float:
     torch.set_num_threads(1)
     source = torch.ones(1, 128, *size)
     target = torch.empty_like(source)
-    seconds = []
-    for _ in range(rounds + 1):
-        begin = perf_counter()
-        target.copy_(source)
-        seconds.append(perf_counter() - begin)
-    return 2 * 4 * source.numel() / median(seconds[1:])
+    seconds = in_rounds({"copy": lambda: target.copy_(source)}, rounds, "copying")["copy"]
+    return 2 * 4 * source.numel() / median(seconds)
 
 
 # ---------------------------------------------------------------- half precision

@@ -7,12 +7,10 @@ at best. A network's buffers are freed after each of its runs, outside the timin
 do not fit in memory. The record holds everything; `python -m analysis speed figure1_time` shows it.
 """
 
-import random
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from time import perf_counter
 from typing import NamedTuple
 
 import numpy as np
@@ -32,6 +30,7 @@ from replication.models import build
 from replication.models.zoo import NETWORKS
 from replication.network import extra, trained
 from replication.records import NetworkSpeed, NetworkTime
+from replication.rounds import in_rounds, seconds_of
 
 HEIGHT, WIDTH = 720, 1280
 SIDE = 1024
@@ -150,15 +149,6 @@ def _openvino(path: Path, pixels: np.ndarray, threads: int) -> Step:
     return Step(lambda: compiled(pixels), compiled.release_memory)
 
 
-def seconds_of(step: Step) -> float:
-    """Seconds of one run; its memory is freed afterwards."""
-    begin = perf_counter()
-    step.run()
-    seconds = perf_counter() - begin
-    step.release()
-    return seconds
-
-
 def fastest(
     candidate: Candidate, backends: Sequence[str], folder: Path, threads: int
 ) -> tuple[dict[str, float], str, Step]:
@@ -167,8 +157,9 @@ def fastest(
     for backend in backends:
         try:
             function = step(candidate.smaller, backend, folder, threads)
-            seconds_of(function)  # the first run prepares what the later ones have
-            trials[backend] = seconds_of(function)
+            function.run()  # the first run prepares what the later ones have
+            trials[backend] = seconds_of(function.run)
+            function.release()
         except Exception as error:  # a runtime's or the exporter's own types: this network does not run there
             print(f"{candidate.name}: left out in {backend} ({type(error).__name__})")
     if not trials:
@@ -190,7 +181,10 @@ def measure(threads: int, rounds: int, most_macs: float, backends: Sequence[str]
     left, right = (torch.rand(SIDE, SIDE) for _ in range(2))
     steps: dict[tuple[str, bool] | None, Step] = {key: function for key, (_, _, function) in found.items()}
     steps[None] = Step(lambda: left @ right)
-    seconds = in_rounds(steps, rounds)
+    seconds = in_rounds(
+        {key: one.run for key, one in steps.items()}, rounds, "rounds", warm_up=False,
+        release={key: one.release for key, one in steps.items()},
+    )  # fmt: skip
     times = tuple(
         NetworkTime(*key, found[key][1], *chosen[key][0].shape[1:], chosen[key][1], tuple(seconds[key]), found[key][0])
         for key in found
@@ -199,19 +193,6 @@ def measure(threads: int, rounds: int, most_macs: float, backends: Sequence[str]
         f"{name}{', folded' * folded}": macs for (name, folded), (_, macs) in everything.items() if macs > most_macs
     }
     return NetworkSpeed(environment(backends), threads, rounds, times, left_out, SIDE**3, tuple(seconds[None]))
-
-
-def in_rounds(steps: Mapping[tuple[str, bool] | None, Step], rounds: int) -> dict[tuple[str, bool] | None, list[float]]:
-    """Seconds of each function in each round; shuffled anew for each."""
-    seconds: dict[tuple[str, bool] | None, list[float]] = {key: [] for key in steps}
-    order, shuffled = list(steps), random.Random(0)
-    with tqdm(total=rounds * len(order), desc="rounds", unit="run") as bar:
-        for _ in range(rounds):
-            shuffled.shuffle(order)
-            for key in order:
-                seconds[key].append(seconds_of(steps[key]))
-                bar.update()
-    return seconds
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -4,7 +4,6 @@ All variants of both networks are measured in one run, one step of each in every
 other load on the machine affects all of them equally.
 """
 
-import random
 import shlex
 import sys
 import tempfile
@@ -12,13 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
-from time import perf_counter
 
 import torch
 from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
-from tqdm import tqdm
 
 from replication import kernels, optimizers, recipe, records
 from replication.data import benchmarks, patches
@@ -27,6 +24,7 @@ from replication.models import MODELS, build
 from replication.models.start import identity_start
 from replication.recipe import Recipe
 from replication.records import StepTime, TrainingSpeed
+from replication.rounds import Step, in_rounds
 from replication.run import Folder, cpu_has_bf16
 from replication.train import TrainingNetwork, load_batches
 
@@ -34,7 +32,6 @@ SCALE = 4
 FLOOR_SIDE = 2048
 """Side of the matrices whose product gives the rate of this machine's single-precision arithmetic."""
 FLOOR = ("", "matrix product")
-Step = Callable[[], object]
 
 
 @dataclass(frozen=True)
@@ -106,21 +103,6 @@ def step_macs(model: str, plan: Recipe) -> int:
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network(torch.zeros(plan.batch_size, 3, side, side))
     return 3 * int(counter.get_total_flops()) // 2
-
-
-def measure(steps: Mapping[tuple[str, str], Step], rounds: int) -> dict[tuple[str, str], list[float]]:
-    """Seconds of each step in each of ``rounds``; in every round each is made once, in shuffled order."""
-    seconds: dict[tuple[str, str], list[float]] = {key: [] for key in steps}
-    order = list(steps)
-    shuffled = random.Random(0)
-    for number in tqdm(range(rounds + 1), desc="measuring", unit="round"):
-        shuffled.shuffle(order)
-        for key in order:
-            begin = perf_counter()
-            steps[key]()
-            if number:  # the first round warms up
-                seconds[key].append(perf_counter() - begin)
-    return seconds
 
 
 def steps_to_measure(plan: Recipe, dataset: patches.PatchDataset, rounds: int) -> dict[tuple[str, str], Step]:
@@ -227,7 +209,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             pairs, hr_patch=plan.hr_patch, flips=plan.flips, rotations=plan.rotations, seed=0, sampling=plan.sampling
         )
         steps = steps_to_measure(plan, dataset, arguments.rounds)
-        seconds = measure(steps, arguments.rounds)
+        seconds = in_rounds(steps, arguments.rounds, "measuring")
         operators = {model: time_by_operator(steps[model, variants()[-1].name]) for model in MODELS}
     command = shlex.join(["python", "-m", "replication.benchmark_training", "--threads", str(torch.get_num_threads())])
     found = record(seconds, operators, plan, images, f"{command} --rounds {arguments.rounds}")

@@ -5,21 +5,19 @@ floor is the time that a network's MACs would take at the speed of a large matri
 reaches on this processor.
 """
 
-import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from time import perf_counter
 
 import torch
 from torch import nn
-from tqdm import tqdm
 
 from analysis.networks.copies import copied, first_line
 from analysis.networks.inputs import Inputs
 from replication.benchmark import resident
 from replication.errors import UserError
+from replication.rounds import Step, in_rounds
 
 SIDE = 1024
 """Rows and columns of the matrices whose product sets the floor."""
@@ -73,7 +71,7 @@ def timed(networks: Mapping[str, tuple[nn.Module, int]], inputs: Inputs, *, thre
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        steps: dict[str, Callable[[], object]] = {}
+        steps: dict[str, Step] = {}
         memory: dict[str, int | None] = {}
         dtype = torch.float32
         for name, (network, _) in networks.items():
@@ -82,16 +80,7 @@ def timed(networks: Mapping[str, tuple[nn.Module, int]], inputs: Inputs, *, thre
         left, right = (torch.rand(SIDE, SIDE, dtype=dtype) for _ in range(2))
         steps[PRODUCT] = lambda: left @ right
         steps[PRODUCT]()
-        seconds: dict[str, list[float]] = {name: [] for name in steps}
-        order, shuffled = list(steps), random.Random(0)
-        with tqdm(total=rounds * len(order), desc=f"{threads} thread(s)", unit="run", disable=None) as bar:
-            for _ in range(rounds):
-                shuffled.shuffle(order)
-                for name in order:
-                    begin = perf_counter()
-                    steps[name]()
-                    seconds[name].append(perf_counter() - begin)
-                    bar.update()
+        seconds = in_rounds(steps, rounds, f"{threads} thread(s)", warm_up=False)
     finally:
         torch.set_num_threads(before)
     found = [Timed(name, networks[name][1], tuple(seconds[name]), memory[name]) for name in networks]
@@ -99,7 +88,7 @@ def timed(networks: Mapping[str, tuple[nn.Module, int]], inputs: Inputs, *, thre
     return Timing(tuple(found), product, threads, str(dtype).removeprefix("torch."))
 
 
-def _step(network: nn.Module, inputs: Inputs) -> Callable[[], object]:
+def _step(network: nn.Module, inputs: Inputs) -> Step:
     module = copied(network, meta=False)
     positional, keywords = inputs.made(module, torch.device("cpu"))
 
@@ -110,7 +99,7 @@ def _step(network: nn.Module, inputs: Inputs) -> Callable[[], object]:
     return step
 
 
-def _first_run(name: str, step: Callable[[], object]) -> int | None:
+def _first_run(name: str, step: Step) -> int | None:
     resettable = Path("/proc/self/clear_refs").exists()
     before = resident("VmRSS") if resettable else 0
     if resettable:

@@ -99,24 +99,6 @@ def _qualities(network: str, known: list[records.Evaluation]) -> list[tuple[dict
     return [*found, (scores, MEASURED, short_share(next(iter(measured.values())).training))]
 
 
-def dominated(networks: list[Timed]) -> dict[str, list[str]]:
-    """For each of our networks, with each PSNR, the labels of published ones that dominate it."""
-    return {
-        f"{one.label} ({one.origin})": [other.label for other in networks if not other.ours and other.dominates(one)]
-        for one in networks
-        if one.ours
-    }
-
-
-def dominating(networks: list[Timed]) -> dict[str, list[str]]:
-    """For each of our networks, with each PSNR, the labels of published ones that it dominates."""
-    return {
-        f"{one.label} ({one.origin})": [other.label for other in networks if not other.ours and one.dominates(other)]
-        for one in networks
-        if one.ours
-    }
-
-
 def spread(record: NetworkSpeed) -> float:
     """The farthest single time from its network's median, as a share of it."""
     return max(abs(value / median(row.seconds) - 1) for row in record.times for value in row.seconds)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from analysis.names import BACKEND_NAMES
 from analysis.speed.inference import factor
-from analysis.speed.others import SETS, Timed, dominated, dominating, not_timed, read, spread, timed
+from analysis.speed.others import SETS, Timed, not_timed, read, spread, timed
 from analysis.text import percent, table, wrap
 from replication.records import NetworkSpeed
 
@@ -72,16 +72,16 @@ def networks_table(networks: list[Timed]) -> str:
 
 def words(networks: list[Timed]) -> list[str]:
     """Which published networks dominate ours and the other way round, and the answer to the question."""
-    over, under = dominated(networks), dominating(networks)
+    published = [one for one in networks if not one.ours]
     lines = [
         "A network dominates another when its slowest round was faster than the other's fastest, and its PSNR is no "
         "lower on any of the benchmarks that both have."
     ]
-    for name in over:
-        lines.append(
-            f"- {name}: dominated by {', '.join(over[name]) or 'none of those timed'}; dominates "
-            f"{', '.join(under[name]) or 'none of them'}."
-        )
+    for one in networks:
+        if one.ours:
+            over = ", ".join(other.label for other in published if other.dominates(one)) or "none of those timed"
+            under = ", ".join(other.label for other in published if one.dominates(other)) or "none of them"
+            lines.append(f"- {one.label} ({one.origin}): dominated by {over}; dominates {under}.")
     return [*lines, *answers(networks)]
 
 

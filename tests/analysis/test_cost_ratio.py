@@ -178,8 +178,6 @@ def test_verification_without_torch_is_one_line() -> None:
         (["--scale", "5"], "scale: expected 2, 3, 4 or 8, got 5"),
         (["--width", "0"], "width: expected at least 1, got 0"),
         (["--blocks", "-2"], "blocks: expected at least 1, got -2"),
-        (["--write", "--no-verify"], "--write: expected no other sizes"),
-        (["--write", "--scale", "2"], "--write: expected no other sizes"),
     ],
 )
 def test_bad_arguments(arguments: list[str], message: str) -> None:
@@ -195,18 +193,18 @@ def test_not_a_number_is_status_2() -> None:
     assert caught.value.code == 2
 
 
-def test_write_twice_gives_the_same_bytes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_write_twice_gives_the_same_bytes(tmp_path: Path) -> None:
     paths = artefacts.cost(Job(tmp_path)).files
     assert [path.name for path in paths] == ["cost_ratio.md", "cost_ratio.json"]
     first = [path.read_bytes() for path in paths]
-    output(capsys, "--write", "--results", str(tmp_path))
+    artefacts.cost(Job(tmp_path))
     assert [path.read_bytes() for path in paths] == first
     assert json.loads(first[1])["verified"] is True
     assert b"Verified: everything agrees." in first[0]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cost_ratio.json", "cost_ratio.md"]
 
 
-def test_nothing_is_written_unless_asked(
+def test_the_command_writes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)

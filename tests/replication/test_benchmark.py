@@ -12,27 +12,6 @@ from replication.errors import UserError
 from replication.network import Trained, extra
 
 
-def test_every_variant_runs_once_a_round_after_one_round_of_warming_up() -> None:
-    runs: list[str] = []
-    steps = {Variant(name, False, "torch"): (lambda _, name=name: runs.append(name)) for name in "abcd"}
-    seconds = benchmark.measure(steps, np.zeros((1, 3, 1, 1), np.float32), 5, "")
-    assert {len(values) for values in seconds.values()} == {5}
-    rounds = [runs[index : index + 4] for index in range(0, len(runs), 4)]
-    assert [sorted(one) for one in rounds] == [list("abcd")] * 6
-    assert len({tuple(one) for one in rounds}) > 1  # shuffled
-
-
-def test_time_is_that_of_the_variant(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = [0.0]
-    monkeypatch.setattr(benchmark, "perf_counter", lambda: clock[0])
-    steps = {
-        Variant(name, False, "torch"): (lambda _, seconds=seconds: clock.__setitem__(0, clock[0] + seconds))
-        for name, seconds in (("fast", 1), ("slow", 4))
-    }
-    found = benchmark.measure(steps, np.zeros((1, 3, 1, 1), np.float32), 2, "")
-    assert {one.network: values for one, values in found.items()} == {"fast": [1, 1], "slow": [4, 4]}
-
-
 def test_faster_format_by_the_median() -> None:
     seconds = {
         Variant("msrn", True, "torch", "channels_last"): [2.0, 2.0, 9.0],
@@ -41,12 +20,12 @@ def test_faster_format_by_the_median() -> None:
     assert benchmark.faster_format(("msrn", True), seconds) == "channels_last"
 
 
-def fake_measure(steps: dict, pixels: np.ndarray, rounds: int, label: str) -> dict[Variant, list[float]]:
+def fake_rounds(steps: dict, rounds: int, label: str) -> dict[Variant, list[float]]:
     return {one: [{"contiguous": 1.0, "channels_last": 2.0}.get(one.how, 3.0)] for one in steps}
 
 
 def test_trials_and_both_formats_in_the_first_situation_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(benchmark, "measure", fake_measure)
+    monkeypatch.setattr(benchmark, "in_rounds", fake_rounds)
     monkeypatch.setattr(benchmark, "step", lambda *_: lambda pixels: None)
     rows = benchmark.times(["torch", "onnxruntime"], {}, [1, 2], 1)
     situations: dict[tuple[int, int], list[Sequence[object]]] = {}

@@ -1,4 +1,3 @@
-import time
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,6 @@ from replication.benchmark_training import (
     Variant,
     main,
     make_step,
-    measure,
     step_macs,
     time_by_operator,
     variants,
@@ -29,23 +27,6 @@ def _small_networks(monkeypatch: pytest.MonkeyPatch) -> None:
         return MSRN(MODELS[name], scale=scale, width=8, blocks=1)
 
     monkeypatch.setattr(benchmark_training, "build", build)
-
-
-def test_every_step_is_made_once_a_round_and_the_first_round_is_not_counted() -> None:
-    order: list[str] = []
-
-    def step(name: str, seconds: float) -> None:
-        time.sleep(1.0 if len(order) < 2 else seconds)
-        order.append(name)
-
-    steps = {("m", "slow"): lambda: step("slow", 0.05), ("m", "fast"): lambda: step("fast", 0.0)}
-    found = measure(steps, rounds=6)
-    rounds = [tuple(order[index : index + 2]) for index in range(0, len(order), 2)]
-    assert len(rounds) == 7
-    assert set(rounds) == {("slow", "fast"), ("fast", "slow")}, "in either order"
-    assert len(found["m", "slow"]) == len(found["m", "fast"]) == 6
-    assert min(found["m", "slow"]) >= 0.05
-    assert max(found["m", "slow"]) < 0.9
 
 
 @pytest.mark.usefixtures("_small_networks")
