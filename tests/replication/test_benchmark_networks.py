@@ -62,7 +62,10 @@ def test_candidates_are_the_zoo_and_ours(monkeypatch: pytest.MonkeyPatch) -> Non
     assert found["smsrn", True].macs < found["smsrn", False].macs / 2
 
 
-def test_everything_is_recorded(tmp_path: Path) -> None:
+def test_everything_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    released: list[bool] = []
+    right = benchmark.step
+    monkeypatch.setattr(benchmark, "step", lambda *given: right(*given)._replace(release=lambda: released.append(True)))
     main(["--rounds", "2", "--most-gmacs", "0.00001", "--results", str(tmp_path)])
     (record,) = records.load(tmp_path, NetworkSpeed)
     (row,) = record.times
@@ -73,6 +76,7 @@ def test_everything_is_recorded(tmp_path: Path) -> None:
     assert set(row.trials) == {"torch"}
     assert record.left_out == {"EDSR": LARGE.macs}
     assert record.product_macs == 8**3
+    assert len(released) == 1 + record.rounds, "memory is freed after the trial and after every round"
 
 
 def test_the_fastest_backend_is_chosen_and_one_that_fails_left_out(
