@@ -222,9 +222,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         metavar="NAME",
         help="try only these (default: all that are installed)",
     )
-    parser.add_argument(
-        "--results", type=Path, metavar="DIR", default=Path("results"), help="results folder (default: %(default)s)"
-    )
+    parser.add_results()
     arguments = parser.parse_args(argv)
     if min(arguments.threads, arguments.rounds) < 1 or not arguments.most_gmacs > 0:
         raise UserError("--threads, --rounds, --most-gmacs: expected numbers above 0")

@@ -186,7 +186,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, metavar="DIR", help="training images (default: the embedded photographs)")
     parser.add_argument("--rounds", type=int, default=20, help="steps of each variant (default: %(default)s)")
     parser.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: all cores)")
-    parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s")
+    parser.add_results()
     arguments = parser.parse_args(argv)
     for name in ("rounds", "threads"):
         value = getattr(arguments, name)

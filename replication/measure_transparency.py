@@ -7,7 +7,6 @@ square difference to the drawing laid on the same, in grey levels of 255.
 
 import json
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy as np
 import skimage.data
@@ -144,14 +143,11 @@ def parser() -> Parser:
     """The command line."""
     result = Parser(
         prog="python -m replication.measure_transparency",
-        description=__doc__,
+        description=f"{__doc__}\nWrites records/transparency/<model>.json into the results folder.",
         epilog="example:\n  python -m replication.measure_transparency --results results\n",
     )
     result.add_argument("--model", default="smsrn", metavar="NAME", help="smsrn or msrn (default: %(default)s)")
-    result.add_argument(
-        "--results", type=Path, default=Path("results"), metavar="DIR",
-        help="where records/transparency/<model>.json is written (default: %(default)s)",
-    )  # fmt: skip
+    result.add_results()
     return result
 
 

@@ -74,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folder of a training run")
     parser.add_argument("--note", default="", help="why the runs were made, or why they were dropped")
-    parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s")
+    parser.add_results()
     arguments = parser.parse_args(argv)
     for path in [records.save(arguments.results, read(folder, arguments.note)) for folder in arguments.runs]:
         print(f"wrote {path}")

@@ -89,8 +89,8 @@ def main(argv: Sequence[str] | None = None) -> int:
   tox -e ship -- runs/smsrn_x4-cpu        # the same, then measures, and makes card, tables and figures anew""",
     )
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folder of a finished training run")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="data folder (default: $REPLICATION_DATA or data)")
-    parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s")
+    parser.add_data()
+    parser.add_results()
     arguments = parser.parse_args(argv)
     for folder in arguments.runs:
         paths = [*ship(folder, arguments.data), records.save(arguments.results, runs.read(folder, ""))]
