@@ -167,6 +167,11 @@ def compare(sr: Image, hr: Image, scale: int) -> dict[str, float]:
     }
 
 
+def luma_psnr(upscale: Upscale, hr: Image, scale: int) -> float:
+    """PSNR in dB, on luma as in a record, of what ``upscale`` makes of the downscaled ``hr``."""
+    return psnr(upscale(imresize(hr, 1 / scale).astype(np.uint8)), hr, table_protocols(scale)["luma"])
+
+
 def measure_image(subject: Subject, name: str, hr: Image) -> tuple[ImageResult, Image]:
     """Downscale, upscale and compare one image; also return the upscaled one. Seconds are those of upscaling alone."""
     lr = imresize(hr, 1 / subject.scale).astype(np.uint8)

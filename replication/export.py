@@ -31,8 +31,6 @@ from replication.data import benchmarks
 from replication.errors import MissingPackageError, Parser, UserError, run
 from replication.files import check_folder, check_space, write_bytes
 from replication.fold import fold
-from replication.images.metrics import psnr, table_protocols
-from replication.images.resize import imresize
 from replication.models import count_parameters
 from replication.network import (
     DEFAULT_MODEL,
@@ -279,13 +277,8 @@ def psnr_change(source: Trained, data: Path | None = None, *, folded: bool = Tru
     images = evaluate.prepare(benchmark, source.module.scale).images.values()
     single = evaluate.network_upscaler(inference_network(source, folded=folded))
     half = evaluate.network_upscaler(Float16(inference_network(source, folded=folded)))
-    changes = [_psnr(half, hr, source.module.scale) - _psnr(single, hr, source.module.scale) for hr in images]
-    return benchmark.name, fmean(changes)
-
-
-def _psnr(upscale: evaluate.Upscale, hr: evaluate.Image, scale: int) -> float:
-    lr = imresize(hr, 1 / scale).astype(np.uint8)
-    return psnr(upscale(lr), hr, table_protocols(scale)["luma"])
+    before, after = ([evaluate.luma_psnr(way, hr, source.module.scale) for hr in images] for way in (single, half))
+    return benchmark.name, fmean(new - old for old, new in zip(before, after, strict=True))
 
 
 def parser() -> Parser:
