@@ -25,7 +25,7 @@ from replication.models.start import identity_start
 from replication.recipe import Recipe
 from replication.records import StepTime, TrainingSpeed
 from replication.rounds import Step, in_rounds
-from replication.run import Folder, cpu_has_bf16
+from replication.run import cpu_has_bf16
 from replication.train import TrainingNetwork, load_batches
 
 SCALE = 4
@@ -201,7 +201,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         if arguments.data
         else [image.path for image in benchmarks.embedded().images]
     )
-    images = f"{len(paths)} of {Folder(arguments.data) if arguments.data else 'scikit-image'}"
+    images = f"{len(paths)} of {patches.Source(arguments.data) if arguments.data else 'scikit-image'}"
     with tempfile.TemporaryDirectory() as cache:
         sources = [patches.Source(path) for path in paths]
         pairs = patches.prepare(sources, SCALE, plan.scaling, Path(cache), show_progress=True)

@@ -32,7 +32,6 @@ from replication.models import MODELS, OTHERS
 from replication.models.msrn import MSRN, SCALES
 from replication.recipe import Recipe
 from replication.run import (
-    Folder,
     Options,
     identifying_facts,
     inherited_facts,
@@ -298,7 +297,7 @@ torchrun takes --start as an option of its own: with it, set that value in a rec
     parser.add_argument("--recipe", default="cpu", help=f"{', '.join(recipe.names())}, or a TOML file (default: cpu)")
     parser.add_argument("--model", required=True, choices=[*MODELS, *OTHERS], help="the network to train")
     parser.add_argument("--scale", type=int, default=4, choices=SCALES, help="upscaling factor (default: 4)")
-    parser.add_argument("--data", type=Folder.parse, required=True, nargs="+", metavar="DIR",
+    parser.add_argument("--data", type=patches.Source.parse, required=True, nargs="+", metavar="DIR",
                         help="folders of training images; DIR@0.5 shrinks its images to half beforehand")  # fmt: skip
     parser.add_argument("--validation", type=Path, metavar="DIR",
                         help=f"folder of validation images, the first {validation.IMAGES} are used "
