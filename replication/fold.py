@@ -263,9 +263,9 @@ class Border(nn.Module):
             self.register_buffer(f"{name_of(sides)}_bias", bias)
 
     def _correction(self, chain: Chain, sides: tuple[Side, Side]) -> tuple[Tensor, Tensor]:
-        rows, columns = (_near(side, self.outputs, Span(0, self.scale)) for side in sides)
+        rows, columns = (near(side, self.outputs, Span(0, self.scale)) for side in sides)
         window = Span(-self.radius, 2 * self.radius + 1)
-        above, beside = (_near(side, self.inputs, window) for side in sides)
+        above, beside = (near(side, self.inputs, window) for side in sides)
         return correction(chain, sides, (rows, columns), (above, beside))
 
     def forward(self, padded: Tensor, image: Tensor) -> Tensor:
@@ -327,8 +327,8 @@ def name_of(sides: tuple[Side, Side]) -> str:
     return "_".join(names[side][axis] for axis, side in enumerate(sides) if side)
 
 
-def _near(side: Side, depth: int, elsewhere: Span) -> Span:
-    """The ``depth`` outermost pixels of an image that begins or ends at 0."""
+def near(side: Side, depth: int, elsewhere: Span) -> Span:
+    """The ``depth`` outermost pixels of an image that begins or ends at 0; ``elsewhere`` where ``side`` is None."""
     return elsewhere if side is None else Span(0 if side == "first" else -depth, depth)
 
 
