@@ -35,11 +35,11 @@ from replication import sharing
 from replication.backends import BACKENDS, backends_in_words, load_network
 from replication.batch import DEFAULT_NAME, Naming, Plan, plan, printable
 from replication.errors import ArgumentError, Parser, UserError, run
-from replication.files import check_folder, check_space
+from replication.files import check_folder
 from replication.images.alpha import upscale_alpha, upscale_colors, visible_colors
 from replication.images.animation import Animation, animation, can_hold_frames, frames, write_frames
 from replication.images.metadata import Metadata
-from replication.images.photo import LARGEST, WRITABLE, Pixels, check_writable, has_alpha, read_photo, write_photo
+from replication.images.photo import WRITABLE, Pixels, check_room, check_writable, has_alpha, read_photo, write_photo
 from replication.images.resize import imresize_to
 from replication.network import DEFAULT_MODEL, Network, scales_in_words
 
@@ -287,7 +287,7 @@ def upscale_file(source: Path, target: Path, network: Network, options: Options 
         photo = replace(photo, icc_profile=None, metadata=Metadata())
     height, width = photo.pixels.shape[:2]
     new_height, new_width = options.size.of(height, width, network.scale)
-    _check_target(target, photo.pixels, new_height, new_width)
+    check_room(target, photo.pixels, new_height, new_width)
     check_writable(target, photo)
     try:
         pixels, notes = photo.pixels, photo.notes
@@ -308,7 +308,7 @@ def upscale_file(source: Path, target: Path, network: Network, options: Options 
 def _upscale_frames(source: Path, target: Path, network: Network, options: Options, info: Animation) -> tuple[str, ...]:
     """Upscale an animation frame by frame; see `upscale_file`."""
     height, width = options.size.of(info.height, info.width, network.scale)
-    _check_target(target, np.zeros((1, 1, 4 * len(info)), np.uint8), height, width)
+    check_room(target, np.zeros((1, 1, 4 * len(info)), np.uint8), height, width)
 
     def upscaled() -> Iterator[NDArray[np.uint8]]:
         label = None if options.quiet else printable(source.name)
@@ -326,17 +326,6 @@ def _upscale_frames(source: Path, target: Path, network: Network, options: Optio
     except MemoryError as error:
         raise UserError(f"{source}: {len(info)} frames of {width}x{height} do not fit into memory") from error
     return (f"{len(info)} frames", *info.notes, *notes)
-
-
-def _check_target(target: Path, pixels: Pixels, height: int, width: int) -> None:
-    """Raise UserError when a result of that size does not fit its format or its disk."""
-    kind = WRITABLE.get(target.suffix.lower(), "")
-    if max(height, width) > LARGEST.get(kind, max(height, width)):
-        raise UserError(
-            f"cannot write {target}: {kind} takes sides of up to {LARGEST[kind]} pixels, not {width}x{height}"
-        )
-    size = height * width * pixels[0, 0].nbytes
-    check_space(target, size // 4 if kind in LARGEST else size)
 
 
 # ---------------------------------------------------------------- command
