@@ -1,11 +1,18 @@
-"""The published MSRN, stated again for the tests: plain convolutions on a dictionary of parameters."""
+"""The published MSRN, stated again for the tests: plain convolutions on a dictionary of parameters.
 
+And `helpers.py`, which the tests of this folder import.
+"""
+
+import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+sys.path.append(str(Path(__file__).parent))
 
 Published = Callable[[Mapping[str, Tensor], Tensor, int], Tensor]
 BRANCHES = (3, 5)
