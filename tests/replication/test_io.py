@@ -1,12 +1,11 @@
 """Reading and writing images: what is accepted, in which layout, and one clear line for everything else."""
 
-import struct
-import zlib
 from pathlib import Path
 
 import numpy as np
 import PIL.Image
 import pytest
+from helpers import png
 
 from replication.errors import ArgumentError, UserError
 from replication.images.io import read_image, read_size, write_image
@@ -65,16 +64,6 @@ def test_exif_orientation_is_applied(tmp_path: Path) -> None:
 def test_one_pixel_image_can_be_read(tmp_path: Path) -> None:
     write_image(tmp_path / "one.png", RGB[:1, :1])
     assert read_image(tmp_path / "one.png").shape == (1, 1, 3)
-
-
-def png(width: int, height: int, depth: int, kind: int, rows: bytes) -> bytes:
-    """A PNG by hand: Pillow cannot write 16-bit RGB, nor an image that is only a header."""
-
-    def chunk(name: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
-
-    header = struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
 def bad_files(folder: Path) -> dict[str, tuple[Path, str]]:

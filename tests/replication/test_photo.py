@@ -8,7 +8,7 @@ import numpy as np
 import PIL.Image
 import pytest
 import tifffile
-from PIL import ImageCms
+from helpers import SRGB, png
 
 from replication.errors import UserError
 from replication.images.io import read_image
@@ -18,21 +18,14 @@ RANDOM = np.random.default_rng(0)
 RGBA = RANDOM.integers(0, 256, (13, 17, 4), dtype=np.uint8)
 RGBA16 = RANDOM.integers(0, 65536, (13, 17, 4), dtype=np.uint16)
 CHANNELS = {"grey": 0, "grey and alpha": [0, 3], "rgb": [0, 1, 2], "rgb and alpha": [0, 1, 2, 3]}
-SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
-def png(pixels: np.ndarray, *extra: tuple[bytes, bytes]) -> bytes:
+def png_16(pixels: np.ndarray, *extra: tuple[bytes, bytes]) -> bytes:
     """A 16-bit PNG by hand, rows unfiltered, with ``extra`` chunks before the pixels."""
-
-    def chunk(name: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
-
     height, width = pixels.shape[:2]
     color = {1: 0, 2: 4, 3: 2, 4: 6}[pixels.shape[2] if pixels.ndim == 3 else 1]
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
-    chunks = [(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, color, 0, 0, 0)), *extra]
-    chunks += [(b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*one) for one in chunks)
+    return png(width, height, 16, color, rows, *extra)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
@@ -50,7 +43,7 @@ def test_lossless_8_bit(tmp_path: Path, suffix: str, channels: str) -> None:
 @pytest.mark.parametrize("channels", CHANNELS)
 def test_16_bit_png(tmp_path: Path, channels: str) -> None:
     pixels = RGBA16[..., CHANNELS[channels]]
-    (tmp_path / "by-hand.png").write_bytes(png(pixels))
+    (tmp_path / "by-hand.png").write_bytes(png_16(pixels))
     read = read_photo(tmp_path / "by-hand.png")
     assert read.pixels.dtype == np.uint16
     np.testing.assert_array_equal(read.pixels, pixels)
@@ -138,7 +131,7 @@ def test_a_transparent_color_becomes_alpha(tmp_path: Path) -> None:
     rgb[0, 0] = rgb[5, 6] = (1, 2, 3)
     rgb[1, 1] = (1, 2, 4)
     for name, pixels, key in (("rgb", rgb, (1, 2, 3)), ("grey", grey, (int(grey[4, 5]),))):
-        (tmp_path / f"{name}.png").write_bytes(png(pixels, (b"tRNS", struct.pack(f">{len(key)}H", *key))))
+        (tmp_path / f"{name}.png").write_bytes(png_16(pixels, (b"tRNS", struct.pack(f">{len(key)}H", *key))))
         read = read_photo(tmp_path / f"{name}.png").pixels
         hidden = (pixels.reshape(13, 17, -1) == key).all(2)
         np.testing.assert_array_equal(read[..., -1], np.where(hidden, 0, 65535))
@@ -170,7 +163,7 @@ def test_orientation_is_applied(tmp_path: Path) -> None:
     content = (b"eXIf", exif.tobytes().removeprefix(b"Exif\0\0"))
     for channels in ("grey and alpha", "rgb", "rgb and alpha"):
         pixels = RGBA16[..., CHANNELS[channels]]
-        (tmp_path / "a.png").write_bytes(png(pixels, content))
+        (tmp_path / "a.png").write_bytes(png_16(pixels, content))
         np.testing.assert_array_equal(read_photo(tmp_path / "a.png").pixels, np.rot90(pixels, -1))
 
 
@@ -227,7 +220,7 @@ def test_of_an_animation_the_first_frame(tmp_path: Path) -> None:
 def bad_files(folder: Path) -> dict[str, str]:
     """Files that cannot be used, by name, each with what the error must say."""
     PIL.Image.fromarray(RGBA[..., :3].repeat(9, 0).repeat(9, 1)).save(folder / "whole.jpg")
-    whole = png(RGBA16[..., :3])
+    whole = png_16(RGBA16[..., :3])
     huge = struct.pack(">IIBBBBB", 50000, 50000, 16, 2, 0, 0, 0)
     for name, content in {
         "text.png": b"hello, this is text",

@@ -13,6 +13,7 @@ import numpy as np
 import PIL.Image
 import pytest
 import tifffile
+from helpers import png
 
 from replication.errors import UserError
 from replication.images import tiff
@@ -153,18 +154,12 @@ def test_a_strip_that_unpacks_to_too_much(tmp_path: Path) -> None:
         read_photo(tmp_path / "bomb.tif")
 
 
-def png(bits: int, kind: int, rows: np.ndarray, *extra: tuple[bytes, bytes]) -> bytes:
-    """A PNG of any depth by hand: ``rows`` holds the samples of (H, W), packed here."""
-
-    def chunk(name: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
-
-    height, width = rows.shape
-    unpacked = np.unpackbits(rows.astype(np.uint8)[..., None], axis=2)[..., 8 - bits :].reshape(height, -1)
-    packed = b"".join(b"\0" + np.packbits(row).tobytes() for row in unpacked)
-    chunks = [(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0)), *extra]
-    chunks += [(b"IDAT", zlib.compress(packed)), (b"IEND", b"")]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*one) for one in chunks)
+def png_of(bits: int, kind: int, values: np.ndarray, *extra: tuple[bytes, bytes]) -> bytes:
+    """A PNG of up to 8 bits by hand: ``values`` holds the samples of (H, W), packed here."""
+    height, width = values.shape
+    unpacked = np.unpackbits(values.astype(np.uint8)[..., None], axis=2)[..., 8 - bits :].reshape(height, -1)
+    rows = b"".join(b"\0" + np.packbits(row).tobytes() for row in unpacked)
+    return png(width, height, bits, kind, rows, *extra)
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])
@@ -172,7 +167,7 @@ def test_grey_png_with_a_transparent_value(tmp_path: Path, bits: int) -> None:
     values = RANDOM.integers(0, 2**bits, (5, 7))
     grey = values * 255 // (2**bits - 1)
     for key in {0, 1, 2**bits - 1}:
-        (tmp_path / "a.png").write_bytes(png(bits, 0, values, (b"tRNS", struct.pack(">H", key))))
+        (tmp_path / "a.png").write_bytes(png_of(bits, 0, values, (b"tRNS", struct.pack(">H", key))))
         read = read_photo(tmp_path / "a.png").pixels
         if not (values == key).any():
             np.testing.assert_array_equal(read, grey)
@@ -187,7 +182,7 @@ def test_grey_png_with_a_transparent_value(tmp_path: Path, bits: int) -> None:
 def test_palette_png(tmp_path: Path, bits: int) -> None:
     values = RANDOM.integers(0, 2**bits, (5, 7))
     palette = RANDOM.integers(0, 256, (2**bits, 3), dtype=np.uint8)
-    (tmp_path / "a.png").write_bytes(png(bits, 3, values, (b"PLTE", palette.tobytes())))
+    (tmp_path / "a.png").write_bytes(png_of(bits, 3, values, (b"PLTE", palette.tobytes())))
     np.testing.assert_array_equal(read_photo(tmp_path / "a.png").pixels, palette[values])
 
 
