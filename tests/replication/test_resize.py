@@ -15,7 +15,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from replication.data import benchmarks
-from replication.errors import UserError
+from replication.errors import ArgumentError
 from replication.images.io import read_image
 from replication.images.resize import crop_to_multiple, imresize
 
@@ -256,7 +256,7 @@ def test_equals_matlab_away_from_the_border() -> None:
     ],
 )
 def test_bad_input(image: NDArray[np.generic], scale: float, message: str) -> None:
-    with pytest.raises(UserError, match=message):
+    with pytest.raises(ArgumentError, match=message):
         imresize(image, scale)
 
 
@@ -265,5 +265,5 @@ def test_crop_to_multiple() -> None:
     np.testing.assert_array_equal(crop_to_multiple(image, 4), image[:8, :8])
     np.testing.assert_array_equal(crop_to_multiple(image[..., 0], 3), image[:9, :6, 0])
     np.testing.assert_array_equal(crop_to_multiple(image, 1), image)
-    with pytest.raises(UserError, match="image of 11x8 pixels is too small: expected at least 9x9"):
+    with pytest.raises(ArgumentError, match="image of 11x8 pixels is too small: expected at least 9x9"):
         crop_to_multiple(image, 9)
