@@ -7,10 +7,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections import namedtuple
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import BinaryIO
 
 import numpy as np
@@ -269,25 +269,34 @@ def test_an_original_is_never_replaced(tmp_path: Path, force: list[str], capsys:
     assert (tmp_path / "a.png").read_bytes() == before
 
 
+def encoded(picture: PIL.Image.Image, kind: str) -> bytes:
+    content = io.BytesIO()
+    picture.save(content, kind)
+    return content.getvalue()
+
+
+PNG = encoded(PIL.Image.fromarray(PIXELS), "PNG")
+
+
+def give(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
+    """Let standard input hold that."""
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(content)))
+
+
 def test_standard_input_and_output(monkeypatch: pytest.MonkeyPatch) -> None:
-    content, result = io.BytesIO(), io.BytesIO()
-    PIL.Image.fromarray(PIXELS).save(content, "PNG")
-    Stream = namedtuple("Stream", "buffer")
-    monkeypatch.setattr(sys, "stdin", Stream(io.BytesIO(content.getvalue())))
-    monkeypatch.setattr(sys, "stdout", Stream(result))
+    result = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", SimpleNamespace(buffer=result))
+    give(monkeypatch, PNG)
     assert upscale.main(["-", "-q"]) is None
-    result.seek(0)
     np.testing.assert_array_equal(np.array(PIL.Image.open(result)), enlarged(PIXELS))
-    monkeypatch.setattr(sys, "stdin", Stream(io.BytesIO(b"nothing")))
+    give(monkeypatch, b"nothing")
     with pytest.raises(UserError, match=r"^standard input: expected an image"):
         upscale.main(["-"])
 
 
 def test_a_result_of_standard_input_is_named_as_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    content = io.BytesIO()
-    PIL.Image.fromarray(PIXELS).save(content, "PNG")
     for options, name in (([], "standard_input_x2.png"), (["--name", "my_{size}", "--format", "jpg"], "my_x2.jpg")):
-        monkeypatch.setattr(sys, "stdin", namedtuple("Stream", "buffer")(io.BytesIO(content.getvalue())))
+        give(monkeypatch, PNG)
         upscale.main(["-", "-o", str(tmp_path), "-q", *options])
         assert (tmp_path / name).is_file()
 
@@ -295,10 +304,8 @@ def test_a_result_of_standard_input_is_named_as_others(tmp_path: Path, monkeypat
 def test_notes_on_standard_input(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    content = io.BytesIO()
-    PIL.Image.fromarray(PIXELS).convert("CMYK").save(content, "JPEG")
     for options in ([], ["-q"]):
-        monkeypatch.setattr(sys, "stdin", namedtuple("Stream", "buffer")(io.BytesIO(content.getvalue())))
+        give(monkeypatch, encoded(PIL.Image.fromarray(PIXELS).convert("CMYK"), "JPEG"))
         assert upscale.main(["-", "-o", str(tmp_path / f"{len(options)}.png"), *options]) is None
         assert ("standard input: CMYK converted" in capsys.readouterr().err) == (not options)
 
@@ -360,8 +367,7 @@ def test_errors_before_the_work(tmp_path: Path, use: Callable[[Run], None], monk
     ):
         with pytest.raises(UserError, match=words):
             upscale.main(arguments)
-    usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(1, 1, 1000))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
     with pytest.raises(UserError, match=r"it may take .* MB are free"):
         upscale.main([source])
 

@@ -102,6 +102,11 @@ def image_bytes(image: np.ndarray, folder: Path) -> bytes:
     return content
 
 
+def small_set(folder: Path) -> dict[str, bytes]:
+    """The small images as the EDSR authors' archive names them."""
+    return {f"benchmark/Set5/HR/{name}.png": image_bytes(image, folder) for name, image in IMAGES.items()}
+
+
 def tar(members: dict[str, bytes]) -> bytes:
     memory = io.BytesIO()
     with tarfile.open(fileobj=memory, mode="w") as bundle:
@@ -115,7 +120,7 @@ def tar(members: dict[str, bytes]) -> bytes:
 @pytest.fixture
 def set5(server: Server, tmp_path: Path) -> Source:
     """A source whose archive holds the small set in EDSR's layout, low-resolution images included."""
-    members = {f"benchmark/Set5/HR/{name}.png": image_bytes(image, tmp_path) for name, image in IMAGES.items()}
+    members = small_set(tmp_path)
     members["benchmark/Set5/LR_bicubic/X4/babyx4.png"] = b"?"
     members["benchmark/Set5/HR/Thumbs.db"] = b"?"
     server.files["benchmark.tar"] = tar(members)
@@ -201,7 +206,7 @@ def test_not_found_and_no_network_leave_nothing(server: Server, tmp_path: Path) 
 def test_wrong_pixels_are_not_installed(set5: Source, server: Server, tmp_path: Path) -> None:
     other = PIXELS.copy()
     other[0, 0, 0] ^= 1
-    members = {f"benchmark/Set5/HR/{name}.png": image_bytes(image, tmp_path) for name, image in IMAGES.items()}
+    members = small_set(tmp_path)
     members["benchmark/Set5/HR/baby.png"] = image_bytes(other, tmp_path)
     server.files["benchmark.tar"] = tar(members)
     with pytest.raises(UserError, match=r"does not hold Set5 as published: benchmark/Set5/HR/baby\.png: its pixels"):
@@ -228,7 +233,7 @@ def test_damaged_archive_is_removed(set5: Source, server: Server, tmp_path: Path
 
 
 def test_archive_cannot_write_outside(set5: Source, server: Server, tmp_path: Path) -> None:
-    members = {f"benchmark/Set5/HR/{name}.png": image_bytes(image, tmp_path) for name, image in IMAGES.items()}
+    members = small_set(tmp_path)
     members |= {"../evil.png": b"1", "/evil.png": b"2", "benchmark/Set5/HR/../../../evil.png": b"3"}
     members |= {"benchmark/Set5/HR/..\\evil.png": b"4"}
     server.files["benchmark.tar"] = tar(members)

@@ -142,13 +142,6 @@ def test_equal_images(shape: tuple[int, ...], channel: Literal["luma", "rgb"]) -
     assert ssim(image, image.copy(), protocol(channel)) == pytest.approx(1, abs=1e-12)
 
 
-def test_symmetric() -> None:
-    sr, hr = pair(20, 20, 3)
-    for chosen in table_protocols(4).values():
-        assert psnr(sr, hr, chosen) == psnr(hr, sr, chosen)
-        assert ssim(sr, hr, chosen) == pytest.approx(ssim(hr, sr, chosen), abs=1e-12)
-
-
 @pytest.mark.parametrize("rounded", [False, True])
 def test_grey_is_used_as_it_is(rounded: bool) -> None:
     sr, hr = pair(20, 20)

@@ -184,11 +184,6 @@ def test_output_size_is_rounded_up(height: int, width: int, scale: float, expect
     assert imresize(noise(height, width, 1), scale).shape == (*expected, 1)
 
 
-@pytest.mark.parametrize("scale", SCALES)
-def test_single_pixel_becomes_a_constant(scale: float) -> None:
-    assert (imresize(np.full((1, 1, 3), 77, np.uint8), scale) == 77).all()
-
-
 @pytest.mark.parametrize("scale", [1 / 4, 3])
 @pytest.mark.parametrize("dtype", [np.uint8, np.float64])
 def test_channels_are_independent(scale: float, dtype: type[np.generic]) -> None:

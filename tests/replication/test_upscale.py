@@ -3,7 +3,6 @@
 import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -67,12 +66,12 @@ def test_radius_is_how_far_a_pixel_reaches(name: str, scale: int) -> None:
         assert (int(reached.min()), int(reached.max())) == (-radius, radius)
 
 
-@pytest.mark.parametrize(("scale", "radius"), [(2, 36), (3, 36), (4, 36), (8, 36)])
+@pytest.mark.parametrize("scale", [2, 3, 4, 8])
 @pytest.mark.parametrize("name", MODELS)
-def test_radius_of_the_real_networks(name: str, scale: int, radius: int) -> None:
+def test_radius_of_the_real_networks(name: str, scale: int) -> None:
     """Head 1, eight blocks of 2 + 2, tail 1, and the upsampler between 1 and 2."""
     with torch.device("meta"):
-        assert receptive_radius(build(name, scale=scale)) == radius
+        assert receptive_radius(build(name, scale=scale)) == 36
 
 
 @given(st.integers(1, 2000), st.integers(0, 40), st.integers(1, 300))
@@ -426,17 +425,6 @@ def test_onnx_file_in_its_runtimes(tmp_path: Path, backend: str) -> None:
         with pytest.raises(UserError, match=words) as caught:
             load_network(backend=backend, weights_file=tmp_path / name)
         assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
-def test_many_threads_have_one_network(tmp_path: Path, backend: str) -> None:
-    pytest.importorskip(backend, reason="needs the extra of that backend")
-    write_onnx(tmp_path / "n.onnx")
-    network = load_network(backend=backend, weights_file=tmp_path / "n.onnx", threads=1)
-    images = [RANDOM.integers(0, 256, (150, 170, 3), dtype=np.uint8) for _ in range(24)]
-    with ThreadPoolExecutor(6) as pool:
-        for image, found in zip(images, pool.map(lambda one: upscale.upscale(one, network), images), strict=True):
-            np.testing.assert_array_equal(found, enlarged(image))
 
 
 @pytest.fixture
