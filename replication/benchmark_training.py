@@ -19,7 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from replication import kernels, optimizers, recipe, records
 from replication.data import benchmarks, patches
-from replication.errors import Parser, UserError, run
+from replication.errors import Parser, at_least, run
 from replication.models import MODELS, build
 from replication.models.start import identity_start
 from replication.recipe import Recipe
@@ -184,14 +184,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--recipe", default="cpu", help="for patch size, batch size and optimiser (default: cpu)")
     parser.add_argument("--data", type=Path, metavar="DIR", help="training images (default: the embedded photographs)")
-    parser.add_argument("--rounds", type=int, default=20, help="steps of each variant (default: %(default)s)")
-    parser.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: all cores)")
+    parser.add_argument("--rounds", type=at_least(1), default=20, help="steps of each variant (default: %(default)s)")
+    parser.add_argument("--threads", type=at_least(1), metavar="N", help="CPU threads (default: all cores)")
     parser.add_results()
     arguments = parser.parse_args(argv)
-    for name in ("rounds", "threads"):
-        value = getattr(arguments, name)
-        if value is not None and value < 1:
-            raise UserError(f"--{name}: expected at least 1, got {value}")
     records.check_writable(arguments.results)
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
