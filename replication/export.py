@@ -36,6 +36,7 @@ from replication.network import (
     DEFAULT_MODEL,
     Batch,
     Network,
+    TorchRun,
     Trained,
     extra,
     receptive_radius,
@@ -221,10 +222,10 @@ def check(content: bytes, source: Trained, *, half: bool, size: Size | None = No
     if not runtimes:
         extra("onnxruntime", "onnx")
     sizes = (size,) if size else SIZES
-    checks = [Check(name, _largest_difference(network.run, source.module, sizes)) for name, network in runtimes.items()]
+    checks = [Check(name, largest_difference(network.run, source.module, sizes)) for name, network in runtimes.items()]
     if half:  # the runtimes may compute in float32 here; others do not
         float16 = Float16(inference_network(source, folded=True))
-        difference = _largest_difference(_as_function(float16), source.module, sizes)
+        difference = largest_difference(TorchRun(float16, channels_last=False), source.module, sizes)
         checks.append(Check("float16 emulated by PyTorch", difference))
     allowed = TOLERANCE[precision(half)]
     for one in checks:
@@ -245,21 +246,13 @@ def _installed_runtimes(content: bytes) -> Iterator[tuple[str, Network]]:
         yield name, load(content, "the exported network")
 
 
-def _as_function(module: nn.Module) -> Callable[[Batch], Batch]:
-    def run_module(pixels: Batch) -> Batch:
-        with torch.inference_mode():
-            output: Batch = module(torch.from_numpy(pixels)).numpy()
-            return output
-
-    return run_module
-
-
-def _largest_difference(run_network: Callable[[Batch], Batch], module: nn.Module, sizes: Sequence[Size]) -> float:
+def largest_difference(run_network: Callable[[Batch], Batch], module: nn.Module, sizes: Sequence[Size]) -> float:
+    """How far what ``run_network`` makes of random pictures of ``sizes`` is from what ``module`` does in PyTorch."""
     generator = torch.Generator().manual_seed(0)
     differences = []
     for height, width in sizes:
         image = torch.rand(1, 3, height, width, generator=generator)
-        expected = _as_function(module)(image.numpy())
+        expected = TorchRun(module, channels_last=False)(image.numpy())
         output = run_network(image.numpy())
         if output.shape != expected.shape:
             raise UserError(f"the exported network gives {output.shape} for {height}x{width}, not {expected.shape}")

@@ -92,14 +92,9 @@ def bicubic_alpha(image: NDArray[np.uint8], network: Network) -> Array:
 def quotient(image: NDArray[np.uint8], network: Network) -> Array:
     """Premultiplied colours and alpha through the network, and divided."""
     samples = (image / np.float32(255)).astype(np.float32)
-
-    def run_network(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-        output = network.run(np.ascontiguousarray(pixels.transpose(2, 0, 1)[None]))[0]
-        return np.asarray(output.transpose(1, 2, 0))
-
-    colors = upscale_colors(samples[..., :3] * samples[..., 3:], run_network, network.scale)
+    colors = upscale_colors(samples[..., :3] * samples[..., 3:], network.enlarge, network.scale)
     alpha = samples[..., 3]
-    return _straight(colors, upscale_alpha(alpha, run_network, network.scale, (alpha.min(), alpha.max())))
+    return _straight(colors, upscale_alpha(alpha, network.enlarge, network.scale, (alpha.min(), alpha.max())))
 
 
 def _straight(premultiplied: Array, alpha: Array) -> Array:

@@ -206,18 +206,13 @@ def _upscaled(image: Pixels, network: Network, span: tuple[int, int] | None) -> 
     highest = np.iinfo(image.dtype).max
     samples = (image.reshape(*image.shape[:2], -1) / np.float32(highest)).astype(np.float32)
     colors, alpha = (samples[..., :-1], samples[..., -1:]) if has_alpha(image) else (samples, None)
-
-    def run(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-        output = network.run(np.ascontiguousarray(pixels.transpose(2, 0, 1)[None]))[0]
-        return np.asarray(output.transpose(1, 2, 0))
-
     grey = colors.shape[2] == 1
-    result = upscale_colors(np.repeat(colors, 3, axis=2) if grey else colors, run, network.scale)
+    result = upscale_colors(np.repeat(colors, 3, axis=2) if grey else colors, network.enlarge, network.scale)
     if grey:
         result = result[..., :1]
     if alpha is not None and span is not None:
         lowest, greatest = (value / highest for value in span)
-        result = np.dstack([result, upscale_alpha(alpha[..., 0], run, network.scale, (lowest, greatest))])
+        result = np.dstack([result, upscale_alpha(alpha[..., 0], network.enlarge, network.scale, (lowest, greatest))])
     result = np.clip(np.rint(result * np.float32(highest)), 0, highest).astype(image.dtype)
     return np.asarray(result.reshape(*result.shape[:2], *image.shape[2:]))
 
