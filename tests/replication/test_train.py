@@ -90,10 +90,6 @@ def arguments(images: Path, output: Path, *more: str, **changes: Any) -> list[st
     )
 
 
-def sources(folder: Path) -> list[patches.Source]:
-    return [patches.Source(path) for path in patches.list_images(folder, "any")]
-
-
 def newest(folder: Path) -> Checkpoint:
     return next(checkpoint.saved(folder))
 
@@ -142,10 +138,11 @@ def real_run(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def finished(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of an uninterrupted run of 6 steps of the small network."""
-    output = tmp_path_factory.mktemp("finished") / "run"
-    main(arguments(images, output))
+def finished(images: Path) -> Path:
+    """The folder of an uninterrupted run of 6 steps of the small network, made once; tests only read it."""
+    output = images.parent / "finished"
+    if not output.exists():
+        main(arguments(images, output))
     return output
 
 
@@ -739,7 +736,8 @@ def test_the_progress_bar_shows_loss_rate_speed_and_time_left_and_quiet_hides_it
 
 
 def test_loading_moves_samples_to_floats_between_0_and_1_in_the_layout_asked_for(images: Path) -> None:
-    pairs = patches.prepare(sources(images), 4, (1.0,), images.parent / "cache")
+    sources = [patches.Source(path) for path in patches.list_images(images, "any")]
+    pairs = patches.prepare(sources, 4, (1.0,), images.parent / "cache")
     data = patches.PatchDataset(pairs, hr_patch=32, flips=True, rotations=True, seed=0)
     shares = patches.batches(range(2), 3, 0, 1)
     loaded = list(train.load_batches(data, shares, workers=0, device=torch.device("cpu"), layout=torch.channels_last))
