@@ -192,21 +192,13 @@ def layers_of(*modules: nn.Module) -> list[Linear]:
 # ---------------------------------------------------------------- while training
 
 
-def folded_upsampler(model: MSRN) -> tuple[Tensor, Tensor]:
-    """Upsampler and last convolution of ``model`` as one convolution, to be followed by a shuffle by the scale.
-
-    At x4 the weight is (48, 64, 5, 5). Gradients flow to the layers' own parameters.
-    """
-    return folded_kernel(layers_of(model.tail[2], model.tail[3]))
-
-
 def forward_folded(model: MSRN, x: Tensor) -> Tensor:
     """`MSRN.forward` with the folded upsampler: the same away from the border, cheaper.
 
     (B, 3, H, W) -> (B, 3, scale·H, scale·W). Zero padding of the intermediate layers is not reproduced, so the
-    outermost pixels differ (three of them at x4).
+    outermost pixels differ (three of them at x4). Gradients flow to the layers' own parameters.
     """
-    weight, bias = folded_upsampler(model)
+    weight, bias = folded_kernel(layers_of(model.tail[2], model.tail[3]))  # at x4 (48, 64, 5, 5)
     x = model.tail[1](model.tail[0](model.features(x)))
     x = pixel_shuffle(conv2d(x, weight, bias, padding=weight.shape[-1] // 2), model.scale)
     return x + model.mean

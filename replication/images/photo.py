@@ -115,7 +115,7 @@ def read_photo(path: Path) -> Photo:
                 profile = None  # it described what was converted
                 notes.append(change)
             attached = metadata.of_tiff(content, page) if layout else metadata.of_picture(picture, content)
-    return Photo(_without_opaque_alpha(pixels), profile, (*notes, *(layout.notes if layout else ())), attached)
+    return Photo(without_opaque_alpha(pixels), profile, (*notes, *(layout.notes if layout else ())), attached)
 
 
 def _formats(content: bytes) -> tuple[str, ...]:
@@ -259,7 +259,8 @@ def _cmyk_to_srgb(picture: PIL.Image.Image, profile: bytes | None) -> tuple[PIL.
     return picture.convert("RGB"), "CMYK converted to RGB; it has no colour profile"
 
 
-def _without_opaque_alpha(pixels: Pixels) -> Pixels:
+def without_opaque_alpha(pixels: Pixels) -> Pixels:
+    """Pixels without an alpha channel that is opaque everywhere."""
     if not has_alpha(pixels) or pixels[..., -1].min() < np.iinfo(pixels.dtype).max:
         return pixels
     return np.ascontiguousarray(pixels[..., 0] if pixels.shape[2] == 2 else pixels[..., :3])

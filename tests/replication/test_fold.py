@@ -14,7 +14,7 @@ from replication.fold import (
     Linear,
     cheapest_start,
     fold,
-    folded_upsampler,
+    folded_kernel,
     forward_folded,
     layers_of,
     sides_meet,
@@ -243,6 +243,7 @@ def test_gradients_of_the_folded_network_reach_every_parameter_unchanged(scale: 
     ("scale", "shape"), [(2, (12, 6, 5, 5)), (3, (27, 6, 5, 5)), (4, (48, 6, 5, 5)), (8, (192, 6, 5, 5))]
 )
 def test_the_folded_kernel_is_small(scale: int, shape: tuple[int, ...]) -> None:
-    weight, bias = folded_upsampler(network("msrn", scale))
+    model = network("msrn", scale)
+    weight, bias = folded_kernel(layers_of(model.tail[2], model.tail[3]))
     assert weight.shape == shape
     assert bias.shape == shape[:1]
