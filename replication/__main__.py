@@ -5,16 +5,15 @@ Tables, figures and verdicts are made from the records by ``python -m analysis``
 
 from collections.abc import Sequence
 
-import torch
-from torch import nn
-
 from replication import crops, evaluate, measure_lightened, measure_protocol, records, weights
 from replication.data import benchmarks
 from replication.data.benchmarks import BENCHMARKS, data_root
 from replication.errors import Parser, run
+from replication.export import largest_difference
 from replication.fold import fold
 from replication.models import MODELS, build
 from replication.network import DEFAULT_SCALE as SCALE
+from replication.network import TorchRun
 from replication.records import NOISE_PSNR, NOISE_SSIM, Repetition
 from replication.stages import Job, Outcome, Stage, run_stages
 
@@ -29,23 +28,13 @@ def arithmetic(job: Job) -> Outcome:
     outcome = Outcome()
     for model in MODELS:
         network = build(model, scale=SCALE, pretrained=bool(weights.shipped(model, SCALE))).eval()
-        difference = _largest_difference(network, fold(network))
+        difference = largest_difference(TorchRun(fold(network), channels_last=False), network, FOLDED_SIZES)
         words = f"{model} folded: output differs by {difference:.1e} at most"
         if difference <= FOLDED_TOLERANCE:
             outcome.findings.append(words)
         else:
             outcome.failures.append(f"{words}; expected {FOLDED_TOLERANCE:.0e}")
     return outcome
-
-
-def _largest_difference(one: nn.Module, other: nn.Module) -> float:
-    random = torch.Generator().manual_seed(0)
-    differences: list[float] = []
-    for height, width in FOLDED_SIZES:
-        pixels = torch.rand(1, 3, height, width, generator=random)
-        with torch.inference_mode():
-            differences.append((one(pixels) - other(pixels)).abs().max().item())
-    return max(differences)
 
 
 def embedded(job: Job) -> Outcome:

@@ -4,7 +4,6 @@ Every round runs each variant once, in shuffled order, so that other load affect
 measured in a process of its own for each variant, which loads PyTorch only where the variant needs it.
 """
 
-import argparse
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -22,7 +21,7 @@ from tqdm import tqdm
 
 from replication import records
 from replication.backends import BACKENDS, check_threads, load_network
-from replication.errors import MissingPackageError, Parser, UserError, run
+from replication.errors import MissingPackageError, Parser, UserError, at_least, run
 from replication.images.photo import Pixels
 from replication.network import DEFAULT_SCALE, Batch, Network, extra, torch_network, trained
 from replication.records import Account, HalfPrecision, LayerTime, Memory, Speed, Timing
@@ -326,19 +325,15 @@ def parser() -> Parser:
             "  python -m replication.benchmark --rounds 1 --threads 1 --results /tmp/results     a quick look\n"
         ),
     )  # fmt: skip
-    result.add_argument("--rounds", type=_positive, default=ROUNDS, help="runs of each variant (default: %(default)s)")
     result.add_argument(
-        "--threads", type=_positive, nargs="+", default=[1, 2], metavar="N", help="processor threads (default: 1 2)"
+        "--rounds", type=at_least(1), default=ROUNDS, help="runs of each variant (default: %(default)s)"
+    )
+    result.add_argument(
+        "--threads", type=at_least(1), nargs="+", default=[1, 2], metavar="N", help="processor threads (default: 1 2)"
     )
     result.add_argument("--data", type=Path, metavar="DIR", help="where Set5 is looked for (for half precision)")
     result.add_results()
     return result
-
-
-def _positive(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
-    return int(text)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -26,7 +26,6 @@ from replication.benchmark import environment, installed
 from replication.errors import Parser, UserError, run
 from replication.export import _quiet
 from replication.fold import fold
-from replication.models import build
 from replication.models.zoo import NETWORKS
 from replication.network import extra, trained
 from replication.records import NetworkSpeed, NetworkTime
@@ -80,13 +79,19 @@ def candidates() -> Iterator[Candidate]:
 
 
 def _ours(name: str, folded: bool) -> Callable[[], nn.Module]:
-    return lambda: fold(build(name)) if folded else build(name)
+    """Makes one of our networks with its trained weights, which a folded one needs to be what is shipped."""
+
+    def make() -> nn.Module:
+        module = trained(name, 4, None).module
+        return fold(module) if folded else module
+
+    return make
 
 
 def step(candidate: Candidate, backend: str, folder: Path, threads: int) -> Step:
     """What runs the network once in ``backend`` on random pixels in 0..1."""
     torch.manual_seed(0)
-    module = _with_weights(candidate)
+    module = candidate.make().eval()
     pixels = np.random.default_rng(0).random(candidate.shape, dtype=np.float32)
     if backend == "torch":
         torch.set_num_threads(threads)
@@ -101,14 +106,6 @@ def step(candidate: Candidate, backend: str, folder: Path, threads: int) -> Step
     path = folder / "network.onnx"
     export(module, candidate.shape, path)
     return (_onnxruntime if backend == "onnxruntime" else _openvino)(path, pixels, threads)
-
-
-def _with_weights(candidate: Candidate) -> nn.Module:
-    """Our networks with their trained weights, which a folded one needs to be what is shipped; fresh ones else."""
-    if candidate.name in NETWORKS:
-        return candidate.make().eval()
-    module = trained(candidate.name, 4, None).module.eval()
-    return fold(module) if candidate.folded else module
 
 
 def export(module: nn.Module, shape: Sequence[int], path: Path) -> None:
@@ -222,9 +219,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         metavar="NAME",
         help="try only these (default: all that are installed)",
     )
-    parser.add_argument(
-        "--results", type=Path, metavar="DIR", default=Path("results"), help="results folder (default: %(default)s)"
-    )
+    parser.add_results()
     arguments = parser.parse_args(argv)
     if min(arguments.threads, arguments.rounds) < 1 or not arguments.most_gmacs > 0:
         raise UserError("--threads, --rounds, --most-gmacs: expected numbers above 0")

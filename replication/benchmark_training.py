@@ -19,13 +19,13 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from replication import kernels, optimizers, recipe, records
 from replication.data import benchmarks, patches
-from replication.errors import Parser, UserError, run
+from replication.errors import Parser, at_least, run
 from replication.models import MODELS, build
 from replication.models.start import identity_start
 from replication.recipe import Recipe
 from replication.records import StepTime, TrainingSpeed
 from replication.rounds import Step, in_rounds
-from replication.run import Folder, cpu_has_bf16
+from replication.run import cpu_has_bf16
 from replication.train import TrainingNetwork, load_batches
 
 SCALE = 4
@@ -184,14 +184,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--recipe", default="cpu", help="for patch size, batch size and optimiser (default: cpu)")
     parser.add_argument("--data", type=Path, metavar="DIR", help="training images (default: the embedded photographs)")
-    parser.add_argument("--rounds", type=int, default=20, help="steps of each variant (default: %(default)s)")
-    parser.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: all cores)")
-    parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s")
+    parser.add_argument("--rounds", type=at_least(1), default=20, help="steps of each variant (default: %(default)s)")
+    parser.add_argument("--threads", type=at_least(1), metavar="N", help="CPU threads (default: all cores)")
+    parser.add_results()
     arguments = parser.parse_args(argv)
-    for name in ("rounds", "threads"):
-        value = getattr(arguments, name)
-        if value is not None and value < 1:
-            raise UserError(f"--{name}: expected at least 1, got {value}")
     records.check_writable(arguments.results)
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
@@ -201,7 +197,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         if arguments.data
         else [image.path for image in benchmarks.embedded().images]
     )
-    images = f"{len(paths)} of {Folder(arguments.data) if arguments.data else 'scikit-image'}"
+    images = f"{len(paths)} of {patches.Source(arguments.data) if arguments.data else 'scikit-image'}"
     with tempfile.TemporaryDirectory() as cache:
         sources = [patches.Source(path) for path in paths]
         pairs = patches.prepare(sources, SCALE, plan.scaling, Path(cache), show_progress=True)

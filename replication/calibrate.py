@@ -118,8 +118,8 @@ def main(argv: Sequence[str] | None = None) -> int:
   python -m replication.calibrate
   python -m replication.calibrate --data /data --force""",
     )
-    parser.add_argument("--data", type=Path, metavar="DIR", help="data folder (default: $REPLICATION_DATA or data)")
-    parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s")
+    parser.add_data()
+    parser.add_results()
     parser.add_argument("--force", action="store_true", help="measure again what is recorded")
     arguments = parser.parse_args(argv)
     for path in calibrate(arguments.results, arguments.data, force=arguments.force):

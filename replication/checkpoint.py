@@ -171,6 +171,14 @@ def saved(folder: Path) -> Iterator[Checkpoint]:
         raise UserError(f"{folder}: every checkpoint is damaged; start anew in another folder")
 
 
+def newest(folder: Path) -> Checkpoint:
+    """The first of `saved`. Raises UserError when there is none."""
+    found = next(saved(folder), None)
+    if found is None:
+        raise UserError(f"{folder}: expected a training run, found no checkpoint")
+    return found
+
+
 def prune(folder: Path, step: int) -> None:
     """Keep the newest `KEEP` checkpoints up to ``step``, the run's present one.
 

@@ -25,7 +25,7 @@ from replication.images.photo import Pixels, has_alpha, read_photo
 from replication.images.resize import imresize
 from replication.models import MODELS
 from replication.network import DEFAULT_MODEL, Network, extra
-from replication.upscale import Options, upscale_file
+from replication.upscale import upscale_file
 
 ADDRESS = "127.0.0.1"
 MOST_PIXELS = 4_000_000
@@ -39,10 +39,10 @@ REACH = 4
 WHITE = 255
 
 
-def middle(size: int, most: int = SHOWN) -> slice:
-    """The middle of ``size`` pixels, at most ``most`` of them."""
-    start = max(0, (size - most) // 2)
-    return slice(start, start + min(size, most))
+def middle(size: int) -> slice:
+    """The middle of ``size`` pixels, at most `SHOWN` of them."""
+    start = max(0, (size - SHOWN) // 2)
+    return slice(start, start + min(size, SHOWN))
 
 
 def as_shown(pixels: Pixels) -> NDArray[np.uint8]:
@@ -91,7 +91,7 @@ def enlarge(
     """
     check_size(source)
     target = Path(tempfile.mkdtemp(dir=folder), f"{source.stem}_x{network.scale}.png")
-    notes = upscale_file(source, target, network, Options(quiet=False))
+    notes = upscale_file(source, target, network)
     pair = compared(source, target, network.scale)
     height, width = read_photo(target).pixels.shape[:2]
     line = f"{target.name}: {width}x{height} pixels"
@@ -137,7 +137,7 @@ def page(gradio: Any, folder: Path, load: Callable[[str, str], Network]) -> Any:
                 model = gradio.Dropdown(list(MODELS), value=DEFAULT_MODEL, label="Model")
                 backend = gradio.Dropdown(installed_backends(), value=BACKENDS[0], label="Backend")
                 button = gradio.Button("Enlarge", variant="primary", elem_id="enlarge")
-                paths = [str(image.path) for image in _embedded()]
+                paths = [str(image.path) for image in benchmarks.embedded().images]
                 gradio.Examples(paths, inputs=file, label="Examples: photographs of scikit-image")
             with gradio.Column(scale=3):
                 slider = gradio.ImageSlider(
@@ -147,10 +147,6 @@ def page(gradio: Any, folder: Path, load: Callable[[str, str], Network]) -> Any:
                 download = gradio.DownloadButton("Download", interactive=False, elem_id="download")
         button.click(upscaled, [file, model, backend], [slider, download, line], api_name=False)
     return blocks
-
-
-def _embedded() -> Sequence[benchmarks.BenchmarkImage]:
-    return benchmarks.embedded().images
 
 
 def serve(port: int | None, threads: int | None) -> None:

@@ -50,6 +50,17 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"error: {message} (`{self.prog} --help` says what is expected)\n")
 
 
+def at_least(smallest: int) -> Callable[[str], int]:
+    """An argparse type: a whole number of at least ``smallest``."""
+
+    def number(text: str) -> int:
+        if int(text) < smallest:
+            raise argparse.ArgumentTypeError(f"expected at least {smallest}, got {text}")
+        return int(text)
+
+    return number
+
+
 def _replace_closed_streams() -> None:
     """Send nowhere what is printed to a stream that was closed before we began: Python has None in its place."""
     for name in ("stdout", "stderr"):

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from replication import records, sharing, weights
 from replication.data import benchmarks
 from replication.data.benchmarks import BENCHMARKS, EMBEDDED, Benchmark, BenchmarkImage
-from replication.errors import ArgumentError, Parser, UserError, run
+from replication.errors import ArgumentError, Parser, UserError, at_least, run
 from replication.files import check_folder
 from replication.images.io import write_image
 from replication.images.metrics import SSIM_WINDOW, psnr, ssim, table_protocols
@@ -165,6 +165,11 @@ def compare(sr: Image, hr: Image, scale: int) -> dict[str, float]:
         "ssim_unrounded": ssim(sr, hr, unrounded),
         "psnr_public_code": psnr(sr, hr, protocols["public_code"]),
     }
+
+
+def luma_psnr(upscale: Upscale, hr: Image, scale: int) -> float:
+    """PSNR in dB, on luma as in a record, of what ``upscale`` makes of the downscaled ``hr``."""
+    return psnr(upscale(imresize(hr, 1 / scale).astype(np.uint8)), hr, table_protocols(scale)["luma"])
 
 
 def measure_image(subject: Subject, name: str, hr: Image) -> tuple[ImageResult, Image]:
@@ -362,7 +367,7 @@ def parser() -> Parser:
     result.add_results()
     result.add_argument("--force", action="store_true", help="measure again what is recorded already")
     result.add_argument("--save-images", type=Path, metavar="DIR", help="write the upscaled images (measures again)")
-    result.add_argument("--threads", type=int, metavar="N", help="processor threads (default: torch's choice)")
+    result.add_argument("--threads", type=at_least(1), metavar="N", help="processor threads (default: torch's choice)")
     return result
 
 
@@ -373,8 +378,6 @@ def main(argv: Sequence[str] | None = None) -> int | None:
     if arguments.weights and (len(models) != 1 or models == [BICUBIC]):
         raise UserError(f"--weights: expected one network with --model, got {' '.join(models)}")
     if arguments.threads is not None:
-        if arguments.threads < 1:
-            raise UserError(f"--threads: expected at least 1, got {arguments.threads}")
         torch.set_num_threads(arguments.threads)
     asked = list(dict.fromkeys(arguments.benchmark or (*BENCHMARKS, EMBEDDED)))
     team = sharing.join()

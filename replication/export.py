@@ -31,13 +31,12 @@ from replication.data import benchmarks
 from replication.errors import MissingPackageError, Parser, UserError, run
 from replication.files import check_folder, check_space, write_bytes
 from replication.fold import fold
-from replication.images.metrics import psnr, table_protocols
-from replication.images.resize import imresize
 from replication.models import count_parameters
 from replication.network import (
     DEFAULT_MODEL,
     Batch,
     Network,
+    TorchRun,
     Trained,
     extra,
     receptive_radius,
@@ -223,10 +222,10 @@ def check(content: bytes, source: Trained, *, half: bool, size: Size | None = No
     if not runtimes:
         extra("onnxruntime", "onnx")
     sizes = (size,) if size else SIZES
-    checks = [Check(name, _largest_difference(network.run, source.module, sizes)) for name, network in runtimes.items()]
+    checks = [Check(name, largest_difference(network.run, source.module, sizes)) for name, network in runtimes.items()]
     if half:  # the runtimes may compute in float32 here; others do not
         float16 = Float16(inference_network(source, folded=True))
-        difference = _largest_difference(_as_function(float16), source.module, sizes)
+        difference = largest_difference(TorchRun(float16, channels_last=False), source.module, sizes)
         checks.append(Check("float16 emulated by PyTorch", difference))
     allowed = TOLERANCE[precision(half)]
     for one in checks:
@@ -247,21 +246,13 @@ def _installed_runtimes(content: bytes) -> Iterator[tuple[str, Network]]:
         yield name, load(content, "the exported network")
 
 
-def _as_function(module: nn.Module) -> Callable[[Batch], Batch]:
-    def run_module(pixels: Batch) -> Batch:
-        with torch.inference_mode():
-            output: Batch = module(torch.from_numpy(pixels)).numpy()
-            return output
-
-    return run_module
-
-
-def _largest_difference(run_network: Callable[[Batch], Batch], module: nn.Module, sizes: Sequence[Size]) -> float:
+def largest_difference(run_network: Callable[[Batch], Batch], module: nn.Module, sizes: Sequence[Size]) -> float:
+    """How far what ``run_network`` makes of random pictures of ``sizes`` is from what ``module`` does in PyTorch."""
     generator = torch.Generator().manual_seed(0)
     differences = []
     for height, width in sizes:
         image = torch.rand(1, 3, height, width, generator=generator)
-        expected = _as_function(module)(image.numpy())
+        expected = TorchRun(module, channels_last=False)(image.numpy())
         output = run_network(image.numpy())
         if output.shape != expected.shape:
             raise UserError(f"the exported network gives {output.shape} for {height}x{width}, not {expected.shape}")
@@ -279,13 +270,8 @@ def psnr_change(source: Trained, data: Path | None = None, *, folded: bool = Tru
     images = evaluate.prepare(benchmark, source.module.scale).images.values()
     single = evaluate.network_upscaler(inference_network(source, folded=folded))
     half = evaluate.network_upscaler(Float16(inference_network(source, folded=folded)))
-    changes = [_psnr(half, hr, source.module.scale) - _psnr(single, hr, source.module.scale) for hr in images]
-    return benchmark.name, fmean(changes)
-
-
-def _psnr(upscale: evaluate.Upscale, hr: evaluate.Image, scale: int) -> float:
-    lr = imresize(hr, 1 / scale).astype(np.uint8)
-    return psnr(upscale(lr), hr, table_protocols(scale)["luma"])
+    before, after = ([evaluate.luma_psnr(way, hr, source.module.scale) for hr in images] for way in (single, half))
+    return benchmark.name, fmean(new - old for old, new in zip(before, after, strict=True))
 
 
 def parser() -> Parser:

@@ -192,21 +192,13 @@ def layers_of(*modules: nn.Module) -> list[Linear]:
 # ---------------------------------------------------------------- while training
 
 
-def folded_upsampler(model: MSRN) -> tuple[Tensor, Tensor]:
-    """Upsampler and last convolution of ``model`` as one convolution, to be followed by a shuffle by the scale.
-
-    At x4 the weight is (48, 64, 5, 5). Gradients flow to the layers' own parameters.
-    """
-    return folded_kernel(layers_of(model.tail[2], model.tail[3]))
-
-
 def forward_folded(model: MSRN, x: Tensor) -> Tensor:
     """`MSRN.forward` with the folded upsampler: the same away from the border, cheaper.
 
     (B, 3, H, W) -> (B, 3, scale·H, scale·W). Zero padding of the intermediate layers is not reproduced, so the
-    outermost pixels differ (three of them at x4).
+    outermost pixels differ (three of them at x4). Gradients flow to the layers' own parameters.
     """
-    weight, bias = folded_upsampler(model)
+    weight, bias = folded_kernel(layers_of(model.tail[2], model.tail[3]))  # at x4 (48, 64, 5, 5)
     x = model.tail[1](model.tail[0](model.features(x)))
     x = pixel_shuffle(conv2d(x, weight, bias, padding=weight.shape[-1] // 2), model.scale)
     return x + model.mean
@@ -263,9 +255,9 @@ class Border(nn.Module):
             self.register_buffer(f"{name_of(sides)}_bias", bias)
 
     def _correction(self, chain: Chain, sides: tuple[Side, Side]) -> tuple[Tensor, Tensor]:
-        rows, columns = (_near(side, self.outputs, Span(0, self.scale)) for side in sides)
+        rows, columns = (near(side, self.outputs, Span(0, self.scale)) for side in sides)
         window = Span(-self.radius, 2 * self.radius + 1)
-        above, beside = (_near(side, self.inputs, window) for side in sides)
+        above, beside = (near(side, self.inputs, window) for side in sides)
         return correction(chain, sides, (rows, columns), (above, beside))
 
     def forward(self, padded: Tensor, image: Tensor) -> Tensor:
@@ -327,8 +319,8 @@ def name_of(sides: tuple[Side, Side]) -> str:
     return "_".join(names[side][axis] for axis, side in enumerate(sides) if side)
 
 
-def _near(side: Side, depth: int, elsewhere: Span) -> Span:
-    """The ``depth`` outermost pixels of an image that begins or ends at 0."""
+def near(side: Side, depth: int, elsewhere: Span) -> Span:
+    """The ``depth`` outermost pixels of an image that begins or ends at 0; ``elsewhere`` where ``side`` is None."""
     return elsewhere if side is None else Span(0 if side == "first" else -depth, depth)
 
 

@@ -1,7 +1,6 @@
 """Measure methods under every combination of channel, border and SSIM window that a metric protocol can have.
 
-The records are
-`replication.records.ProtocolStudy`.
+The records are `replication.records.ProtocolStudy`.
 """
 
 from collections.abc import Sequence
@@ -83,7 +82,7 @@ def ssim_map(one: NDArray[np.float64], other: NDArray[np.float64], window: str) 
 
 
 def compare(sr: Image, hr: Image) -> tuple[dict[str, float], dict[str, float]]:
-    """PSNR (dB) and SSIM of a result against the original under every combination; see the module text for the keys.
+    """PSNR (dB) and SSIM of a result against the original under every combination, by the keys of `StudyImage`.
 
     Both uint8, of one shape, (H, W) or (H, W, 3). Shaving before or after the SSIM map is taken is the same: only
     windows that lie inside the shaved image count. Raises ArgumentError for an image that border and window use up.

@@ -7,7 +7,6 @@ square difference to the drawing laid on the same, in grey levels of 255.
 
 import json
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy as np
 import skimage.data
@@ -93,14 +92,9 @@ def bicubic_alpha(image: NDArray[np.uint8], network: Network) -> Array:
 def quotient(image: NDArray[np.uint8], network: Network) -> Array:
     """Premultiplied colours and alpha through the network, and divided."""
     samples = (image / np.float32(255)).astype(np.float32)
-
-    def run_network(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-        output = network.run(np.ascontiguousarray(pixels.transpose(2, 0, 1)[None]))[0]
-        return np.asarray(output.transpose(1, 2, 0))
-
-    colors = upscale_colors(samples[..., :3] * samples[..., 3:], run_network, network.scale)
+    colors = upscale_colors(samples[..., :3] * samples[..., 3:], network.enlarge, network.scale)
     alpha = samples[..., 3]
-    return _straight(colors, upscale_alpha(alpha, run_network, network.scale, (alpha.min(), alpha.max())))
+    return _straight(colors, upscale_alpha(alpha, network.enlarge, network.scale, (alpha.min(), alpha.max())))
 
 
 def _straight(premultiplied: Array, alpha: Array) -> Array:
@@ -144,14 +138,11 @@ def parser() -> Parser:
     """The command line."""
     result = Parser(
         prog="python -m replication.measure_transparency",
-        description=__doc__,
+        description=f"{__doc__}\nWrites records/transparency/<model>.json into the results folder.",
         epilog="example:\n  python -m replication.measure_transparency --results results\n",
     )
     result.add_argument("--model", default="smsrn", metavar="NAME", help="smsrn or msrn (default: %(default)s)")
-    result.add_argument(
-        "--results", type=Path, default=Path("results"), metavar="DIR",
-        help="where records/transparency/<model>.json is written (default: %(default)s)",
-    )  # fmt: skip
+    result.add_results()
     return result
 
 

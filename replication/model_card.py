@@ -167,7 +167,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         description=__doc__,
         epilog="example:\n  python -m replication.model_card",
     )
-    parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s")
+    parser.add_results()
     parser.add_argument("--output", type=Path, default=weights.FOLDER, metavar="DIR",
                         help="where they are written (default: into this package, beside the weights)")  # fmt: skip
     arguments = parser.parse_args(argv)

@@ -66,6 +66,11 @@ class Network:
     bytes_per_pixel: int
     size: tuple[int, int] | None = None
 
+    def enlarge(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+        """As ``run``, of one picture in the usual layout: (H, W, 3) -> (scale·H, scale·W, 3)."""
+        output = self.run(np.ascontiguousarray(pixels.transpose(2, 0, 1)[None]))[0]
+        return np.asarray(output.transpose(1, 2, 0))
+
 
 def receptive_radius(model: "MSRN") -> int:
     """Pixels of the input to each side of a pixel that the output there can depend on; 36 for MSRN and SMSRN x4.

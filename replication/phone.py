@@ -24,6 +24,7 @@ from replication.fold import (
     fold_with,
     folded_kernel,
     name_of,
+    near,
     reach,
     shuffle,
 )
@@ -58,7 +59,7 @@ class FixedConv(nn.Module):
     def _corrections(self, chain: Chain, sides: tuple[Side, Side]) -> nn.ModuleList:
         """One convolution for each low-resolution row (and column) that has something to correct on ``sides``."""
         window = Span(-self.radius, 2 * self.radius + 1)
-        read = [window if side is None else self._outermost(side, self.inputs) for side in sides]
+        read = [near(side, self.inputs, window) for side in sides]
         padding = (self.radius if sides[0] is None else 0, self.radius if sides[1] is None else 0)
         return nn.ModuleList(
             self._convolution(*correction(chain, sides, (rows, columns), (read[0], read[1])), padding)
@@ -67,15 +68,9 @@ class FixedConv(nn.Module):
         )
 
     def _written(self, side: Side) -> list[Span]:
-        """The output pixels of each outermost low-resolution pixel along an axis."""
-        if side is None:
-            return [Span(0, self.factor)]
-        outermost = self._outermost(side, self.cells)
+        """The output pixels of each outermost low-resolution pixel along an axis; of any one where ``side`` is None."""
+        outermost = near(side, self.cells, Span(0, 1))
         return [Span(cell * self.factor, self.factor) for cell in range(outermost.start, outermost.stop)]
-
-    @staticmethod
-    def _outermost(side: Side, depth: int) -> Span:
-        return Span(0 if side == "first" else -depth, depth)
 
     def forward(self, x: Tensor) -> Tensor:
         maps = corrected(self.conv(x), {sides: self._values(x, sides) for sides in SIDES})

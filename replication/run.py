@@ -25,27 +25,6 @@ from replication.recipe import Recipe
 
 
 @dataclass(frozen=True)
-class Folder:
-    """A folder of training images, and the factor (at most 1) by which they are shrunk beforehand."""
-
-    path: Path
-    factor: float = 1.0
-
-    @classmethod
-    def parse(cls, text: str) -> "Folder":
-        """Read ``DIR`` or ``DIR@FACTOR``. Raises ValueError when the factor is not above 0 and at most 1."""
-        path, at, factor = text.rpartition("@")
-        if not at or Path(text).is_dir():
-            return cls(Path(text))
-        if not 0 < float(factor) <= 1:
-            raise ValueError(f"expected a factor above 0 and at most 1, got {factor}")
-        return cls(Path(path), float(factor))
-
-    def __str__(self) -> str:
-        return self.path.name if self.factor == 1 else f"{self.path.name}@{self.factor:g}"
-
-
-@dataclass(frozen=True)
 class Options:
     """What a run needs in addition to its recipe.
 
@@ -55,7 +34,7 @@ class Options:
     model: str
     scale: int
     seed: int
-    data: tuple[Folder, ...]
+    data: tuple[Source, ...]
     validation: Path | None
     output: Path
     cache: Path
@@ -156,7 +135,7 @@ def initial_network(plan: Recipe, options: Options, device: torch.device) -> nn.
 def identifying_facts(plan: Recipe, options: Options, images: Sequence[Source], pairs: patches.Pairs) -> dict[str, Any]:
     """What identifies the run and travels inside its checkpoints and weights; ``images``: those that it trains on."""
     environment = records.environment()
-    counts = Counter(Folder(image.path.parent, image.factor) for image in images)
+    counts = Counter(Source(image.path.parent, image.factor) for image in images)
     data = " and ".join(f"{counts[folder]} images of {folder}" for folder in options.data)
     return {
         "model": options.model,

@@ -11,16 +11,14 @@ from torch import nn
 
 from replication import checkpoint, dead_filters, records, weights
 from replication.checkpoint import Checkpoint
-from replication.errors import Parser, UserError, run
+from replication.errors import Parser, run
 from replication.models import build_any
 from replication.records import TrainingRun
 
 
 def read(folder: Path, note: str) -> TrainingRun:
     """The run in ``folder``, read from its newest checkpoint. Raises UserError when there is none."""
-    found = next(checkpoint.saved(folder), None)
-    if found is None:
-        raise UserError(f"{folder}: expected a training run, found no checkpoint")
+    found = checkpoint.newest(folder)
     facts, progress = found.run, found.progress
     files = {path.stem: path for path in sorted(folder.glob("final*.safetensors"))}
     if (path := weights.shipped(facts["model"], facts["scale"])) and is_of(path, facts, progress.step):
@@ -74,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folder of a training run")
     parser.add_argument("--note", default="", help="why the runs were made, or why they were dropped")
-    parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s")
+    parser.add_results()
     arguments = parser.parse_args(argv)
     for path in [records.save(arguments.results, read(folder, arguments.note)) for folder in arguments.runs]:
         print(f"wrote {path}")

@@ -10,7 +10,6 @@ from pathlib import Path
 from statistics import fmean
 
 import torch
-from torch import nn
 
 from replication import checkpoint, evaluate, records, runs, weights
 from replication.data import benchmarks
@@ -28,9 +27,7 @@ def finished(run_folder: Path) -> tuple[MSRN, checkpoint.Checkpoint]:
 
     Raises UserError when the folder holds no checkpoint or the run has not reached its last step.
     """
-    found = next(checkpoint.saved(run_folder), None)
-    if found is None:
-        raise UserError(f"{run_folder}: expected a training run, found no checkpoint")
+    found = checkpoint.newest(run_folder)
     if found.progress.step != found.run["steps"]:
         raise UserError(f"{run_folder}: the run is at step {found.progress.step} of {found.run['steps']}: --resume it")
     model = build(found.run["model"], scale=found.run["scale"])
@@ -44,16 +41,12 @@ def half_precision_change(model: MSRN, data: Path | None) -> tuple[str, float]:
     Measured on Set5 where it is, else on the embedded photographs; the arithmetic is single precision either way.
     """
     benchmark = benchmarks.at_hand("Set5", benchmarks.data_root(data), scale=model.scale)
-    images = evaluate.prepare(benchmark, model.scale).images
+    images = evaluate.prepare(benchmark, model.scale).images.values()
     rounded = copy.deepcopy(model)
     rounded.load_state_dict({key: value.half().float() for key, value in model.state_dict().items()})
-    before, after = (_mean_psnr(network, model.scale, images) for network in (model, rounded))
+    ways = [evaluate.network_upscaler(network) for network in (model, rounded)]
+    before, after = (fmean(evaluate.luma_psnr(upscale, hr, model.scale) for hr in images) for upscale in ways)
     return benchmark.name, after - before
-
-
-def _mean_psnr(network: nn.Module, scale: int, images: dict[str, evaluate.Image]) -> float:
-    subject = evaluate.Subject("network", scale, None, None, evaluate.network_upscaler(network))
-    return fmean(evaluate.measure_image(subject, name, hr)[0].psnr_y for name, hr in images.items())
 
 
 def ship(run_folder: Path, data: Path | None, folder: Path = weights.FOLDER) -> list[Path]:
@@ -89,8 +82,8 @@ def main(argv: Sequence[str] | None = None) -> int:
   tox -e ship -- runs/smsrn_x4-cpu        # the same, then measures, and makes card, tables and figures anew""",
     )
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folder of a finished training run")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="data folder (default: $REPLICATION_DATA or data)")
-    parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s")
+    parser.add_data()
+    parser.add_results()
     arguments = parser.parse_args(argv)
     for folder in arguments.runs:
         paths = [*ship(folder, arguments.data), records.save(arguments.results, runs.read(folder, ""))]

@@ -11,7 +11,7 @@ import csv
 import io
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +25,13 @@ from replication import checkpoint, dead_filters, kernels, optimizers, recipe, v
 from replication.checkpoint import Checkpoint, Live, Progress
 from replication.curve import draw_curve
 from replication.data import patches
-from replication.errors import Parser, UserError, run
+from replication.errors import Parser, UserError, at_least, run
 from replication.files import check_folder, write_text
 from replication.fold import forward_folded
 from replication.models import MODELS, OTHERS
 from replication.models.msrn import MSRN, SCALES
 from replication.recipe import Recipe
 from replication.run import (
-    Folder,
     Options,
     identifying_facts,
     inherited_facts,
@@ -188,9 +187,11 @@ class Trainer:
         self.progress = Progress(step, seconds, score if improved else best, log)
         if improved:
             self._write_weights(self.options.output / "best.safetensors", self.model)
-        self._write_checkpoint(checkpoint.path_for(self.options.output, step))
+        paths = [checkpoint.path_for(self.options.output, step)]
         if self.plan.schedule == "decay" and step <= self.plan.decay_begin:
-            self._write_checkpoint(self.options.output / checkpoint.BEFORE_DECAY)
+            paths.append(self.options.output / checkpoint.BEFORE_DECAY)
+        for path in paths:
+            checkpoint.write(path, self.live, self.run_facts, self.progress)
         checkpoint.prune(self.options.output, step)
         write_log(self.options.output, log)
         result = f"validation {score:.3f} dB" if score is not None else "no validation images"
@@ -217,9 +218,6 @@ class Trainer:
         model = copy.deepcopy(self.model)
         model.load_state_dict(self.live.average, strict=True)
         return model
-
-    def _write_checkpoint(self, path: Path) -> None:
-        checkpoint.write(path, self.live, self.run_facts, self.progress)
 
     def _write_weights(self, path: Path, model: nn.Module, **more: Any) -> None:
         share = self.progress.step / self.plan.steps
@@ -298,7 +296,7 @@ torchrun takes --start as an option of its own: with it, set that value in a rec
     parser.add_argument("--recipe", default="cpu", help=f"{', '.join(recipe.names())}, or a TOML file (default: cpu)")
     parser.add_argument("--model", required=True, choices=[*MODELS, *OTHERS], help="the network to train")
     parser.add_argument("--scale", type=int, default=4, choices=SCALES, help="upscaling factor (default: 4)")
-    parser.add_argument("--data", type=Folder.parse, required=True, nargs="+", metavar="DIR",
+    parser.add_argument("--data", type=patches.Source.parse, required=True, nargs="+", metavar="DIR",
                         help="folders of training images; DIR@0.5 shrinks its images to half beforehand")  # fmt: skip
     parser.add_argument("--validation", type=Path, metavar="DIR",
                         help=f"folder of validation images, the first {validation.IMAGES} are used "
@@ -306,35 +304,24 @@ torchrun takes --start as an option of its own: with it, set that value in a rec
     parser.add_argument("--output", type=Path, metavar="DIR", help="run folder (default: runs/MODEL_xSCALE-RECIPE)")
     parser.add_argument("--cache", type=Path, default=Path("runs/cache"), metavar="DIR",
                         help="where prepared training images are kept (default: runs/cache)")  # fmt: skip
-    parser.add_argument("--seed", type=_whole(0), default=0, help="seed of start and samples (default: 0)")
+    parser.add_argument("--seed", type=at_least(0), default=0, help="seed of start and samples (default: 0)")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --output, if there is one")
     parser.add_argument("--trunk", type=Path, metavar="FILE",
                         help="branch from this checkpoint of a run that differs in length alone")  # fmt: skip
     parser.add_argument("--initial", type=Path, metavar="FILE", help="start from these weights")
     parser.add_argument(
         "--workers",
-        type=_whole(0),
+        type=at_least(0),
         default=0,
         help="loader processes (default: 0, the training loads); a GPU that holds all images needs none",
     )
-    parser.add_argument("--threads", type=_whole(1), metavar="N", help="CPU threads (default: all cores)")
+    parser.add_argument("--threads", type=at_least(1), metavar="N", help="CPU threads (default: all cores)")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     group = parser.add_argument_group("recipe values", "each takes the place of the recipe's own")
     for key, kind in recipe.FIELDS.items():
         text = f"{recipe.MEANINGS[key]} ({recipe.expected(kind)})"
         group.add_argument(f"--{key.replace('_', '-')}", metavar="VALUE", help=text)
     return parser
-
-
-def _whole(smallest: int) -> Callable[[str], int]:
-    """An argparse type: a whole number of at least ``smallest``."""
-
-    def number(text: str) -> int:
-        if int(text) < smallest:
-            raise argparse.ArgumentTypeError(f"expected {smallest} or more, got {text}")
-        return int(text)
-
-    return number
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -35,11 +35,11 @@ from replication import sharing
 from replication.backends import BACKENDS, backends_in_words, load_network
 from replication.batch import DEFAULT_NAME, Naming, Plan, plan, printable
 from replication.errors import ArgumentError, Parser, UserError, run
-from replication.files import check_folder, check_space
+from replication.files import check_folder
 from replication.images.alpha import upscale_alpha, upscale_colors, visible_colors
 from replication.images.animation import Animation, animation, can_hold_frames, frames, write_frames
 from replication.images.metadata import Metadata
-from replication.images.photo import LARGEST, WRITABLE, Pixels, check_writable, has_alpha, read_photo, write_photo
+from replication.images.photo import WRITABLE, Pixels, check_room, check_writable, has_alpha, read_photo, write_photo
 from replication.images.resize import imresize_to
 from replication.network import DEFAULT_MODEL, Network, scales_in_words
 
@@ -206,18 +206,13 @@ def _upscaled(image: Pixels, network: Network, span: tuple[int, int] | None) -> 
     highest = np.iinfo(image.dtype).max
     samples = (image.reshape(*image.shape[:2], -1) / np.float32(highest)).astype(np.float32)
     colors, alpha = (samples[..., :-1], samples[..., -1:]) if has_alpha(image) else (samples, None)
-
-    def run(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-        output = network.run(np.ascontiguousarray(pixels.transpose(2, 0, 1)[None]))[0]
-        return np.asarray(output.transpose(1, 2, 0))
-
     grey = colors.shape[2] == 1
-    result = upscale_colors(np.repeat(colors, 3, axis=2) if grey else colors, run, network.scale)
+    result = upscale_colors(np.repeat(colors, 3, axis=2) if grey else colors, network.enlarge, network.scale)
     if grey:
         result = result[..., :1]
     if alpha is not None and span is not None:
         lowest, greatest = (value / highest for value in span)
-        result = np.dstack([result, upscale_alpha(alpha[..., 0], run, network.scale, (lowest, greatest))])
+        result = np.dstack([result, upscale_alpha(alpha[..., 0], network.enlarge, network.scale, (lowest, greatest))])
     result = np.clip(np.rint(result * np.float32(highest)), 0, highest).astype(image.dtype)
     return np.asarray(result.reshape(*result.shape[:2], *image.shape[2:]))
 
@@ -287,7 +282,7 @@ def upscale_file(source: Path, target: Path, network: Network, options: Options 
         photo = replace(photo, icc_profile=None, metadata=Metadata())
     height, width = photo.pixels.shape[:2]
     new_height, new_width = options.size.of(height, width, network.scale)
-    _check_target(target, photo.pixels, new_height, new_width)
+    check_room(target, photo.pixels, new_height, new_width)
     check_writable(target, photo)
     try:
         pixels, notes = photo.pixels, photo.notes
@@ -308,7 +303,7 @@ def upscale_file(source: Path, target: Path, network: Network, options: Options 
 def _upscale_frames(source: Path, target: Path, network: Network, options: Options, info: Animation) -> tuple[str, ...]:
     """Upscale an animation frame by frame; see `upscale_file`."""
     height, width = options.size.of(info.height, info.width, network.scale)
-    _check_target(target, np.zeros((1, 1, 4 * len(info)), np.uint8), height, width)
+    check_room(target, np.zeros((1, 1, 4 * len(info)), np.uint8), height, width)
 
     def upscaled() -> Iterator[NDArray[np.uint8]]:
         label = None if options.quiet else printable(source.name)
@@ -326,17 +321,6 @@ def _upscale_frames(source: Path, target: Path, network: Network, options: Optio
     except MemoryError as error:
         raise UserError(f"{source}: {len(info)} frames of {width}x{height} do not fit into memory") from error
     return (f"{len(info)} frames", *info.notes, *notes)
-
-
-def _check_target(target: Path, pixels: Pixels, height: int, width: int) -> None:
-    """Raise UserError when a result of that size does not fit its format or its disk."""
-    kind = WRITABLE.get(target.suffix.lower(), "")
-    if max(height, width) > LARGEST.get(kind, max(height, width)):
-        raise UserError(
-            f"cannot write {target}: {kind} takes sides of up to {LARGEST[kind]} pixels, not {width}x{height}"
-        )
-    size = height * width * pixels[0, 0].nbytes
-    check_space(target, size // 4 if kind in LARGEST else size)
 
 
 # ---------------------------------------------------------------- command

@@ -62,6 +62,14 @@ class Source:
 
 
 EDSR = Archive("https://cv.snu.ac.kr/research/EDSR/benchmark.tar", 250)
+
+
+def _from_edsr(name: str, published: str, images: int) -> Source:
+    """A set of the EDSR authors' archive, which keeps its place."""
+    folder = f"benchmark/{name}/HR"
+    return Source(name, f"{published}; copy of the EDSR authors", images, EDSR, (folder,), folder)
+
+
 BERKELEY = "https://www2.eecs.berkeley.edu/Research/Projects/CS/vision/grouping"
 BSDS300 = Archive(f"{BERKELEY}/segbench/BSDS300-images.tgz", 22)
 BSDS500 = Archive(
@@ -81,22 +89,8 @@ DIV2K_VALID = Archive(
 SOURCES = {
     source.name: source
     for source in (
-        Source(
-            "Set5",
-            "Bevilacqua et al., BMVC 2012; copy of the EDSR authors",
-            5,
-            EDSR,
-            ("benchmark/Set5/HR",),
-            "benchmark/Set5/HR",
-        ),
-        Source(
-            "Set14",
-            "Zeyde et al., Curves and Surfaces 2010; copy of the EDSR authors",
-            14,
-            EDSR,
-            ("benchmark/Set14/HR",),
-            "benchmark/Set14/HR",
-        ),
+        _from_edsr("Set5", "Bevilacqua et al., BMVC 2012", 5),
+        _from_edsr("Set14", "Zeyde et al., Curves and Surfaces 2010", 14),
         Source(
             "B100",
             "Martin et al., ICCV 2001: the test images of BSDS300",
@@ -105,14 +99,7 @@ SOURCES = {
             ("BSDS300/images/test",),
             "benchmarks/B100",
         ),
-        Source(
-            "Urban100",
-            "Huang et al., CVPR 2015 (https://github.com/jbhuang0604/SelfExSR); copy of the EDSR authors",
-            100,
-            EDSR,
-            ("benchmark/Urban100/HR",),
-            "benchmark/Urban100/HR",
-        ),
+        _from_edsr("Urban100", "Huang et al., CVPR 2015 (https://github.com/jbhuang0604/SelfExSR)", 100),
         Source(
             "BSDS400",
             "Arbelaez et al., PAMI 2011: the images of BSDS500 that are not in B100, for training",

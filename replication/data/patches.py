@@ -54,10 +54,23 @@ def list_images(folder: Path, dataset: str) -> list[Path]:
 
 @dataclass(frozen=True)
 class Source:
-    """A training image and the factor (at most 1) by which it is shrunk before anything else."""
+    """A training image, or a folder of them, and the factor (at most 1) by which it is shrunk before anything else."""
 
     path: Path
     factor: float = 1.0
+
+    @classmethod
+    def parse(cls, text: str) -> "Source":
+        """Read ``DIR`` or ``DIR@FACTOR``. Raises ValueError when the factor is not above 0 and at most 1."""
+        path, at, factor = text.rpartition("@")
+        if not at or Path(text).is_dir():
+            return cls(Path(text))
+        if not 0 < float(factor) <= 1:
+            raise ValueError(f"expected a factor above 0 and at most 1, got {factor}")
+        return cls(Path(path), float(factor))
+
+    def __str__(self) -> str:
+        return self.path.name if self.factor == 1 else f"{self.path.name}@{self.factor:g}"
 
 
 @dataclass(frozen=True)

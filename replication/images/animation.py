@@ -13,7 +13,7 @@ from replication.files import atomic_path
 from replication.images import metadata
 from replication.images.io import file_content, opened_content, raw_mode, save, upright
 from replication.images.metadata import NOTHING, Metadata
-from replication.images.photo import WRITABLE
+from replication.images.photo import WRITABLE, without_opaque_alpha
 
 ANIMATED = ("GIF", "PNG", "WEBP")
 """What is read and written as an animation (Pillow's names)."""
@@ -99,7 +99,7 @@ def write_frames(
     Returns what the format could not keep, in words. Raises UserError when the file cannot be written.
     """
     kind = WRITABLE[path.suffix.lower()]
-    pictures = [PIL.Image.fromarray(_opaque_as_rgb(one)) for one in shown]
+    pictures = [PIL.Image.fromarray(without_opaque_alpha(one)) for one in shown]
     if len({picture.mode for picture in pictures}) > 1:
         pictures = [picture.convert("RGBA") for picture in pictures]
     transparent = pictures[0].mode == "RGBA"
@@ -118,7 +118,3 @@ def write_frames(
     if kind == "GIF":
         notes += ("colours reduced to 256 a frame" + (", transparency to yes or no" if transparent else ""),)
     return notes
-
-
-def _opaque_as_rgb(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return np.ascontiguousarray(pixels[..., :3]) if pixels[..., 3].min() == 255 else pixels

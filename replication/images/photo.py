@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from PIL import ImageCms
 
 from replication.errors import UserError
-from replication.files import atomic_path
+from replication.files import atomic_path, check_space
 from replication.images import metadata, tiff
 from replication.images.io import (
     DEEP,
@@ -115,7 +115,7 @@ def read_photo(path: Path) -> Photo:
                 profile = None  # it described what was converted
                 notes.append(change)
             attached = metadata.of_tiff(content, page) if layout else metadata.of_picture(picture, content)
-    return Photo(_without_opaque_alpha(pixels), profile, (*notes, *(layout.notes if layout else ())), attached)
+    return Photo(without_opaque_alpha(pixels), profile, (*notes, *(layout.notes if layout else ())), attached)
 
 
 def _formats(content: bytes) -> tuple[str, ...]:
@@ -259,7 +259,8 @@ def _cmyk_to_srgb(picture: PIL.Image.Image, profile: bytes | None) -> tuple[PIL.
     return picture.convert("RGB"), "CMYK converted to RGB; it has no colour profile"
 
 
-def _without_opaque_alpha(pixels: Pixels) -> Pixels:
+def without_opaque_alpha(pixels: Pixels) -> Pixels:
+    """Pixels without an alpha channel that is opaque everywhere."""
     if not has_alpha(pixels) or pixels[..., -1].min() < np.iinfo(pixels.dtype).max:
         return pixels
     return np.ascontiguousarray(pixels[..., 0] if pixels.shape[2] == 2 else pixels[..., :3])
@@ -273,8 +274,8 @@ def kind_of(path: Path) -> str:
     return kind
 
 
-def check_writable(path: Path, photo: Photo, *, scale: int = 1) -> None:
-    """Raise UserError when ``photo``, ``scale`` times larger, does not fit the format of ``path``'s suffix.
+def check_writable(path: Path, photo: Photo) -> None:
+    """Raise UserError when ``photo`` does not fit the format of ``path``'s suffix.
 
     JPEG has no alpha; JPEG, WebP and GIF have 8 bits and a largest size. Nothing is dropped silently to make it fit.
     """
@@ -283,7 +284,18 @@ def check_writable(path: Path, photo: Photo, *, scale: int = 1) -> None:
         raise UserError(f"cannot write {path}: JPEG has no transparency and the picture has; use .png, .webp or .tif")
     if kind in LARGEST and photo.pixels.dtype == np.uint16:
         raise UserError(f"cannot write {path}: {kind} has 8 bits per channel and the picture 16; use .png or .tif")
-    height, width = (scale * size for size in photo.pixels.shape[:2])
+    _check_sides(path, *photo.pixels.shape[:2])
+
+
+def check_room(path: Path, pixels: Pixels, height: int, width: int) -> None:
+    """Raise UserError when ``height`` x ``width`` of such pixels do not fit the format of ``path`` or its disk."""
+    _check_sides(path, height, width)
+    size = height * width * pixels[0, 0].nbytes
+    check_space(path, size // 4 if kind_of(path) in LARGEST else size)
+
+
+def _check_sides(path: Path, height: int, width: int) -> None:
+    kind = kind_of(path)
     if max(height, width) > LARGEST.get(kind, max(height, width)):
         raise UserError(
             f"cannot write {path}: {kind} takes sides of up to {LARGEST[kind]} pixels, not {width}x{height}"

@@ -440,9 +440,9 @@ class Network:
     channels: int
     enlarged: bool = False
 
-    def input_shape(self, height: int, width: int, *, scale: int = 4) -> tuple[int, int, int, int]:
+    def input_shape(self, height: int, width: int) -> tuple[int, int, int, int]:
         """Shape (1, channels, h, w) of the input from which this network makes ``height`` x ``width`` pixels."""
-        factor = 1 if self.enlarged else scale
+        factor = 1 if self.enlarged else 4
         return 1, self.channels, height // factor, width // factor
 
 

@@ -7,15 +7,14 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 import pytest
-from PIL import ImageCms, PngImagePlugin
+from helpers import NEAREST, SRGB, chunk
+from PIL import PngImagePlugin
 
 from replication import upscale
 from replication.errors import MissingPackageError, UserError
 from replication.images.animation import animation, frames
 from replication.images.photo import read_photo
-from replication.network import Network
 
-NEAREST = Network(lambda x: x.repeat(2, axis=2).repeat(2, axis=3), scale=2, radius=1, bytes_per_pixel=100)
 COLORS = ((250, 20, 30), (10, 240, 60), (30, 40, 230))
 
 
@@ -59,11 +58,10 @@ def test_every_frame(tmp_path: Path, source: str, to: str, transparent: bool) ->
 def test_what_is_attached_stays_or_is_named(tmp_path: Path, source: str, to: str) -> None:
     exif = PIL.Image.Exif()
     exif[0x010F], exif[0x0112] = "Maker", 6
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     path, target = tmp_path / f"a.{source}", tmp_path / f"b.{to}"
     text = PngImagePlugin.PngInfo()
     text.add_text("Title", "a title")
-    written(path, exif=exif.tobytes(), icc_profile=profile, **({"pnginfo": text} if source == "png" else {}))
+    written(path, exif=exif.tobytes(), icc_profile=SRGB, **({"pnginfo": text} if source == "png" else {}))
     notes = " ".join(upscale.upscale_file(path, target, NEAREST))
     with PIL.Image.open(target) as picture:
         assert picture.size == (12, 16), "turned"
@@ -71,7 +69,7 @@ def test_what_is_attached_stays_or_is_named(tmp_path: Path, source: str, to: str
         found = picture.getexif()
         assert ("exif not kept" in notes) == (to == "gif")
         assert (found.get(0x010F), found.get(0x0112)) == ((None, None) if to == "gif" else ("Maker", 1))
-        assert ("colour profile not kept" in notes) == (picture.info.get("icc_profile") != profile) == (to == "gif")
+        assert ("colour profile not kept" in notes) == (picture.info.get("icc_profile") != SRGB) == (to == "gif")
         if source == "png":
             assert ("Title" in notes) != (getattr(picture, "text", {}).get("Title") == "a title")
     upscale.upscale_file(path, tmp_path / f"c.{to}", NEAREST, upscale.Options(strip=True))
@@ -82,10 +80,6 @@ def test_what_is_attached_stays_or_is_named(tmp_path: Path, source: str, to: str
 def png_16(path: Path, levels: list[int], channels: int, key: bytes | None = None) -> Path:
     """An animated PNG of 16 bits per channel, which Pillow does not write: 3x2 pixels of one level in each frame."""
     content = b"\x89PNG\r\n\x1a\n"
-
-    def chunk(name: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
     content += chunk(b"IHDR", struct.pack(">IIBBBBB", 3, 2, 16, {1: 0, 3: 2}[channels], 0, 0, 0))
     content += chunk(b"tRNS", key) if key else b""
     content += chunk(b"acTL", struct.pack(">II", len(levels), 0))

@@ -7,13 +7,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections import namedtuple
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import BinaryIO
 
 import numpy as np
 import PIL.Image
 import pytest
+from helpers import NEAREST, TWO_PROCESSES, enlarged, listing, nearest
 
 from replication import upscale
 from replication.errors import UserError
@@ -25,27 +28,112 @@ ROOT = Path(__file__).resolve().parents[2]
 PIXELS = np.random.default_rng(0).integers(0, 256, (12, 20, 3), dtype=np.uint8)
 
 
-def nearest(pixels: Batch) -> Batch:
-    return pixels.repeat(2, axis=2).repeat(2, axis=3)
-
-
-NEAREST = Network(nearest, scale=2, radius=1, bytes_per_pixel=100)
+Run = Callable[[Batch], Batch]
 
 
 @pytest.fixture(autouse=True)
-def fake(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upscale, "load_network", lambda *args, **options: NEAREST)
+def use(monkeypatch: pytest.MonkeyPatch) -> Callable[[Run], None]:
+    """The command's network is nearest neighbour; a test may call this with something else for it to compute."""
+
+    def computes(run: Run) -> None:
+        monkeypatch.setattr(upscale, "load_network", lambda *args, **options: replace(NEAREST, run=run))
+
+    computes(nearest)
+    return computes
 
 
-def fill(folder: Path, *names: str) -> None:
+def fill(folder: Path, *names: str) -> list[str]:
     for name in names:
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_photo(path, Photo(PIXELS))
+        write_photo(folder / name, Photo(PIXELS))
+    return [str(folder / name) for name in names]
 
 
-def listing(folder: Path) -> list[str]:
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+def test_names_of_results(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = fill(tmp_path, "a.jpg", "b.c.png")
+    assert upscale.main([first]) is None
+    assert upscale.main([first, "-o", str(tmp_path / "large.tif")]) is None
+    assert upscale.main([second, "-o", str(tmp_path / "new")]) is None
+    assert upscale.main([first, second, "-o", str(tmp_path / "both")]) is None
+    assert "2 of 2 pictures upscaled" in capsys.readouterr().out
+    expected = ["a.jpg", "a_x2.png", "b.c.png", "both/a_x2.png", "both/b.c_x2.png", "large.tif", "new/b.c_x2.png"]
+    assert listing(tmp_path) == expected
+    np.testing.assert_array_equal(read_photo(tmp_path / "new/b.c_x2.png").pixels, enlarged(PIXELS))
+
+
+def test_folder_leaves_out_results_and_other_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fill(tmp_path, "a.png", "b.TIF", "old_x2.png")
+    (tmp_path / "notes.txt").write_text("no picture")
+    for expected in ("2 of 2 pictures upscaled\n", "0 of 2 pictures upscaled; 2 had a result already"):
+        assert upscale.main([str(tmp_path)]) is None
+        output = capsys.readouterr().out
+        assert expected in output
+        assert "left out 1 file not named as a picture" in output
+        assert "named as a result (_x2)" in output
+    assert listing(tmp_path) == ["a.png", "a_x2.png", "b.TIF", "b_x2.png", "notes.txt", "old_x2.png"]
+
+
+def test_a_batch_goes_on_after_a_bad_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fill(tmp_path, "a.png", "z.png")
+    (tmp_path / "empty.png").write_bytes(b"")
+    (tmp_path / "half.jpg").write_bytes(b"\xff\xd8\xff\xe0 cut")
+    assert upscale.main([str(tmp_path)]) == 1
+    output = capsys.readouterr()
+    assert "2 of 4 pictures upscaled; 2 failed, see above" in output.out
+    errors = [line for line in output.err.splitlines() if line.startswith("error: ")]
+    assert [name in line for name, line in zip(("empty.png", "half.jpg"), errors, strict=True)] == [True, True]
+    assert [name for name in listing(tmp_path) if "x2" in name] == ["a_x2.png", "z_x2.png"]
+    with pytest.raises(UserError, match=r"empty\.png: expected an image, got an empty file"):
+        upscale.main([str(tmp_path / "empty.png")])
+
+
+def test_nothing_is_overwritten_without_force(tmp_path: Path) -> None:
+    (source,) = fill(tmp_path, "a.png")
+    (tmp_path / "a_x2.png").write_bytes(b"dear to me")
+    with pytest.raises(UserError, match=r"a_x2\.png exists already: --force replaces it"):
+        upscale.main([source])
+    assert (tmp_path / "a_x2.png").read_bytes() == b"dear to me"
+    assert upscale.main([source, "--force"]) is None
+    assert read_photo(tmp_path / "a_x2.png").pixels.shape == (24, 40, 3)
+
+
+@pytest.mark.parametrize("where", ["network", "encoder"])
+def test_interruption_leaves_nothing_half_written(
+    tmp_path: Path, use: Callable[[Run], None], monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    (source,) = fill(tmp_path, "a.png")
+    (tmp_path / "a_x2.png").write_bytes(b"dear to me")
+
+    def interrupt(pixels: Batch) -> Batch:
+        raise KeyboardInterrupt
+
+    def begin_and_interrupt(picture: PIL.Image.Image, file: BinaryIO, *args: object, **options: object) -> None:
+        file.write(b"half a pic")
+        raise KeyboardInterrupt
+
+    if where == "network":
+        use(interrupt)
+    else:
+        monkeypatch.setattr(PIL.Image.Image, "save", begin_and_interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        upscale.main([source, "--force"])
+    assert listing(tmp_path) == ["a.png", "a_x2.png"]
+    assert (tmp_path / "a_x2.png").read_bytes() == b"dear to me"
+
+
+def test_memory_that_does_not_suffice_is_one_line(tmp_path: Path, use: Callable[[Run], None]) -> None:
+    def exhausted(pixels: Batch) -> Batch:
+        raise MemoryError
+
+    use(exhausted)
+    with pytest.raises(UserError, match=r"a\.png: 20x12 pixels at x2 do not fit into memory"):
+        upscale.main(fill(tmp_path, "a.png"))
+
+
+def test_notes_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    frames = [PIL.Image.fromarray(np.full((4, 5), value, np.uint8)) for value in (10, 200)]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    upscale.main([str(tmp_path / "a.gif")])
+    assert capsys.readouterr().out.endswith("a_x2.png (2 frames)\n")
 
 
 def test_every_problem_is_a_line_and_the_others_are_done(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -90,12 +178,11 @@ def test_results_of_one_name_are_told_apart(
     assert levels == [40 * level for level in range(len(pictures))]
 
 
-def test_a_second_run_in_the_same_folder_does_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_results_of_another_name_are_known_in_a_second_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fill(tmp_path, "a.jpg", "a.png", "b.png")
-    for pattern in ([], ["--name", "{size}-{name}"]):
-        for words in ("3 of 3 pictures upscaled\n", "0 of 3 pictures upscaled; 3 had a result already"):
-            assert upscale.main([str(tmp_path), *pattern]) is None
-            assert words in capsys.readouterr().out
+    for words in ("3 of 3 pictures upscaled\n", "0 of 3 pictures upscaled; 3 had a result already"):
+        assert upscale.main([str(tmp_path), "--name", "{size}-{name}"]) is None
+        assert words in capsys.readouterr().out
 
 
 def test_pictures_below_a_folder_without_any(tmp_path: Path) -> None:
@@ -182,25 +269,34 @@ def test_an_original_is_never_replaced(tmp_path: Path, force: list[str], capsys:
     assert (tmp_path / "a.png").read_bytes() == before
 
 
+def encoded(picture: PIL.Image.Image, kind: str) -> bytes:
+    content = io.BytesIO()
+    picture.save(content, kind)
+    return content.getvalue()
+
+
+PNG = encoded(PIL.Image.fromarray(PIXELS), "PNG")
+
+
+def give(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
+    """Let standard input hold that."""
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(content)))
+
+
 def test_standard_input_and_output(monkeypatch: pytest.MonkeyPatch) -> None:
-    content, result = io.BytesIO(), io.BytesIO()
-    PIL.Image.fromarray(PIXELS).save(content, "PNG")
-    Stream = namedtuple("Stream", "buffer")
-    monkeypatch.setattr(sys, "stdin", Stream(io.BytesIO(content.getvalue())))
-    monkeypatch.setattr(sys, "stdout", Stream(result))
+    result = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", SimpleNamespace(buffer=result))
+    give(monkeypatch, PNG)
     assert upscale.main(["-", "-q"]) is None
-    result.seek(0)
-    np.testing.assert_array_equal(np.array(PIL.Image.open(result)), PIXELS.repeat(2, 0).repeat(2, 1))
-    monkeypatch.setattr(sys, "stdin", Stream(io.BytesIO(b"nothing")))
+    np.testing.assert_array_equal(np.array(PIL.Image.open(result)), enlarged(PIXELS))
+    give(monkeypatch, b"nothing")
     with pytest.raises(UserError, match=r"^standard input: expected an image"):
         upscale.main(["-"])
 
 
 def test_a_result_of_standard_input_is_named_as_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    content = io.BytesIO()
-    PIL.Image.fromarray(PIXELS).save(content, "PNG")
     for options, name in (([], "standard_input_x2.png"), (["--name", "my_{size}", "--format", "jpg"], "my_x2.jpg")):
-        monkeypatch.setattr(sys, "stdin", namedtuple("Stream", "buffer")(io.BytesIO(content.getvalue())))
+        give(monkeypatch, PNG)
         upscale.main(["-", "-o", str(tmp_path), "-q", *options])
         assert (tmp_path / name).is_file()
 
@@ -208,10 +304,8 @@ def test_a_result_of_standard_input_is_named_as_others(tmp_path: Path, monkeypat
 def test_notes_on_standard_input(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    content = io.BytesIO()
-    PIL.Image.fromarray(PIXELS).convert("CMYK").save(content, "JPEG")
     for options in ([], ["-q"]):
-        monkeypatch.setattr(sys, "stdin", namedtuple("Stream", "buffer")(io.BytesIO(content.getvalue())))
+        give(monkeypatch, encoded(PIL.Image.fromarray(PIXELS).convert("CMYK"), "JPEG"))
         assert upscale.main(["-", "-o", str(tmp_path / f"{len(options)}.png"), *options]) is None
         assert ("standard input: CMYK converted" in capsys.readouterr().err) == (not options)
 
@@ -245,12 +339,12 @@ def test_names_that_cannot_be_printed_and_names_at_the_limit(
     assert (tmp_path / ("n" * 248 + "_x2.png")).is_file()
 
 
-def test_errors_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_errors_before_the_work(tmp_path: Path, use: Callable[[Run], None], monkeypatch: pytest.MonkeyPatch) -> None:
     def never(*args: object, **options: object) -> Network:
         raise AssertionError("the network was loaded")
 
-    fill(tmp_path, "a.png")
-    source = str(tmp_path / "a.png")
+    (source,) = fill(tmp_path, "a.png")
+    write_photo(tmp_path / "alpha.png", Photo(np.full((4, 5, 4), 9, np.uint8)))
     with monkeypatch.context() as patch:
         patch.setattr(upscale, "load_network", never)
         for arguments, words in (
@@ -265,15 +359,21 @@ def test_errors_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     def run(pixels: Batch) -> Batch:
         raise AssertionError("the network ran")
 
-    monkeypatch.setattr(upscale, "load_network", lambda *args, **options: replace(NEAREST, run=run))
-    usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(1, 1, 1000))
+    use(run)
+    for arguments, words in (
+        ([source, str(tmp_path / "alpha.png"), "-o", str(tmp_path / "b.png")], "a folder for several pictures"),
+        ([str(tmp_path / "alpha.png"), "-o", str(tmp_path / "b.jpg")], "no transparency"),
+        ([source, "-o", str(tmp_path / "b.xyz")], r"ends in \.png"),
+    ):
+        with pytest.raises(UserError, match=words):
+            upscale.main(arguments)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
     with pytest.raises(UserError, match=r"it may take .* MB are free"):
         upscale.main([source])
 
 
 def test_unexpected_errors_do_not_stop_a_batch(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, use: Callable[[Run], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     calls: list[int] = []
 
@@ -283,7 +383,7 @@ def test_unexpected_errors_do_not_stop_a_batch(
             raise RuntimeError("the runtime\nfailed")
         return nearest(pixels)
 
-    monkeypatch.setattr(upscale, "load_network", lambda *args, **options: replace(NEAREST, run=run))
+    use(run)
     fill(tmp_path, "a.png", "b.png")
     assert upscale.main([str(tmp_path)]) == 1
     assert r"a.png: RuntimeError: the runtime\nfailed" in capsys.readouterr().err
@@ -336,27 +436,23 @@ def test_disk_that_is_full_while_writing(tmp_path: Path, suffix: str) -> None:
 
 
 def test_two_processes_share_a_batch(tmp_path: Path) -> None:
-    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
     names = [f"{index}.png" for index in range(5)]
     fill(tmp_path / "in", *names)
     (tmp_path / "in" / "bad.png").write_bytes(b"")
     arguments = (str(tmp_path / "in"), "-o", str(tmp_path / "out"))
-    for done, existing in ((5, ""), (2, "; 3 had a result already (--force replaces it)")):
-        process = started(tmp_path, *arguments, launcher=launcher)
-        output, _ = process.communicate(timeout=120)
-        assert process.returncode == 1, output
-        assert output.count(" -> ") == done, output
-        assert f"{done} of 6 pictures upscaled{existing}; 1 failed" in output
-        assert listing(tmp_path / "out") == [f"{index}_x2.png" for index in range(5)]
-        for name in ("1_x2.png", "4_x2.png"):
-            (tmp_path / "out" / name).unlink()
+    upscale.main([*(str(tmp_path / "in" / name) for name in names[1:4]), *arguments[1:]])
+    process = started(tmp_path, *arguments, launcher=TWO_PROCESSES)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 1, output
+    assert output.count(" -> ") == 2, output
+    assert "2 of 6 pictures upscaled; 3 had a result already (--force replaces it); 1 failed" in output
+    assert listing(tmp_path / "out") == [f"{index}_x2.png" for index in range(5)]
     for path in (tmp_path / "out").iterdir():
-        np.testing.assert_array_equal(read_photo(path).pixels, PIXELS.repeat(2, 0).repeat(2, 1))
+        np.testing.assert_array_equal(read_photo(path).pixels, enlarged(PIXELS))
 
 
 def test_two_processes_say_an_error_once(tmp_path: Path) -> None:
-    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
-    process = started(tmp_path, str(tmp_path / "missing.png"), launcher=launcher)
+    process = started(tmp_path, str(tmp_path / "missing.png"), launcher=TWO_PROCESSES)
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 1, output
     assert output.count("error: cannot read the image") == 1, output

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from replication.data import benchmarks
-from replication.data.benchmarks import BENCHMARKS, EMBEDDED, Published, data_root, embedded, find, verify
+from replication.data.benchmarks import BENCHMARKS, EMBEDDED, Benchmark, Published, data_root, embedded, find, verify
 from replication.errors import UserError
 from replication.images.io import Image, write_image
 
@@ -60,6 +60,12 @@ def fill(folder: Path, suffix: str = "png", images: dict[str, Image] = IMAGES) -
     return folder
 
 
+def there(name: str, root: Path) -> Benchmark:
+    found = find(name, root)
+    assert found is not None
+    return found
+
+
 def test_digest_is_the_documented_one() -> None:
     for image in (*IMAGES.values(), GREY[:7, :5], COLOR["baby"][:, ::2]):
         assert benchmarks.pixel_digest(image) == independent_digest(image)
@@ -73,8 +79,7 @@ def test_plain_layout(tmp_path: Path, suffix: str) -> None:
     for ignored in (".DS_Store", "Thumbs.db", "desktop.ini", "babyx4.png", "img_004_LR.png"):
         (tmp_path / "benchmarks/Set5" / ignored).write_bytes(b"?")
     (tmp_path / "benchmarks/Set5/LR_bicubic").mkdir()
-    found = find("Set5", tmp_path)
-    assert found is not None
+    found = there("Set5", tmp_path)
     assert [image.name for image in found.images] == ["baby", "bridge", "img004", "man"]
     for image in found.images:
         np.testing.assert_array_equal(image.load(), IMAGES[image.name])
@@ -84,8 +89,7 @@ def test_plain_layout(tmp_path: Path, suffix: str) -> None:
 
 def test_edsr_layout_cropped_to_the_scale(tmp_path: Path) -> None:
     fill(tmp_path / "benchmark/B100/HR", images={name: crop(image, 4) for name, image in IMAGES.items()})
-    found = find("B100", tmp_path)
-    assert found is not None
+    found = there("B100", tmp_path)
     assert found.layout == "EDSR"
     assert verify(found) == []
     assert found.notes(4) == []  # 48x60 is what x4 evaluates of the full image as well
@@ -99,8 +103,7 @@ def test_selfexsr_layout_numbers_its_images(tmp_path: Path) -> None:
         write_image(folder / f"img_{number:03}_SRF_4_LR.png", image[:10, :10])
         write_image(folder / f"img_{number:03}_SRF_4_SRCNN.png", crop(image, 4))
     write_image(tmp_path / "BSD100/image_SRF_3/img_001_SRF_3_HR.png", crop(IMAGES["baby"], 3))
-    found = find("B100", tmp_path)
-    assert found is not None
+    found = there("B100", tmp_path)
     assert {image.name: image.path.name[:7] for image in found.images} == {
         "baby": "img_001",
         "bridge": "img_002",
@@ -114,8 +117,7 @@ def test_selfexsr_layout_numbers_its_images(tmp_path: Path) -> None:
 
 def test_urban100_names_are_unified(tmp_path: Path) -> None:
     fill(tmp_path / "benchmarks/Urban100", images={n.replace("img", "img_"): image for n, image in IMAGES.items()})
-    found = find("Urban100", tmp_path)
-    assert found is not None
+    found = there("Urban100", tmp_path)
     assert "img004" in [image.name for image in found.images]
     assert benchmarks.literature_name(Path("img_004_SRF_4_HR.png")) == "img004"
     assert benchmarks.literature_name(Path("baby_GT.bmp")) == "baby"
@@ -124,8 +126,7 @@ def test_urban100_names_are_unified(tmp_path: Path) -> None:
 def test_grey_and_rgb_copies_are_returned_as_published(tmp_path: Path) -> None:
     other = {**IMAGES, "bridge": np.repeat(GREY[..., None], 3, axis=2), "man": GREY[::-1]}
     fill(tmp_path / "benchmarks/Set14", images=other)
-    found = find("Set14", tmp_path)
-    assert found is not None
+    found = there("Set14", tmp_path)
     loaded = {image.name: image.load() for image in found.images}
     np.testing.assert_array_equal(loaded["bridge"], IMAGES["bridge"])
     np.testing.assert_array_equal(loaded["man"], IMAGES["man"])
@@ -133,8 +134,7 @@ def test_grey_and_rgb_copies_are_returned_as_published(tmp_path: Path) -> None:
 
 def test_small_crop_is_recognised_and_said(tmp_path: Path) -> None:
     fill(tmp_path / "benchmarks/Set5", images={**IMAGES, "baby": crop(IMAGES["baby"], 12)})
-    found = find("Set5", tmp_path)
-    assert found is not None
+    found = there("Set5", tmp_path)
     assert verify(found) == []
     assert found.notes(8) == []
     assert found.notes(2) == ["baby is a cropped copy: x2 is evaluated on 48x60 instead of 50x60 pixels"]
@@ -171,8 +171,7 @@ def test_missing_and_extra_files_are_named(tmp_path: Path) -> None:
 def test_renamed_file_is_recognised_by_its_pixels(tmp_path: Path) -> None:
     folder = fill(tmp_path / "benchmarks/Set5")
     (folder / "baby.png").rename(folder / "a child.png")
-    found = find("Set5", tmp_path)
-    assert found is not None
+    found = there("Set5", tmp_path)
     assert next(image.path.name for image in found.images if image.name == "baby") == "a child.png"
     write_image(folder / "0 copy.png", COLOR["baby"])
     with pytest.raises(UserError, match=r"not part of the set: a child.png \(a second baby\)"):
@@ -186,8 +185,7 @@ def test_wrong_and_unreadable_images_are_named(tmp_path: Path) -> None:
     write_image(folder / "baby.png", changed)
     (folder / "img004.png").write_text("this is not an image")
     write_image(folder / "man.png", IMAGES["man"][:1, :1])
-    found = find("Set5", tmp_path)
-    assert found is not None
+    found = there("Set5", tmp_path)
     problems = verify(found)
     assert len(problems) == 3
     assert "baby.png: its pixels differ" in problems[0]
@@ -202,8 +200,7 @@ def test_jpeg_with_other_pixels_names_the_decoder_as_a_cause(tmp_path: Path) -> 
     folder = fill(tmp_path / "benchmarks/Set5")
     (folder / "baby.png").unlink()
     write_image(folder / "baby.jpg", COLOR["baby"])
-    found = find("Set5", tmp_path)
-    assert found is not None
+    found = there("Set5", tmp_path)
     (problem,) = verify(found)
     assert "baby.jpg: its pixels differ" in problem
     assert "likely cause is the decoder" in problem

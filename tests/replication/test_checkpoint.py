@@ -163,19 +163,3 @@ def test_old_later_and_unfinished_files_are_removed(tmp_path: Path) -> None:
     checkpoint.prune(tmp_path, 6)
     left = {path.name for path in tmp_path.iterdir()}
     assert left == {*others, "checkpoint-00000004.safetensors", "checkpoint-00000006.safetensors"}
-
-
-def test_a_full_disk_is_one_clear_line_and_keeps_what_is_there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(self: Path, content: bytes) -> None:
-        with self.open("wb") as file:
-            file.write(content[:100])
-        raise OSError(28, "No space left on device")
-
-    before = {path: path.read_bytes() for path in folder.iterdir()}
-    live = network()
-    monkeypatch.setattr(Path, "write_bytes", full)
-    for step in (4, 6):
-        with pytest.raises(UserError, match=rf"^cannot write .*{step}\.safetensors: No space left on device$"):
-            checkpoint.write(checkpoint.path_for(folder, step), live, RUN, progress(step))
-    monkeypatch.undo()
-    assert {path: path.read_bytes() for path in folder.iterdir()} == before

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from replication.errors import UserError
+from replication.errors import ArgumentError
 from replication.images.color import rgb_to_luma
 
 DENOMINATOR = 255_000
@@ -62,5 +62,5 @@ def test_float_input_is_0_to_255() -> None:
 
 @pytest.mark.parametrize("shape", [(4, 5), (4, 5, 1), (4, 5, 4), (3, 4, 5), (1, 4, 5, 3)])
 def test_bad_shape(shape: tuple[int, ...]) -> None:
-    with pytest.raises(UserError, match=r"^rgb_to_luma: expected an \(H, W, 3\) array, got shape"):
+    with pytest.raises(ArgumentError, match=r"^rgb_to_luma: expected an \(H, W, 3\) array, got shape"):
         rgb_to_luma(np.zeros(shape, np.uint8))

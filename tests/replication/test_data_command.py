@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import listing
 
 from replication.data import __main__ as command
 from replication.data import benchmarks, download
@@ -101,6 +102,11 @@ def image_bytes(image: np.ndarray, folder: Path) -> bytes:
     return content
 
 
+def small_set(folder: Path) -> dict[str, bytes]:
+    """The small images as the EDSR authors' archive names them."""
+    return {f"benchmark/Set5/HR/{name}.png": image_bytes(image, folder) for name, image in IMAGES.items()}
+
+
 def tar(members: dict[str, bytes]) -> bytes:
     memory = io.BytesIO()
     with tarfile.open(fileobj=memory, mode="w") as bundle:
@@ -114,16 +120,12 @@ def tar(members: dict[str, bytes]) -> bytes:
 @pytest.fixture
 def set5(server: Server, tmp_path: Path) -> Source:
     """A source whose archive holds the small set in EDSR's layout, low-resolution images included."""
-    members = {f"benchmark/Set5/HR/{name}.png": image_bytes(image, tmp_path) for name, image in IMAGES.items()}
+    members = small_set(tmp_path)
     members["benchmark/Set5/LR_bicubic/X4/babyx4.png"] = b"?"
     members["benchmark/Set5/HR/Thumbs.db"] = b"?"
     server.files["benchmark.tar"] = tar(members)
     archive = Archive(server.url("benchmark.tar"), 1)
     return Source("Set5", "here", 3, archive, ("benchmark/Set5/HR",), "benchmark/Set5/HR")
-
-
-def files_below(folder: Path) -> list[str]:
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
 def test_download_installs_a_verified_set(set5: Source, server: Server, tmp_path: Path) -> None:
@@ -132,7 +134,7 @@ def test_download_installs_a_verified_set(set5: Source, server: Server, tmp_path
     found = benchmarks.find("Set5", root)
     assert found is not None
     assert benchmarks.verify(found) == []
-    assert files_below(root) == [*(f"benchmark/Set5/HR/{name}.png" for name in IMAGES), "downloads/benchmark.tar"]
+    assert listing(root) == [*(f"benchmark/Set5/HR/{name}.png" for name in IMAGES), "downloads/benchmark.tar"]
     obtain(set5, root)
     assert len(server.ranges) == 1  # the second call found the set and asked nobody
 
@@ -153,7 +155,7 @@ def test_download_that_stops_is_kept_and_continued_by_the_next_run(
         UserError, match=r"ended after 6000 of \d+ bytes; 6000 bytes are kept in .*benchmark\.tar\.part"
     ):
         obtain(set5, tmp_path / "data")
-    assert files_below(tmp_path / "data") == ["downloads/benchmark.tar.part"]
+    assert listing(tmp_path / "data") == ["downloads/benchmark.tar.part"]
     obtain(set5, tmp_path / "data")
     assert server.ranges[-1] == "bytes=6000-"
     assert (tmp_path / "data/downloads/benchmark.tar").read_bytes() == server.files["benchmark.tar"]
@@ -173,7 +175,7 @@ def test_complete_and_stale_parts(set5: Source, server: Server, tmp_path: Path) 
         path = fetch(set5.archive, tmp_path)
         assert path.read_bytes() == content
         path.unlink()
-    assert files_below(tmp_path) == []
+    assert listing(tmp_path) == []
 
 
 def test_wrong_checksum_keeps_nothing(server: Server, tmp_path: Path) -> None:
@@ -204,12 +206,12 @@ def test_not_found_and_no_network_leave_nothing(server: Server, tmp_path: Path) 
 def test_wrong_pixels_are_not_installed(set5: Source, server: Server, tmp_path: Path) -> None:
     other = PIXELS.copy()
     other[0, 0, 0] ^= 1
-    members = {f"benchmark/Set5/HR/{name}.png": image_bytes(image, tmp_path) for name, image in IMAGES.items()}
+    members = small_set(tmp_path)
     members["benchmark/Set5/HR/baby.png"] = image_bytes(other, tmp_path)
     server.files["benchmark.tar"] = tar(members)
     with pytest.raises(UserError, match=r"does not hold Set5 as published: benchmark/Set5/HR/baby\.png: its pixels"):
         obtain(set5, tmp_path / "data")
-    assert files_below(tmp_path / "data") == ["downloads/benchmark.tar"]
+    assert listing(tmp_path / "data") == ["downloads/benchmark.tar"]
 
 
 def test_incomplete_archive_is_not_installed(set5: Source, server: Server, tmp_path: Path) -> None:
@@ -219,7 +221,7 @@ def test_incomplete_archive_is_not_installed(set5: Source, server: Server, tmp_p
     server.files["other.tar"] = tar({"readme.txt": b"nothing here"})
     with pytest.raises(UserError, match="no image of the set in it"):
         obtain(Source("Set5", "", 3, Archive(server.url("other.tar"), 1), set5.folders, set5.destination), tmp_path)
-    assert [name for name in files_below(tmp_path) if name.endswith(".png")] == []
+    assert [name for name in listing(tmp_path) if name.endswith(".png")] == []
 
 
 def test_damaged_archive_is_removed(set5: Source, server: Server, tmp_path: Path) -> None:
@@ -227,16 +229,16 @@ def test_damaged_archive_is_removed(set5: Source, server: Server, tmp_path: Path
         server.files["benchmark.tar"] = content
         with pytest.raises(UserError, match="expected an archive, got a damaged file"):
             obtain(set5, tmp_path / "data")
-        assert files_below(tmp_path / "data") == []
+        assert listing(tmp_path / "data") == []
 
 
 def test_archive_cannot_write_outside(set5: Source, server: Server, tmp_path: Path) -> None:
-    members = {f"benchmark/Set5/HR/{name}.png": image_bytes(image, tmp_path) for name, image in IMAGES.items()}
+    members = small_set(tmp_path)
     members |= {"../evil.png": b"1", "/evil.png": b"2", "benchmark/Set5/HR/../../../evil.png": b"3"}
     members |= {"benchmark/Set5/HR/..\\evil.png": b"4"}
     server.files["benchmark.tar"] = tar(members)
     obtain(set5, tmp_path / "data")
-    assert not [name for name in files_below(tmp_path) if "evil" in name]
+    assert not [name for name in listing(tmp_path) if "evil" in name]
 
 
 def test_training_images_come_from_a_zip_and_are_counted(server: Server, tmp_path: Path) -> None:
@@ -251,9 +253,9 @@ def test_training_images_come_from_a_zip_and_are_counted(server: Server, tmp_pat
     server.files["HR.zip"] = memory.getvalue()
     with pytest.raises(UserError, match="expected 3 images, got 2"):
         obtain(source(3), tmp_path)
-    assert files_below(tmp_path) == ["downloads/HR.zip"]
+    assert listing(tmp_path) == ["downloads/HR.zip"]
     assert obtain(source(2), tmp_path) == tmp_path / "DIV2K/HR"
-    assert files_below(tmp_path / "DIV2K") == ["HR/0001.png", "HR/0002.png"]
+    assert listing(tmp_path / "DIV2K") == ["HR/0001.png", "HR/0002.png"]
 
 
 def test_existing_folder_is_never_replaced(set5: Source, tmp_path: Path) -> None:
@@ -263,7 +265,7 @@ def test_existing_folder_is_never_replaced(set5: Source, tmp_path: Path) -> None
     (tmp_path / "benchmark/Set5/HR/baby.png").rename(tmp_path / "benchmark/Set5/HR/babyx4.png")
     with pytest.raises(UserError, match="got something else: move it away first"):
         obtain(set5, tmp_path)
-    assert files_below(tmp_path) == ["benchmark/Set5/HR/babyx4.png"]
+    assert listing(tmp_path) == ["benchmark/Set5/HR/babyx4.png"]
 
 
 def test_status_of_an_empty_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -325,7 +327,7 @@ def test_bad_input_is_one_line_and_status_2(
         assert captured.startswith("error: ")
         assert words in captured
         assert captured.count("\n") == 1
-    assert files_below(tmp_path) == ["file"]
+    assert listing(tmp_path) == ["file"]
 
 
 def test_sources_are_complete() -> None:

@@ -12,25 +12,18 @@ from typing import Any
 import numpy as np
 import PIL.Image
 import pytest
+from helpers import NEAREST, enlarged
 
 from replication import demo
 from replication.errors import MissingPackageError, UserError
 from replication.images.photo import Photo, read_photo, write_photo
 from replication.images.resize import imresize
-from replication.network import Batch, Network
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PIXELS = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
 PATIENCE = 120_000
 """Milliseconds: a machine may be busy."""
-
-
-def nearest(pixels: Batch) -> Batch:
-    return pixels.repeat(2, axis=2).repeat(2, axis=3)
-
-
-NEAREST = Network(nearest, scale=2, radius=1, bytes_per_pixel=100)
 
 
 # The parts
@@ -73,12 +66,8 @@ def test_too_many_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_the_result_is_that_of_the_command(tmp_path: Path) -> None:
     write_photo(tmp_path / "a.png", Photo(PIXELS.astype(np.uint16) * 257))
     _, path, line = demo.enlarge(tmp_path / "a.png", NEAREST, tmp_path)
-    np.testing.assert_array_equal(read_photo(path).pixels, nearest_of(PIXELS).astype(np.uint16) * 257)
+    np.testing.assert_array_equal(read_photo(path).pixels, enlarged(PIXELS).astype(np.uint16) * 257)
     assert line == "a_x2.png: 80x60 pixels"
-
-
-def nearest_of(pixels: np.ndarray) -> np.ndarray:
-    return pixels.repeat(2, 0).repeat(2, 1)
 
 
 def test_without_gradio(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,7 +180,7 @@ def test_upload_slide_download(view: Any, tmp_path: Path) -> None:
         view.click("#download")
     assert download.value.suggested_filename == "small_x2.png"
     download.value.save_as(tmp_path / "result.png")
-    np.testing.assert_array_equal(read_photo(tmp_path / "result.png").pixels, nearest_of(PIXELS))
+    np.testing.assert_array_equal(read_photo(tmp_path / "result.png").pixels, enlarged(PIXELS))
 
 
 def test_example(view: Any) -> None:

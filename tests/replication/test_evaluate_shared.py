@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import TWO_PROCESSES
 
 from replication import evaluate, records
 from replication.data.benchmarks import Benchmark, BenchmarkImage
@@ -101,28 +102,28 @@ from replication import evaluate
 from replication.data.benchmarks import Benchmark, BenchmarkImage
 from replication.errors import run
 
-paths = sorted(Path({folder!r}).iterdir())
-one = Benchmark("Set5", tuple(BenchmarkImage(path.stem, path) for path in paths))
-evaluate.benchmarks.find = lambda name, root=None, *, scale=4: one
+images = tuple(BenchmarkImage(path.stem, path) for path in sorted(Path({folder!r}).iterdir()))
+evaluate.benchmarks.find = lambda name, root=None, *, scale=4: Benchmark(name, images)
 run(evaluate.main)
 """
 
 
 @pytest.mark.usefixtures("found")
 def test_two_processes_make_the_record_of_one(tmp_path: Path) -> None:
+    """Of a set that is recorded they show the record; of one that is not they share the images."""
+    recorded = measured(tmp_path / "two")
     program = tmp_path / "program.py"
     program.write_text(PROGRAM.format(folder=str(tmp_path / "pictures")), encoding="utf-8")
-    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    options = ["--model", "bicubic", "--benchmark", "Set5", "--results", str(tmp_path / "two")]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    for words in ("measured now", "recorded 20"):
-        done = subprocess.run(
-            [sys.executable, *launcher, str(program), *options],
-            env=environment, capture_output=True, text=True, timeout=300, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        assert done.stdout.count("Set5") == 1, done.stdout
-        assert words in done.stdout
-    (record,) = records.load_all(tmp_path / "two")
-    assert lasting(record) == lasting(measured(tmp_path / "one"))
+    options = ["--model", "bicubic", "--benchmark", "Set5", "B100", "--results", str(tmp_path / "two")]
+    done = subprocess.run(
+        [sys.executable, *TWO_PROCESSES, str(program), *options],
+        env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=300,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("Set5") == done.stdout.count("recorded 20") == 1, done.stdout
+    assert done.stdout.count("B100") == done.stdout.count("measured now") == 1, done.stdout
+    shared, alone = records.load_all(tmp_path / "two")
+    assert alone == recorded
+    assert lasting(shared) == replace(lasting(alone), benchmark="B100", command=shared.command)
     assert not list((tmp_path / "two").rglob("unfinished/*"))

@@ -8,7 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from replication.fold import FoldedConv, FoldedMSRN, Linear, cheapest_start, fold, layers_of, sides_meet
+from replication.fold import (
+    FoldedConv,
+    FoldedMSRN,
+    Linear,
+    cheapest_start,
+    fold,
+    folded_kernel,
+    forward_folded,
+    layers_of,
+    sides_meet,
+)
 from replication.models import MODELS, build, count_parameters
 from replication.models.msrn import MSRN, SCALES
 
@@ -136,11 +146,15 @@ def test_every_number_of_the_folded_network_matters(case: tuple[str, int, int, i
 @pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize("name", MODELS)
 def test_without_the_exact_border_only_the_border_differs(name: str, scale: int) -> None:
+    """As it is exported on request, and as it is trained."""
     model = network(name, scale)
-    found = difference(model, fold(model, exact_border=False), noise(7, 6))
-    border = BORDER[scale]
-    assert inside(found, border).max() < 1e-12
-    assert inside(found, border - 1).max() > 1e-6, "the border is as wide as documented"
+    x = noise(7, 6, batch=2)
+    expected, border = model(x), BORDER[scale]
+    for output in (fold(model, exact_border=False)(x), forward_folded(model, x)):
+        found = (output - expected).detach().abs()
+        assert found.shape == (2, 3, 7 * scale, 6 * scale)
+        assert inside(found, border).max() < 1e-12
+        assert inside(found, border - 1).max() > 1e-6, "the border is as wide as documented"
 
 
 def test_folding_leaves_the_model_and_the_random_numbers() -> None:
@@ -204,3 +218,32 @@ def test_it_exports_with_any_height_and_width(case: tuple[str, int, int, int], l
     exported = torch.export.export(folded, (noise(6, 7),), dynamic_shapes=(sizes,)).module()
     for size in [(least, least), (least, 5), (9, 4)]:
         assert difference(model, exported, noise(*size)).max() < 1e-12, size
+
+
+# ---------------------------------------------------------------- while training
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_gradients_of_the_folded_network_reach_every_parameter_unchanged(scale: int) -> None:
+    model = network("smsrn", scale)
+    x = torch.rand(1, 3, 6, 6, dtype=torch.float64)
+    weight = torch.randn(1, 3, 6 * scale, 6 * scale, dtype=torch.float64)
+    gradients = []
+    for output in (model(x), forward_folded(model, x)):
+        model.zero_grad()
+        inside(output * weight, BORDER[scale]).sum().backward()
+        gradients.append({key: value.grad.clone() for key, value in model.named_parameters() if value.grad is not None})
+    plain, folded = gradients
+    assert plain.keys() == folded.keys() == dict(model.named_parameters()).keys()
+    for key in plain:
+        torch.testing.assert_close(folded[key], plain[key], rtol=1e-10, atol=1e-10, msg=key)
+
+
+@pytest.mark.parametrize(
+    ("scale", "shape"), [(2, (12, 6, 5, 5)), (3, (27, 6, 5, 5)), (4, (48, 6, 5, 5)), (8, (192, 6, 5, 5))]
+)
+def test_the_folded_kernel_is_small(scale: int, shape: tuple[int, ...]) -> None:
+    model = network("msrn", scale)
+    weight, bias = folded_kernel(layers_of(model.tail[2], model.tail[3]))
+    assert weight.shape == shape
+    assert bias.shape == shape[:1]

@@ -10,6 +10,7 @@ from torch import nn
 
 from replication import __main__ as job
 from replication import evaluate, records
+from replication.data.benchmarks import BenchmarkImage
 from replication.errors import UserError
 from replication.fold import fold
 from replication.models.msrn import MSRN
@@ -18,6 +19,8 @@ from replication.stages import Job
 
 @pytest.fixture
 def only_bicubic(monkeypatch: pytest.MonkeyPatch) -> None:
+    load = BenchmarkImage.load
+    monkeypatch.setattr(BenchmarkImage, "load", lambda image: load(image)[:96, :96])
     monkeypatch.setattr(evaluate, "METHODS", ("bicubic",))
     monkeypatch.delenv("REPLICATION_DATA", raising=False)
 

@@ -5,16 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import NEAREST
 
 from replication import measure_transparency as benchmark
 from replication.network import Network
-
-
-def nearest(pixels: np.ndarray) -> np.ndarray:
-    return pixels.repeat(2, axis=2).repeat(2, axis=3)
-
-
-NEAREST = Network(nearest, scale=2, radius=1, bytes_per_pixel=100)
 
 
 def test_drawing_has_the_area_of_the_disc() -> None:

@@ -7,17 +7,15 @@ import numpy as np
 import PIL.Image
 import pytest
 import tifffile
-from PIL import ImageCms, PngImagePlugin
+from helpers import NEAREST, SRGB
+from PIL import PngImagePlugin
 
 from replication import upscale
 from replication.images.metadata import Metadata
 from replication.images.photo import Photo, read_photo, write_photo
-from replication.network import Network
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (9, 12, 3), dtype=np.uint8)
-NEAREST = Network(lambda x: x.repeat(2, axis=2).repeat(2, axis=3), scale=2, radius=1, bytes_per_pixel=100)
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rating>5</rating></x:xmpmeta>'
-SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
 def exif() -> PIL.Image.Exif:

@@ -15,7 +15,7 @@ from torchmetrics.functional.image import peak_signal_noise_ratio
 from torchmetrics.image import StructuralSimilarityIndexMeasure
 
 from replication.data import benchmarks
-from replication.errors import UserError
+from replication.errors import ArgumentError
 from replication.images.color import BT601
 from replication.images.metrics import Protocol, psnr, ssim, table_protocols
 from replication.images.resize import crop_to_multiple, imresize
@@ -142,13 +142,6 @@ def test_equal_images(shape: tuple[int, ...], channel: Literal["luma", "rgb"]) -
     assert ssim(image, image.copy(), protocol(channel)) == pytest.approx(1, abs=1e-12)
 
 
-def test_symmetric() -> None:
-    sr, hr = pair(20, 20, 3)
-    for chosen in table_protocols(4).values():
-        assert psnr(sr, hr, chosen) == psnr(hr, sr, chosen)
-        assert ssim(sr, hr, chosen) == pytest.approx(ssim(hr, sr, chosen), abs=1e-12)
-
-
 @pytest.mark.parametrize("rounded", [False, True])
 def test_grey_is_used_as_it_is(rounded: bool) -> None:
     sr, hr = pair(20, 20)
@@ -239,7 +232,7 @@ IMAGE = np.zeros((20, 20, 3), np.uint8)
     ],
 )
 def test_bad_input(measure: Any, sr: Image, hr: Image, message: str) -> None:
-    with pytest.raises(UserError, match=message) as caught:
+    with pytest.raises(ArgumentError, match=message) as caught:
         measure(sr, hr, protocol("luma", shave=2))
     assert "\n" not in str(caught.value)
 
@@ -247,21 +240,21 @@ def test_bad_input(measure: Any, sr: Image, hr: Image, message: str) -> None:
 def test_smallest_image() -> None:
     sr, hr = pair(15, 15, 3)
     assert ssim(sr, hr, protocol(shave=2)) < 1
-    with pytest.raises(UserError, match="image of 14x15 pixels is too small: expected at least 11 on each side"):
+    with pytest.raises(ArgumentError, match="image of 14x15 pixels is too small: expected at least 11 on each side"):
         ssim(sr[:14], hr[:14], protocol(shave=2))
     assert psnr(sr[:5, :5], hr[:5, :5], protocol(shave=2)) < inf
 
 
 def test_bad_protocol() -> None:
-    with pytest.raises(UserError, match="expected channel 'luma' or 'rgb', got 'y'"):
+    with pytest.raises(ArgumentError, match="expected channel 'luma' or 'rgb', got 'y'"):
         Protocol("y", 0, None, rounded_luma=False, grey="as it is")  # type: ignore[arg-type]
-    with pytest.raises(UserError, match="border of at least 0 pixels to shave, got -1"):
+    with pytest.raises(ArgumentError, match="border of at least 0 pixels to shave, got -1"):
         protocol(shave=-1)
-    with pytest.raises(UserError, match="expected luma weights for luma and none for RGB"):
+    with pytest.raises(ArgumentError, match="expected luma weights for luma and none for RGB"):
         Protocol("luma", 0, None, rounded_luma=False, grey="as it is")
-    with pytest.raises(UserError, match="expected no rounding of luma for RGB"):
+    with pytest.raises(ArgumentError, match="expected no rounding of luma for RGB"):
         Protocol("rgb", 0, None, rounded_luma=True, grey="as it is")
-    with pytest.raises(UserError, match="expected grey 'as it is' or 'three channels', got 'no'"):
+    with pytest.raises(ArgumentError, match="expected grey 'as it is' or 'three channels', got 'no'"):
         Protocol("rgb", 0, None, rounded_luma=False, grey="no")  # type: ignore[arg-type]
 
 

@@ -1,18 +1,17 @@
 """MSRN and SMSRN are the networks of the paper: parameters, names, topology, ranges."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from published import published_layers, published_msrn
 from torch import Tensor, nn
 
 from replication import weights
 from replication.errors import UserError
 from replication.lighten import lighten
 from replication.models import MODELS, build, build_any, count_parameters
-from replication.models.layers import SeparableConv2d
-from replication.models.msrn import DIV2K_MEAN, MSRN
+from replication.models.msrn import MSRN
 
 TOTALS = {
     ("msrn", 2): 5_930_307,
@@ -24,9 +23,6 @@ TOTALS = {
     ("smsrn", 4): 888_929,
     ("smsrn", 8): 1_036_641,
 }
-UPSAMPLER = {2: {0: 256}, 3: {0: 576}, 4: {0: 256, 2: 256}, 8: {0: 256, 2: 256, 4: 256}}
-"""Output channels of the upsampler's convolutions by their place in it."""
-BLOCK = {"conv_3_1": (64, 64, 3), "conv_3_2": (128, 128, 3), "conv_5_1": (64, 64, 5), "conv_5_2": (128, 128, 5)}
 
 
 def randomized(name: str, scale: int) -> MSRN:
@@ -44,29 +40,6 @@ def pixels(*shape: int) -> Tensor:
     return torch.rand(*shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 
 
-def published_layers(name: str, scale: int) -> dict[str, tuple[int, ...]]:
-    """Parameter names and shapes of the public MSRN code without its mean shift; separable layers in two parts."""
-    layers = {"head.0": (3, 64, 3)}
-    layers |= {f"body.{block}.{layer}": shape for block in range(8) for layer, shape in BLOCK.items()}
-    shapes: dict[str, tuple[int, ...]] = {}
-    for layer, (inputs, outputs, kernel) in layers.items():
-        if name == "msrn":
-            shapes |= {f"{layer}.weight": (outputs, inputs, kernel, kernel), f"{layer}.bias": (outputs,)}
-        else:
-            shapes |= {f"{layer}.depthwise.weight": (inputs, 1, kernel, kernel), f"{layer}.depthwise.bias": (inputs,)}
-            shapes |= {f"{layer}.pointwise.weight": (outputs, inputs, 1, 1), f"{layer}.pointwise.bias": (outputs,)}
-    standard = {f"body.{block}.confusion": (256, 64, 1) for block in range(8)}
-    standard |= {"tail.0": (576, 64, 1), "tail.1": (64, 64, 3), "tail.3": (64, 3, 3)}
-    standard |= {f"tail.2.{place}": (64, outputs, 3) for place, outputs in UPSAMPLER[scale].items()}
-    for layer, (inputs, outputs, kernel) in standard.items():
-        shapes |= {f"{layer}.weight": (outputs, inputs, kernel, kernel), f"{layer}.bias": (outputs,)}
-    return shapes
-
-
-def test_models_are_those_of_the_paper() -> None:
-    assert {(name, scale) for name in MODELS for scale in (2, 3, 4, 8)} == set(TOTALS)
-
-
 @pytest.mark.parametrize(("name", "scale"), TOTALS)
 def test_parameters(name: str, scale: int) -> None:
     model = build(name, scale=scale)
@@ -82,12 +55,8 @@ def test_the_other_network_is_lightened_as_any_is() -> None:
     assert count_parameters(lightened) == 194_081
 
 
-def test_scale_4_is_the_default() -> None:
-    assert build("smsrn")(torch.zeros(1, 3, 2, 2)).shape == (1, 3, 8, 8)
-
-
 @pytest.mark.parametrize(("name", "scale"), TOTALS)
-def test_topology(name: str, scale: int, published_msrn: Callable[[dict[str, Tensor], Tensor, int], Tensor]) -> None:
+def test_topology(name: str, scale: int) -> None:
     """Order of branches, blocks and channels, ReLUs, skips, padding and mean: equal to an independent statement."""
     model = randomized(name, scale)
     image = pixels(2, 3, 6, 5)
@@ -97,17 +66,6 @@ def test_topology(name: str, scale: int, published_msrn: Callable[[dict[str, Ten
         assert expected.std() > 0.1  # a signal that has died would hide every mistake
         # The mean is stored in single precision: 1e-8, amplified by the network.
         torch.testing.assert_close(model(image), expected, rtol=1e-5, atol=1e-6)
-
-
-@pytest.mark.parametrize("name", MODELS)
-@pytest.mark.parametrize("scale", [2, 3, 4, 8])
-def test_shapes(name: str, scale: int) -> None:
-    model = build(name, scale=scale)
-    with torch.no_grad():
-        for batch, height, width in [(1, 1, 1), (1, 1, 7), (2, 5, 3), (1, 4, 6)]:
-            output = model(torch.zeros(batch, 3, height, width))
-            assert output.shape == (batch, 3, scale * height, scale * width)
-            assert output.dtype == torch.float32
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -125,35 +83,6 @@ def test_range_is_0_to_1(name: str) -> None:
         last.bias.copy_(torch.tensor([2.0, 0.0, -2.0]))
         torch.testing.assert_close(model(image)[0, :, 1, 1], torch.tensor([2.4488, 0.4371, -1.596]))
     assert torch.equal(image, torch.full((1, 3, 3, 3), 0.5))
-
-
-def test_mean_is_a_constant() -> None:
-    model = build("smsrn", scale=2)
-    assert DIV2K_MEAN == (0.4488, 0.4371, 0.4040)
-    assert "mean" not in model.state_dict()
-    assert "mean" in dict(model.named_buffers())
-
-
-def test_same_seed_same_network() -> None:
-    """Building draws from torch's generator only, so that a seed decides the start."""
-    states = []
-    for seed in (1, 1, 2):
-        torch.manual_seed(seed)
-        states.append(build("smsrn", scale=2).state_dict()["tail.1.weight"])
-    assert torch.equal(states[0], states[1])
-    assert not torch.equal(states[0], states[2])
-
-
-def test_separable_convolution_is_a_standard_one() -> None:
-    """SMSRN's layer is MSRN's with a factored kernel: weight = pointwise · depthwise."""
-    layer = SeparableConv2d(3, 5, 5).double()
-    kernel = torch.einsum("oi,ihw->oihw", layer.pointwise.weight[:, :, 0, 0], layer.depthwise.weight[:, 0])
-    bias = layer.pointwise.bias
-    assert bias is not None
-    image = pixels(1, 3, 9, 8)
-    expected = torch.nn.functional.conv2d(image, kernel, padding=2)
-    constant = layer.pointwise.weight[:, :, 0, 0] @ layer.depthwise.bias + bias
-    torch.testing.assert_close(layer(image), expected + constant[:, None, None])
 
 
 @pytest.mark.parametrize("name", ["edsr", "MSRN", "", "msrn_x4"])

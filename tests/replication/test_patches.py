@@ -1,6 +1,4 @@
-import json
 import pickle
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -299,14 +297,6 @@ def test_the_shares_of_all_processes_make_up_the_batch() -> None:
 def test_a_batch_that_cannot_be_shared_evenly_is_refused_at_once() -> None:
     with pytest.raises(UserError, match="'batch_size': 10 cannot be shared by 3 processes"):
         patches.batches(range(0), 10, 0, 3)
-
-
-def test_the_cache_index_is_plain_json(folder: Path) -> None:
-    pairs = prepare(folder)
-    content = json.loads((pairs.folder / "index.json").read_text(encoding="utf-8"))
-    assert set(content) == {"digest", "pairs"}
-    shutil.rmtree(pairs.folder)
-    assert prepare(folder).digest == pairs.digest, "made again with the same content"
 
 
 # -- shrunk folders, sampling by area, samples gathered on a device ----------------------------------------------------

@@ -12,11 +12,10 @@ from torch import Tensor, nn
 from replication import export
 from replication.backends import load_network
 from replication.errors import ArgumentError, UserError
-from replication.fold import fold
 from replication.models import MODELS
 from replication.models.msrn import MSRN
 from replication.models.start import identity_start
-from replication.network import Trained, receptive_radius, torch_network
+from replication.network import Trained, torch_network
 from replication.phone import FixedConv, depth_to_space, fold_for_phones
 from replication.runtimes import ONNX_RUNTIMES, onnxruntime_network
 from replication.upscale import upscale
@@ -188,12 +187,3 @@ def test_the_command_makes_it(
     export.main(["--size", "25x40", "--half"])
     assert "smsrn_x2_25x40_half.onnx: " in capsys.readouterr().out
     assert load_network(backend="onnxruntime", weights_file=Path("smsrn_x2_25x40_half.onnx")).size == (25, 40)
-
-
-def test_folding_for_phones_leaves_the_network_as_it_is() -> None:
-    model = small(4)
-    before = {name: value.clone() for name, value in model.state_dict().items()}
-    fold_for_phones(model)
-    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
-    assert receptive_radius(model) == 12
-    assert fold(model).scale == 4

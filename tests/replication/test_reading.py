@@ -13,9 +13,9 @@ import numpy as np
 import PIL.Image
 import pytest
 import tifffile
+from helpers import png
 
 from replication.errors import UserError
-from replication.images import tiff
 from replication.images.io import read_image
 from replication.images.photo import read_photo
 
@@ -92,14 +92,6 @@ def test_tiff_matrix(tmp_path: Path, kind: str, photometric: str, samples: int, 
     assert kind in ("u1", "u2") or not right, "numbers of this kind cannot be shown"
 
 
-def test_planes_equal_the_contiguous_picture(tmp_path: Path) -> None:
-    pixels = np.rint(SAMPLES[..., :3] * 65535).astype(np.uint16)
-    tifffile.imwrite(tmp_path / "planes.tif", pixels.transpose(2, 0, 1), photometric="rgb", planarconfig="separate")
-    np.testing.assert_array_equal(read_photo(tmp_path / "planes.tif").pixels, pixels)
-    with pytest.raises(UserError, match=r"planes\.tif"):
-        read_image(tmp_path / "planes.tif")
-
-
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_planes_are_turned_as_pillow_turns(tmp_path: Path, orientation: int) -> None:
     pixels = np.rint(SAMPLES[..., :3] * 255).astype(np.uint8)
@@ -110,6 +102,8 @@ def test_planes_are_turned_as_pillow_turns(tmp_path: Path, orientation: int) -> 
         planarconfig="separate", extratags=tag,
     )  # fmt: skip
     np.testing.assert_array_equal(read_photo(tmp_path / "b.tif").pixels, read_photo(tmp_path / "a.tif").pixels)
+    with pytest.raises(UserError, match=r"b\.tif"):
+        read_image(tmp_path / "b.tif")
 
 
 def test_a_thumbnail_is_not_the_picture(tmp_path: Path) -> None:
@@ -153,18 +147,12 @@ def test_a_strip_that_unpacks_to_too_much(tmp_path: Path) -> None:
         read_photo(tmp_path / "bomb.tif")
 
 
-def png(bits: int, kind: int, rows: np.ndarray, *extra: tuple[bytes, bytes]) -> bytes:
-    """A PNG of any depth by hand: ``rows`` holds the samples of (H, W), packed here."""
-
-    def chunk(name: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
-
-    height, width = rows.shape
-    unpacked = np.unpackbits(rows.astype(np.uint8)[..., None], axis=2)[..., 8 - bits :].reshape(height, -1)
-    packed = b"".join(b"\0" + np.packbits(row).tobytes() for row in unpacked)
-    chunks = [(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0)), *extra]
-    chunks += [(b"IDAT", zlib.compress(packed)), (b"IEND", b"")]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*one) for one in chunks)
+def png_of(bits: int, kind: int, values: np.ndarray, *extra: tuple[bytes, bytes]) -> bytes:
+    """A PNG of up to 8 bits by hand: ``values`` holds the samples of (H, W), packed here."""
+    height, width = values.shape
+    unpacked = np.unpackbits(values.astype(np.uint8)[..., None], axis=2)[..., 8 - bits :].reshape(height, -1)
+    rows = b"".join(b"\0" + np.packbits(row).tobytes() for row in unpacked)
+    return png(width, height, bits, kind, rows, *extra)
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])
@@ -172,7 +160,7 @@ def test_grey_png_with_a_transparent_value(tmp_path: Path, bits: int) -> None:
     values = RANDOM.integers(0, 2**bits, (5, 7))
     grey = values * 255 // (2**bits - 1)
     for key in {0, 1, 2**bits - 1}:
-        (tmp_path / "a.png").write_bytes(png(bits, 0, values, (b"tRNS", struct.pack(">H", key))))
+        (tmp_path / "a.png").write_bytes(png_of(bits, 0, values, (b"tRNS", struct.pack(">H", key))))
         read = read_photo(tmp_path / "a.png").pixels
         if not (values == key).any():
             np.testing.assert_array_equal(read, grey)
@@ -187,7 +175,7 @@ def test_grey_png_with_a_transparent_value(tmp_path: Path, bits: int) -> None:
 def test_palette_png(tmp_path: Path, bits: int) -> None:
     values = RANDOM.integers(0, 2**bits, (5, 7))
     palette = RANDOM.integers(0, 256, (2**bits, 3), dtype=np.uint8)
-    (tmp_path / "a.png").write_bytes(png(bits, 3, values, (b"PLTE", palette.tobytes())))
+    (tmp_path / "a.png").write_bytes(png_of(bits, 3, values, (b"PLTE", palette.tobytes())))
     np.testing.assert_array_equal(read_photo(tmp_path / "a.png").pixels, palette[values])
 
 
@@ -239,11 +227,6 @@ def test_a_webp_that_claims_more_than_it_can_hold(tmp_path: Path) -> None:
         read_photo(tmp_path / "16384.webp")
 
 
-def test_layout_needs_a_tiff() -> None:
-    assert tiff.is_tiff(b"II*\0rest")
-    assert not tiff.is_tiff(b"\x89PNG")
-
-
 def test_no_pixels(tmp_path: Path) -> None:
     (tmp_path / "a.ppm").write_bytes(b"P6 0 5 255\n")
     (tmp_path / "a.gif").write_bytes(b"GIF89a" + bytes(7) + b"," + bytes(9) + b"\x02\x02\x4c\x01\x00;")
@@ -251,6 +234,73 @@ def test_no_pixels(tmp_path: Path) -> None:
         for read in (read_photo, read_image):
             with pytest.raises(UserError, match=name):
                 read(tmp_path / name)
+
+
+def bad_files(folder: Path) -> dict[str, tuple[str, str | None]]:
+    """Files that cannot be used, each with what the errors must say: for measuring, and for people (None: usable)."""
+    pixels = np.rint(SAMPLES[..., :3] * 255).astype(np.uint8)
+    grey, rgb = PIL.Image.fromarray(pixels[..., 0]), PIL.Image.fromarray(pixels)
+    rgb.save(folder / "whole.png")
+    PIL.Image.fromarray(pixels.repeat(9, 0).repeat(9, 1)).save(folder / "whole.jpg")
+    whole = (folder / "whole.png").read_bytes()
+    rows = np.rint(SAMPLES[..., :3] * 65535).astype(">u2")
+    deep = png(35, 21, 16, 2, b"".join(b"\0" + row.tobytes() for row in rows))
+    contents = {
+        "text.png": b"hello, this is text",
+        "empty.png": b"",
+        "header.png": whole[:20],
+        "half.png": whole[: len(whole) // 2],
+        "flipped.png": whole[:60] + bytes([whole[60] ^ 255]) + whole[61:],
+        "half.jpg": (folder / "whole.jpg").read_bytes()[:2000],
+        "bomb.png": png(50000, 50000, 8, 2, b""),
+        "bomb16.png": png(50000, 50000, 16, 2, b""),
+        "rgb16.png": deep,
+        "half16.png": deep[: len(deep) // 2],
+        "rgb16.ppm": b"P6 2 1 65535\n" + bytes(12),
+    }
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
+    PIL.Image.fromarray(pixels[..., 0].astype(np.uint16) * 257).save(folder / "grey16.png")
+    PIL.Image.fromarray(pixels[..., 0].astype(np.float32)).save(folder / "float.tif")
+    PIL.Image.fromarray(pixels[..., 0].astype(np.int32)).save(folder / "int.tif")
+    PIL.Image.new("LAB", (3, 3)).save(folder / "lab.tif")
+    rgb.convert("CMYK").save(folder / "cmyk.jpg")
+    grey.save(folder / "moving.gif", save_all=True, append_images=[PIL.Image.fromarray(255 - pixels[..., 0])])
+    (folder / "folder.png").mkdir()
+    damaged = ("header.png", "half.png", "flipped.png", "half.jpg")
+    bad: dict[str, tuple[str, str | None]] = dict.fromkeys(damaged, ("damaged or truncated",) * 2)
+    for name, words in {
+        "missing.png": "No such file",
+        "folder.png": "got a folder",
+        "text.png": "begins with b'hello, this '",
+        "empty.png": "empty file",
+        "bomb.png": "reasonable size",
+        "bomb16.png": "reasonable size",
+        "float.tif": "floating point",
+        "int.tif": "signed 32 bits",
+        "lab.tif": "colour mode CIELAB",
+    }.items():
+        bad[name] = (words, words)
+    return bad | {
+        "half16.png": ("more than 8 bits", "damaged or truncated"),
+        "rgb16.ppm": ("more than 8 bits", "16-bit colour PPM"),
+        "rgb16.png": ("more than 8 bits", None),
+        "grey16.png": ("more than 8 bits", None),
+        "cmyk.jpg": ("colour mode CMYK", None),
+        "moving.gif": ("2 frames", None),
+    }
+
+
+def test_every_bad_file_is_one_clear_line_naming_it(tmp_path: Path) -> None:
+    for name, (for_measuring, for_people) in bad_files(tmp_path).items():
+        for read, words in ((read_image, for_measuring), (read_photo, for_people)):
+            if words is None:
+                read(tmp_path / name)
+                continue
+            with pytest.raises(UserError, match=words) as caught:
+                read(tmp_path / name)
+            assert name in str(caught.value)
+            assert "\n" not in str(caught.value)
 
 
 def test_damaged_files_are_pictures_or_refused() -> None:

@@ -90,10 +90,6 @@ def arguments(images: Path, output: Path, *more: str, **changes: Any) -> list[st
     )
 
 
-def sources(folder: Path) -> list[patches.Source]:
-    return [patches.Source(path) for path in patches.list_images(folder, "any")]
-
-
 def newest(folder: Path) -> Checkpoint:
     return next(checkpoint.saved(folder))
 
@@ -142,10 +138,11 @@ def real_run(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def finished(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of an uninterrupted run of 6 steps of the small network."""
-    output = tmp_path_factory.mktemp("finished") / "run"
-    main(arguments(images, output))
+def finished(images: Path) -> Path:
+    """The folder of an uninterrupted run of 6 steps of the small network, made once; tests only read it."""
+    output = images.parent / "finished"
+    if not output.exists():
+        main(arguments(images, output))
     return output
 
 
@@ -459,14 +456,6 @@ def test_a_damaged_last_checkpoint_costs_an_epoch_and_no_bit(
     assert_same_state(tmp_path, finished)
 
 
-def test_nothing_but_damaged_checkpoints_is_an_error(images: Path, tmp_path: Path) -> None:
-    main(arguments(images, tmp_path, steps=2))
-    for path in tmp_path.glob("*.safetensors"):
-        path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(UserError, match="every checkpoint is damaged"):
-        main(arguments(images, tmp_path, "--resume", steps=2))
-
-
 KILLED = """
 import os, signal, sys
 from pathlib import Path
@@ -690,19 +679,7 @@ def test_a_corrupt_or_small_validation_image_is_named(images: Path, tmp_path: Pa
 
 
 @pytest.mark.usefixtures("_no_step")
-def test_an_image_smaller_than_a_patch_is_named(images: Path, tmp_path: Path) -> None:
-    folder = with_file(images, tmp_path, "00.png", noise(28, 60, 0))
-    with pytest.raises(UserError, match=r"00\.png is smaller than a patch: expected at least 32x32 pixels, got 28x60"):
-        main(arguments(folder, tmp_path / "run"))
-
-
-@pytest.mark.usefixtures("_no_step")
-def test_a_missing_or_empty_folder_is_named(images: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"expected a folder at .*none, found nothing"):
-        main(arguments(tmp_path / "none", tmp_path / "run"))
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match="empty holds no image"):
-        main(arguments(tmp_path / "empty", tmp_path / "run"))
+def test_too_few_images_are_named(images: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"expected a folder at .*none, found nothing"):
         main(arguments(images, tmp_path / "run", "--validation", str(tmp_path / "none")))
     with pytest.raises(UserError, match=r"expected more than 4 images \(recipe key 'holdout'\), got 4"):
@@ -725,13 +702,6 @@ def test_a_folder_that_cannot_be_written_is_named(
     monkeypatch.setattr(files.tempfile, "TemporaryFile", denied)
     with pytest.raises(UserError, match=r"cannot write into .*run: Permission denied"):
         main(arguments(images, tmp_path / "run"))
-
-
-@pytest.mark.usefixtures("_no_step")
-@pytest.mark.parametrize(("key", "value"), [("steps", "many"), ("batch_size", "true"), ("precision", "fp8")])
-def test_a_bad_recipe_value_names_its_key(images: Path, tmp_path: Path, key: str, value: str) -> None:
-    with pytest.raises(UserError, match=f"recipe key '{key}'"):
-        main(arguments(images, tmp_path, **{key: value}))
 
 
 @pytest.mark.usefixtures("_no_step")
@@ -766,7 +736,8 @@ def test_the_progress_bar_shows_loss_rate_speed_and_time_left_and_quiet_hides_it
 
 
 def test_loading_moves_samples_to_floats_between_0_and_1_in_the_layout_asked_for(images: Path) -> None:
-    pairs = patches.prepare(sources(images), 4, (1.0,), images.parent / "cache")
+    sources = [patches.Source(path) for path in patches.list_images(images, "any")]
+    pairs = patches.prepare(sources, 4, (1.0,), images.parent / "cache")
     data = patches.PatchDataset(pairs, hr_patch=32, flips=True, rotations=True, seed=0)
     shares = patches.batches(range(2), 3, 0, 1)
     loaded = list(train.load_batches(data, shares, workers=0, device=torch.device("cpu"), layout=torch.channels_last))

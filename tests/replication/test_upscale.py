@@ -1,19 +1,16 @@
-"""Upscaling: tiles without seams, bounded memory, every kind of picture, batches, and backends without PyTorch."""
+"""Upscaling: tiles without seams, bounded memory, every kind of picture, and backends without PyTorch."""
 
-import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import BinaryIO
 
 import numpy as np
 import PIL.Image
 import pytest
 import torch
+from helpers import NEAREST, enlarged, nearest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,7 +18,7 @@ from replication import backends, runtimes, upscale, weights
 from replication.backends import load_network
 from replication.errors import ArgumentError, UserError
 from replication.images.alpha import REACH
-from replication.images.photo import Photo, read_photo, write_photo
+from replication.images.photo import Photo, write_photo
 from replication.images.resize import imresize
 from replication.models import MODELS, build
 from replication.models.msrn import MSRN
@@ -36,13 +33,6 @@ KINDS = {"grey": 0, "grey and alpha": [0, 3], "rgb": [0, 1, 2], "rgb and alpha":
 def small(name: str, scale: int) -> MSRN:
     torch.manual_seed(0)
     return MSRN(MODELS[name], scale=scale, width=4, blocks=2)
-
-
-def nearest(pixels: Batch) -> Batch:
-    return pixels.repeat(2, axis=2).repeat(2, axis=3)
-
-
-NEAREST = Network(nearest, scale=2, radius=1, bytes_per_pixel=100)
 
 
 @pytest.fixture(autouse=True)
@@ -76,12 +66,12 @@ def test_radius_is_how_far_a_pixel_reaches(name: str, scale: int) -> None:
         assert (int(reached.min()), int(reached.max())) == (-radius, radius)
 
 
-@pytest.mark.parametrize(("scale", "radius"), [(2, 36), (3, 36), (4, 36), (8, 36)])
+@pytest.mark.parametrize("scale", [2, 3, 4, 8])
 @pytest.mark.parametrize("name", MODELS)
-def test_radius_of_the_real_networks(name: str, scale: int, radius: int) -> None:
+def test_radius_of_the_real_networks(name: str, scale: int) -> None:
     """Head 1, eight blocks of 2 + 2, tail 1, and the upsampler between 1 and 2."""
     with torch.device("meta"):
-        assert receptive_radius(build(name, scale=scale)) == radius
+        assert receptive_radius(build(name, scale=scale)) == 36
 
 
 @given(st.integers(1, 2000), st.integers(0, 40), st.integers(1, 300))
@@ -130,7 +120,7 @@ def test_auto_tile_keeps_to_the_memory(monkeypatch: pytest.MonkeyPatch, size: tu
     seen: list[int] = []
     network = replace(NEAREST, run=lambda pixels: (seen.append(pixels.shape[2] * pixels.shape[3]), nearest(pixels))[1])
     image = RANDOM.integers(0, 256, size, dtype=np.uint8)
-    np.testing.assert_array_equal(upscale.upscale(image, network), image.repeat(2, 0).repeat(2, 1))
+    np.testing.assert_array_equal(upscale.upscale(image, network), enlarged(image))
     assert max(seen) * network.bytes_per_pixel <= 1_000_000
     assert len(seen) <= 2 * -(-image.size * network.bytes_per_pixel // 1_000_000) - 1, "needlessly small tiles"
 
@@ -190,7 +180,7 @@ def test_colors_and_alpha_by_the_network(kind: str, dtype: type[np.uint8]) -> No
     image = image[..., KINDS[kind]].astype(dtype) * dtype(np.iinfo(dtype).max // 255)
     found = upscale.upscale(image, NEAREST)
     assert found.dtype == dtype
-    np.testing.assert_array_equal(found, image.repeat(2, 0).repeat(2, 1))
+    np.testing.assert_array_equal(found, enlarged(image))
 
 
 def sharpened(pixels: Batch) -> Batch:
@@ -267,7 +257,7 @@ def test_a_shadow_keeps_its_colour() -> None:
     """Half transparent black beside opaque white is no arbitrary colour."""
     image = np.full((12, 24, 4), 255, np.uint8)
     image[:, 12:] = (0, 0, 0, 128)
-    np.testing.assert_array_equal(upscale.upscale(image, NEAREST), image.repeat(2, 0).repeat(2, 1))
+    np.testing.assert_array_equal(upscale.upscale(image, NEAREST), enlarged(image))
 
 
 def test_no_dark_fringe_around_what_is_transparent() -> None:
@@ -429,23 +419,12 @@ def test_onnx_file_in_its_runtimes(tmp_path: Path, backend: str) -> None:
     assert (network.scale, network.radius) == (2, 3)
     image = RGBA[..., :3]
     for tile in (None, 11):
-        np.testing.assert_array_equal(upscale.upscale(image, network, tile=tile), image.repeat(2, 0).repeat(2, 1))
+        np.testing.assert_array_equal(upscale.upscale(image, network, tile=tile), enlarged(image))
     (tmp_path / "bad.onnx").write_bytes(b"not a network")
     for name, words in (("bad.onnx", "cannot read"), ("no.onnx", "cannot read"), ("a.safetensors", "cannot read")):
         with pytest.raises(UserError, match=words) as caught:
             load_network(backend=backend, weights_file=tmp_path / name)
         assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
-def test_many_threads_have_one_network(tmp_path: Path, backend: str) -> None:
-    pytest.importorskip(backend, reason="needs the extra of that backend")
-    write_onnx(tmp_path / "n.onnx")
-    network = load_network(backend=backend, weights_file=tmp_path / "n.onnx", threads=1)
-    images = [RANDOM.integers(0, 256, (150, 170, 3), dtype=np.uint8) for _ in range(24)]
-    with ThreadPoolExecutor(6) as pool:
-        for image, found in zip(images, pool.map(lambda one: upscale.upscale(one, network), images), strict=True):
-            np.testing.assert_array_equal(found, image.repeat(2, 0).repeat(2, 1))
 
 
 @pytest.fixture
@@ -515,18 +494,6 @@ def test_whatever_is_wrong_is_known_before_an_export(tmp_path: Path, exports: li
     assert len(exports) == 1
 
 
-def test_a_disk_that_is_too_small_is_known_before_an_export(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exports: list[str]
-) -> None:
-    pytest.importorskip("onnxruntime", reason="needs the onnx extra")
-    weights.write(tmp_path / "own.safetensors", build("smsrn", scale=2), {"model": "smsrn", "scale": 2})
-    (source,) = fill(tmp_path, "a.png")
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=2000))
-    with pytest.raises(UserError, match=r"cannot write .*a_x2\.png: it may take 0 MB, and 0 MB are free"):
-        upscale.main([source, "--weights", str(tmp_path / "own.safetensors"), "--backend", "onnxruntime"])
-    assert exports == []
-
-
 @pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
 def test_onnx_file_that_is_not_what_it_says(tmp_path: Path, backend: str) -> None:
     pytest.importorskip(backend, reason="needs the extra of that backend")
@@ -555,153 +522,3 @@ def test_weights_that_do_not_say_what_they_are(tmp_path: Path) -> None:
         weights.write(path, build("smsrn"), facts)
         with pytest.raises(UserError, match=r"own\.safetensors: unknown"):
             load_network(weights_file=path)
-
-
-# The command
-
-
-@pytest.fixture
-def fake(monkeypatch: pytest.MonkeyPatch) -> Callable[[Network], None]:
-    """The command's network: nearest neighbour, or the one that the test sets."""
-
-    def use(network: Network) -> None:
-        monkeypatch.setattr(upscale, "load_network", lambda *args, **options: network)
-
-    use(NEAREST)
-    return use
-
-
-def fill(folder: Path, *names: str) -> list[str]:
-    folder.mkdir(exist_ok=True)
-    for name in names:
-        write_photo(folder / name, Photo(RGBA[..., :3]))
-    return [str(folder / name) for name in names]
-
-
-def listing(folder: Path) -> list[str]:
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
-
-
-@pytest.mark.usefixtures("fake")
-def test_names_of_results(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    first, second = fill(tmp_path, "a.jpg", "b.c.png")
-    assert upscale.main([first]) is None
-    assert upscale.main([first, "-o", str(tmp_path / "large.tif")]) is None
-    assert upscale.main([second, "-o", str(tmp_path / "new")]) is None
-    assert upscale.main([first, second, "-o", str(tmp_path / "both")]) is None
-    assert "2 of 2 pictures upscaled" in capsys.readouterr().out
-    expected = ["a.jpg", "a_x2.png", "b.c.png", "both", "both/a_x2.png", "both/b.c_x2.png", "large.tif", "new"]
-    assert listing(tmp_path) == [*expected, "new/b.c_x2.png"]
-    np.testing.assert_array_equal(
-        read_photo(tmp_path / "new/b.c_x2.png").pixels, RGBA[..., :3].repeat(2, 0).repeat(2, 1)
-    )
-
-
-@pytest.mark.usefixtures("fake")
-def test_folder_leaves_out_results_and_other_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    fill(tmp_path, "a.png", "b.TIF", "old_x2.png")
-    (tmp_path / "notes.txt").write_text("no picture")
-    for expected in ("2 of 2 pictures upscaled\n", "0 of 2 pictures upscaled; 2 had a result already"):
-        assert upscale.main([str(tmp_path)]) is None
-        output = capsys.readouterr().out
-        assert expected in output
-        assert "left out 1 file not named as a picture" in output
-        assert "named as a result (_x2)" in output
-    assert listing(tmp_path) == ["a.png", "a_x2.png", "b.TIF", "b_x2.png", "notes.txt", "old_x2.png"]
-
-
-@pytest.mark.usefixtures("fake")
-def test_a_batch_goes_on_after_a_bad_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    good = fill(tmp_path, "a.png", "z.png")
-    (tmp_path / "empty.png").write_bytes(b"")
-    (tmp_path / "half.jpg").write_bytes(b"\xff\xd8\xff\xe0 cut")
-    assert upscale.main([str(tmp_path)]) == 1
-    output = capsys.readouterr()
-    assert "2 of 4 pictures upscaled; 2 failed, see above" in output.out
-    errors = [line for line in output.err.splitlines() if line.startswith("error: ")]
-    assert [name in line for name, line in zip(("empty.png", "half.jpg"), errors, strict=True)] == [True, True]
-    assert {"a_x2.png", "z_x2.png"} <= set(listing(tmp_path))
-    assert not {"empty_x2.png", "half_x2.png"} & set(listing(tmp_path))
-    assert upscale.main([good[0], str(tmp_path / "missing.png"), "--force"]) == 1
-    with pytest.raises(UserError, match=r"empty\.png: expected an image, got an empty file"):
-        upscale.main([str(tmp_path / "empty.png")])
-
-
-@pytest.mark.usefixtures("fake")
-def test_nothing_is_overwritten_without_force(tmp_path: Path) -> None:
-    (source,) = fill(tmp_path, "a.png")
-    (tmp_path / "a_x2.png").write_bytes(b"dear to me")
-    with pytest.raises(UserError, match=r"a_x2\.png exists already: --force replaces it"):
-        upscale.main([source])
-    assert (tmp_path / "a_x2.png").read_bytes() == b"dear to me"
-    assert upscale.main([source, "--force"]) is None
-    assert read_photo(tmp_path / "a_x2.png").pixels.shape == (26, 34, 3)
-
-
-@pytest.mark.parametrize("where", ["network", "encoder"])
-def test_interruption_leaves_nothing_half_written(
-    tmp_path: Path, fake: Callable[[Network], None], monkeypatch: pytest.MonkeyPatch, where: str
-) -> None:
-    (source,) = fill(tmp_path, "a.png")
-    (tmp_path / "a_x2.png").write_bytes(b"dear to me")
-    before = listing(tmp_path)
-
-    def interrupt(*args: object, **options: object) -> Batch:
-        raise KeyboardInterrupt
-
-    def begin_and_interrupt(picture: PIL.Image.Image, file: BinaryIO, *args: object, **options: object) -> None:
-        file.write(b"half a pic")
-        raise KeyboardInterrupt
-
-    if where == "network":
-        fake(replace(NEAREST, run=interrupt))
-    else:
-        monkeypatch.setattr(PIL.Image.Image, "save", begin_and_interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        upscale.main([source, "--force"])
-    assert listing(tmp_path) == before
-    assert (tmp_path / "a_x2.png").read_bytes() == b"dear to me"
-
-
-def test_what_cannot_be_written_is_known_before_the_network_runs(
-    tmp_path: Path, fake: Callable[[Network], None]
-) -> None:
-    def never(pixels: Batch) -> Batch:
-        raise AssertionError("the network ran")
-
-    fake(replace(NEAREST, run=never))
-    write_photo(tmp_path / "a.png", Photo(RGBA))
-    for name, words in (("b.jpg", "no transparency"), ("b.xyz", r"ends in \.png")):
-        with pytest.raises(UserError, match=words):
-            upscale.main([str(tmp_path / "a.png"), "-o", str(tmp_path / name)])
-
-
-@pytest.mark.usefixtures("fake")
-def test_arguments_that_contradict_each_other(tmp_path: Path) -> None:
-    png, jpg = fill(tmp_path, "a.png", "a.jpg")
-    (tmp_path / "none").mkdir()
-    for arguments, words in (
-        ([png, jpg, "-o", str(tmp_path / "b.png")], "expected a folder for several pictures"),
-        ([str(tmp_path / "none")], "expected a folder with pictures, found none among 0 files"),
-        ([png, "--tile", "2"], "tile: expected at least 3 pixels"),
-    ):
-        with pytest.raises(UserError, match=words):
-            upscale.main(arguments)
-    assert listing(tmp_path) == ["a.jpg", "a.png", "none"]
-
-
-def test_memory_that_does_not_suffice_is_one_line(tmp_path: Path, fake: Callable[[Network], None]) -> None:
-    def exhausted(pixels: Batch) -> Batch:
-        raise MemoryError
-
-    fake(replace(NEAREST, run=exhausted))
-    with pytest.raises(UserError, match=r"a\.png: 17x13 pixels at x2 do not fit into memory"):
-        upscale.main(fill(tmp_path, "a.png"))
-
-
-@pytest.mark.usefixtures("fake")
-def test_notes_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    frames = [PIL.Image.fromarray(np.full((4, 5), value, np.uint8)) for value in (10, 200)]
-    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
-    upscale.main([str(tmp_path / "a.gif")])
-    assert capsys.readouterr().out.endswith("a_x2.png (2 frames)\n")

@@ -8,7 +8,7 @@ from torch import nn
 
 from replication import weights
 from replication.errors import UserError
-from replication.models import MODELS, build
+from replication.models import build
 
 FACTS = {"model": "smsrn", "scale": 4, "recipe": {"steps": 3}, "step": 3, "hours": 0.5}
 
@@ -100,27 +100,3 @@ def test_a_parameter_that_does_not_fit_is_named_and_nothing_is_changed(model: nn
         assert all(parameter.any() for parameter in model.parameters()), "still the old values"
     weights.load(model, good, "file x")
     assert not any(parameter.any() for parameter in model.parameters())
-
-
-def test_every_shipped_file_has_a_digest_and_a_changed_one_is_refused(
-    tmp_path: Path, model: nn.Module, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(weights, "FOLDER", tmp_path)
-    file = tmp_path / "smsrn_x4.safetensors"
-    weights.write(file, model, FACTS)
-    (tmp_path / "SHA256SUMS").write_text(f"{weights.digest(file)}  {file.name}\n")
-    assert weights.load_shipped(build("smsrn"), "smsrn", 4) == FACTS
-    content = bytearray(file.read_bytes())
-    content[-1] ^= 1
-    file.write_bytes(content)
-    with pytest.raises(UserError, match=r"smsrn_x4\.safetensors is damaged: expected SHA-256 \w{64}, got"):
-        weights.load_shipped(build("smsrn"), "smsrn", 4)
-    with pytest.raises(UserError, match="msrn x8 is not trained"):
-        weights.load_shipped(build("msrn", scale=8), "msrn", 8)
-
-
-@pytest.mark.parametrize("name", MODELS)
-def test_shipped_weights_if_any_are_loaded_by_build(name: str) -> None:
-    if weights.shipped(name, 4) is None:
-        pytest.skip(f"no weights ship for {name} x4")
-    assert build(name, pretrained=True).state_dict().keys() == build(name).state_dict().keys()
