@@ -114,6 +114,7 @@ def test_files_are_the_same_on_a_second_run(module: ModuleType, tmp_path: Path) 
     before = [path.read_bytes() for path in paths]
     assert module.write(tmp_path) == paths
     assert [path.read_bytes() for path in paths] == before
+    assert b"/FontFile2" in before[2]  # an embedded TrueType font, not Type 3 outlines
     assert b"/Type3" not in before[2]
     assert not re.search(rb"CreationDate|<dc:date>|tIME|<text", b"".join(before))
 

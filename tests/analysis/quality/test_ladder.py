@@ -242,9 +242,6 @@ def test_page_and_figure(tmp_path: Path) -> None:
         drawn = figure.draw({model: ladder.of_one_network(tmp_path, model) for model in figure.LINES})
     assert {*BENCHMARKS, AVERAGE, "MSRN, a set", "SMSRN, a set"} <= set(style.words(drawn))
     assert len(figure.write(tmp_path)) == 3
-    before = path.read_bytes()
-    ladder_page.write(tmp_path)
-    assert path.read_bytes() == before
 
 
 def test_seeds_lie_apart_as_their_runs_do(tmp_path: Path) -> None:
