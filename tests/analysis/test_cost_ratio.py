@@ -113,22 +113,8 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_own_layers_and_network(capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = (
-        "--json",
-        "--kernel",
-        "7",
-        "1",
-        "--channels",
-        "3",
-        "10",
-        "--width",
-        "8",
-        "--blocks",
-        "1",
-        "--scale",
-        "2",
-    )
-    whole = json.loads(output(capsys, *arguments))
+    arguments = "--json --kernel 7 1 --channels 3 10 --width 8 --blocks 1 --scale 2"
+    whole = json.loads(output(capsys, *arguments.split()))
     rows = [(row["kernel"], row["in_channels"], row["out_channels"], row["standard"]) for row in whole["equations"]]
     assert rows == [(7, 3, 10, 1470), (1, 3, 10, 30)]
     assert whole["networks"]["smsrn"]["params"] == closed_form.total_params(closed_form.smsrn(2, 8, 1))
