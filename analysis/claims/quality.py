@@ -19,8 +19,8 @@ from replication.records import BY_PROTOCOL
 
 def cells(model: str, metric: str) -> list[Value]:
     """One model's four printed values of ``psnr`` or ``ssim``, each with its rounding."""
-    column = {"msrn": paper.table1().msrn, "smsrn": paper.table1().smsrn}[model]
-    return [rounded(_digits(getattr(column.scores[name], metric), metric)) for name in BENCHMARKS]
+    scores = paper.table1().columns[model].scores
+    return [rounded(_digits(getattr(scores[name], metric), metric)) for name in BENCHMARKS]
 
 
 def _digits(value: float, metric: str) -> str:

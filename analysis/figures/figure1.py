@@ -56,8 +56,7 @@ def published_points() -> list[Point]:
 
 def paper_points() -> list[Point]:
     """The two networks of the paper, as its Table 1 prints them."""
-    table = paper.table1()
-    columns = {"msrn": table.msrn, "smsrn": table.smsrn}
+    columns = paper.table1().columns
     return [Point(DISPLAY[model], one.parameters, one.scores["Set5"].psnr) for model, one in columns.items()]
 
 

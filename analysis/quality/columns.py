@@ -69,8 +69,7 @@ def average(scores: dict[str, Score | None]) -> Score | None:
 
 def printed(model: str) -> Column:
     """A column of the paper's table, as printed."""
-    table = paper.table1()
-    column = table.msrn if model == "msrn" else table.smsrn
+    column = paper.table1().columns[model]
     return Column(f"{DISPLAY[model]} (paper)", dict(column.scores), column.average)
 
 

@@ -103,8 +103,7 @@ def paper_psnr_moves(name: str) -> float:
 
 def paper_ssim_moves(name: str, model: str) -> float:
     """The paper's SSIM of ``model`` on ``name`` less the luma SSIM that published networks have at its PSNR."""
-    in_paper = paper.table1()
-    score = (in_paper.msrn if model == "msrn" else in_paper.smsrn).scores[name]
+    score = paper.table1().columns[model].scores[name]
     return score.ssim - expected_ssim(name, score.psnr)
 
 
@@ -239,11 +238,10 @@ class Difference:
 
 def differences() -> list[Difference]:
     """One for each set of the paper's table."""
-    columns = {"msrn": paper.table1().msrn, "smsrn": paper.table1().smsrn}
-    repository = paper.published_row(MSRN_ROW)
+    in_paper, repository = paper.table1(), paper.published_row(MSRN_ROW)
     found = []
     for name in BENCHMARKS:
-        scores = {model: column.scores[name] for model, column in columns.items()}
+        scores = {model: column.scores[name] for model, column in in_paper.columns.items()}
         ssim = {model: (score.ssim, expected_ssim(name, score.psnr)) for model, score in scores.items()}
         found.append(Difference(name, scores["msrn"].psnr, repository.psnr[name], ssim))
     return found

@@ -380,8 +380,7 @@ CSV_HEADER += ("paper_fraction", "date", "machine", "status")
 def csv_text(facts: Measurements) -> str:
     """One line per set, model and origin ("paper", "published", "measured"); measured means are unrounded."""
     lines: list[dict[str, object]] = []
-    in_paper = paper.table1()
-    for model, column in (("msrn", in_paper.msrn), ("smsrn", in_paper.smsrn)):
+    for model, column in paper.table1().columns.items():
         for name, score in column.scores.items():
             values = dict(zip(NOT_STATED, (f"{score.psnr:.2f}", f"{score.ssim:.4f}"), strict=True))
             lines.append(_printed_line(name, model, "paper", column.parameters) | values)

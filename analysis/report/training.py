@@ -140,10 +140,9 @@ def _budget(members: dict[str, list[Member]], found: Sequence[Rung], folders: Se
 
 def _reached(members: dict[str, list[Member]], folders: Sequence[str]) -> Chart:
     """The mean PSNR of every measured run, a line through those of one network, images and seed."""
-    table = paper.table1()
     marks: list[Mark] = []
     curves: list[Curve] = []
-    for model, printed in (("msrn", table.msrn.average.psnr), ("smsrn", table.smsrn.average.psnr)):
+    for model, column in paper.table1().columns.items():
         lines: dict[tuple[str, int], list[tuple[float, float]]] = {}
         for one in members[model]:
             if AVERAGE not in one.psnr:
@@ -155,8 +154,8 @@ def _reached(members: dict[str, list[Member]], folders: Sequence[str]) -> Chart:
             marks.append(Mark(x, psnr, model, run_name(run), text, label=False, hollow=hollow, records=origin))
             lines.setdefault((setting(run), run.seed), []).append((x, psnr))
         curves += [Curve(tuple(line), model, DISPLAY[model]) for line in lines.values() if len(line) > 1]
-        text = f"{DISPLAY[model]} in the paper: {printed:.2f} dB on average"
-        marks.append(Mark(100, printed, "paper", f"{DISPLAY[model]}, paper", text))
+        text = f"{DISPLAY[model]} in the paper: {column.average.psnr:.2f} dB on average"
+        marks.append(Mark(100, column.average.psnr, "paper", f"{DISPLAY[model]}, paper", text))
     x_axis = around([mark.x for mark in marks], SHARE, log=True, room=0.08)
     y_axis = around([mark.y for mark in marks], "PSNR, mean of four sets (dB)", room=0.1)
     return Chart("psnr", f"{y_axis.title} over the {SHARE}", x_axis, y_axis, tuple(marks), tuple(curves), HALF)

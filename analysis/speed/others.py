@@ -88,9 +88,8 @@ def _qualities(network: str, known: list[records.Evaluation]) -> list[tuple[dict
     if network not in MODELS:
         row = paper.published_row(network)
         return [({name: row.psnr[name] for name in SETS if name in row.psnr}, PRINTED, "")]
-    table = paper.table1()
-    column = {"msrn": table.msrn, "smsrn": table.smsrn}[network]
-    found = [({name: column.scores[name].psnr for name in SETS}, PRINTED, "")]
+    printed = paper.table1().columns[network].scores
+    found = [({name: printed[name].psnr for name in SETS}, PRINTED, "")]
     rows = {name: recorded_row(known, name, network, SCALE).record for name in SETS}
     measured = {name: record for name, record in rows.items() if record}
     if not measured:

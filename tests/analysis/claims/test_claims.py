@@ -97,7 +97,7 @@ def test_every_claim_has_its_code_and_its_words() -> None:
 
 def test_printed_values_are_those_of_the_other_files() -> None:
     in_paper = paper.table1()
-    for model, column in (("msrn", in_paper.msrn), ("smsrn", in_paper.smsrn)):
+    for model, column in in_paper.columns.items():
         assert CLAIMS[f"parameters-{model}"].values["parameters"] == f"{column.parameters:,}"
         for metric, digits in (("psnr", 2), ("ssim", 4)):
             values = {name: f"{getattr(score, metric):.{digits}f}" for name, score in column.scores.items()}
@@ -376,9 +376,8 @@ TRAINING: dict[str, Any] = {"recipe_digest": "ab", "step": 9, "data": "BSDS400",
 
 def trained(fraction: float, shift: float, **differing: Any) -> Sources:
     """Both networks recorded on all sets: the paper's values, ``shift`` dB (and shift/10 SSIM) away."""
-    in_paper = paper.table1()
     rows = dict(NoRecords.rows)
-    for model, column in (("msrn", in_paper.msrn), ("smsrn", in_paper.smsrn)):
+    for model, column in paper.table1().columns.items():
         training = {**TRAINING, "paper_fraction": fraction, **(differing if model == "smsrn" else {})}
         for name, score in column.scores.items():
             image = ImageResult(
