@@ -32,11 +32,6 @@ def small_percent(part: float) -> str:
     return f"{float(f'{100 * part:.2g}'):g} %"
 
 
-def with_interval(mean: float, low: float, high: float) -> str:
-    """A difference in dB with the ends of its interval."""
-    return f"{mean:.3f} dB ({low:.3f} to {high:.3f})"
-
-
 def wrap(text: str) -> str:
     """Break prose into lines that a terminal shows whole."""
     joined = text.replace(" %", "\u00a0%")  # a percentage stays on one line

@@ -35,7 +35,7 @@ from analysis.quality.training import (
     short_share,
     training_share,
 )
-from analysis.text import percent, percentage, small_percent, table, with_interval
+from analysis.text import percent, percentage, small_percent, table
 from replication.data.benchmarks import EMBEDDED
 from replication.evaluate import BICUBIC, METHODS, NOT_TRAINED
 from replication.files import write_text
@@ -112,7 +112,7 @@ def literature_table(rows: Rows) -> list[list[str]]:
 def loss_text(rows: Rows, name: str, metric: Metric = PAPERS[0]) -> str:
     """Decibels lost on a set or on average, with a bootstrap interval over the images; "" where not measured."""
     loss = lost(rows, name, metric)
-    return with_interval(loss.mean, loss.low, loss.high) if loss else ""
+    return str(loss) if loss else ""
 
 
 def separability_table(rows: Rows) -> list[list[str]]:
@@ -258,8 +258,7 @@ def equally_trained_table(found: Sequence[Rung]) -> list[list[str]]:
             columns[f"{rung.length}, seed {rung.seed}"] = rung.loss, [rung]
     table = [["", "the paper", *columns]]
     for name, printed_loss in printed_losses().items():
-        losses = (loss[name] for loss, _ in columns.values())
-        table.append([name, f"{printed_loss:.2f} dB", *(with_interval(one.mean, one.low, one.high) for one in losses)])
+        table.append([name, f"{printed_loss:.2f} dB", *(str(loss[name]) for loss, _ in columns.values())])
     shares = (share_with_range(same[0].share) for _, same in columns.values())
     table.append(["Training, share of the paper's", "100 %", *shares])
     for model, part in (("msrn", "full"), ("smsrn", "light")):
@@ -424,9 +423,8 @@ def summary(facts: Measurements) -> list[str]:
             "published"
         )
     if longest := headline(facts.rungs):
-        loss = longest.loss[AVERAGE]
         lines.append(
-            f"SMSRN loses {with_interval(loss.mean, loss.low, loss.high)} on average after {longest.steps:,} equal "
+            f"SMSRN loses {longest.loss[AVERAGE]} on average after {longest.steps:,} equal "
             f"steps of each network, {small_percent(longest.share)} of the paper's training (interval over the images, "
             f"`public_code`); {printed_losses()[AVERAGE]:.2f} dB in the paper"
         )

@@ -27,7 +27,7 @@ from analysis.quality.ladder_page import most_lengths, recipe_lines, tendency, v
 from analysis.quality.runs_page import own_hours
 from analysis.report.chart import HALF, Axis, Chart, Curve, Mark, around
 from analysis.report.numbers import Cell, Number, Table
-from analysis.report.quality import LADDER, loss_text
+from analysis.report.quality import LADDER
 from analysis.report.sources import path_of
 from analysis.text import percent
 from replication import records
@@ -166,7 +166,7 @@ def _lost(found: Sequence[Rung], folders: Sequence[str]) -> Chart:
     lost = [
         Mark(
             100 * rung.share, loss.mean, "measured", rung.name,
-            f"{rung.name}, both networks equally: SMSRN loses {loss_text(loss)}",
+            f"{rung.name}, both networks equally: SMSRN loses {loss}",
             label=False, hollow=rung.setting != folders[0],
             low=loss.low, high=loss.high, records=loss_records(rung, AVERAGE),
         )
@@ -207,7 +207,7 @@ def loss_number(rung: Rung, name: str) -> Number:
     """What the separable network of a rung loses on a set or on average."""
     words = f"{_what(rung, name)}, seed {rung.seed}, with the 95 % interval of a bootstrap over the images"
     claims = ("table1-smsrn-psnr",) if rung.full.run.model == PAIR[0] else ()
-    text, origin = loss_text(rung.loss[name]), loss_records(rung, name)
+    text, origin = str(rung.loss[name]), loss_records(rung, name)
     return Number(text, f"{words}; public code's luma", LADDER, COMMAND, origin, "", claims)
 
 
@@ -280,7 +280,7 @@ def _mean_loss(joined: SeedLoss, found: Sequence[Rung], name: str) -> Number:
     seeds = ", ".join(map(str, joined.seeds))
     words = f"{_what(same[0], name)}, mean of the seeds {seeds}, with its 95 % interval by Student's t"
     sources = tuple(path for rung in same for path in loss_records(rung, name))
-    text = loss_text(joined.loss[name])
+    text = str(joined.loss[name])
     return replace(loss_number(same[0], name), text=text, what=f"{words}; public code's luma", records=sources)
 
 
