@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from analysis.cost import closed_form
 from analysis.networks import inputs
 from analysis.networks.checks import Check, by_fvcore, by_layers, by_torch, checks
-from analysis.networks.counter import convolutions, count, initialised, on_meta
+from analysis.networks.counter import count, initialised, on_meta
 from analysis.networks.lightened import study
 from replication.errors import UserError
 from replication.lighten import lighten
@@ -43,7 +43,7 @@ def test_agrees_with_the_closed_form(name: str, layers: object, scale: int) -> N
     found = count(module, (1, 3, 36, 64))
     assert found.params == closed_form.total_params(closed)
     assert found.macs == closed_form.total_macs(closed) * 36 * 64
-    each = {layer.name: layer.macs for layer in convolutions(module, (1, 3, 36, 64))}
+    each = {layer.name: layer.macs for layer in found.convolutions}
     assert each == {layer.name: layer.macs_per_lr_pixel * 36 * 64 for layer in closed}
 
 
@@ -52,7 +52,7 @@ def test_a_layer_that_is_called_twice_costs_twice_and_has_its_weights_once() -> 
     network = nn.Sequential(layer, nn.ReLU(), layer)
     assert count(network, (1, 4, 5, 5)).params == 4 * 4 * 9 + 4
     assert count(network, (2, 4, 5, 5)).macs == 2 * 2 * 25 * 4 * 4 * 9
-    (found,) = convolutions(network, (2, 4, 5, 5))
+    (found,) = count(network, (2, 4, 5, 5)).convolutions
     assert (found.name, found.calls, found.positions) == ("0", 2, 2 * 2 * 25)
 
 
@@ -65,7 +65,6 @@ def test_the_network_is_left_as_it_is() -> None:
     count(network, (1, 3, 8, 8))
     with pytest.raises(UserError):
         count(network, (1, 5, 8, 8))
-    convolutions(network, (1, 3, 8, 8))
     assert network.training
     assert not any(module._forward_hooks for module in network.modules())
     assert not torch.nn.modules.module._global_forward_hooks
