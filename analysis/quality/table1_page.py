@@ -207,10 +207,9 @@ def weights_text(facts: Measurements) -> list[str]:
         hours = known["hours"] if known["hours"] == "unknown" else f"{known['hours']:.1f}"
         items.append(
             f"- {DISPLAY[model]}: share of the paper's training budget (patch pixels seen): "
-            f"{training_share(training)}. "
-            f"Step {known['step']} of {known['steps']}, {hours} hours on {known['machine']}; data: {known['data']}; "
-            f"seed {known['seed']}; recipe `{str(known['recipe_digest'])[:12]}`, weights `{known['weights'][:12]}` "
-            "(starts of their SHA-256)."
+            f"{training_share(training)}. Step {known['step']} of {known['steps']}, {hours} hours on "
+            f"{known['machine']}; data: {known['data']}; seed {known['seed']}; recipe "
+            f"`{str(known['recipe_digest'])[:12]}`, weights `{known['weights'][:12]}` (starts of their SHA-256)."
         )
     if len(trainings) == 2:
         msrn, smsrn = trainings
