@@ -96,13 +96,3 @@ def _qualities(network: str, known: list[records.Evaluation]) -> list[tuple[dict
         return found
     scores = {name: record.mean("psnr_public_code") for name, record in measured.items()}
     return [*found, (scores, MEASURED, short_share(next(iter(measured.values())).training))]
-
-
-def spread(record: NetworkSpeed) -> float:
-    """The farthest single time from its network's median, as a share of it."""
-    return max(abs(value / median(row.seconds) - 1) for row in record.times for value in row.seconds)
-
-
-def not_timed(record: NetworkSpeed) -> dict[str, int]:
-    """Networks that were too large for the run, with their MACs; the smallest first."""
-    return dict(sorted(record.left_out.items(), key=lambda pair: pair[1]))
