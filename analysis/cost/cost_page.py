@@ -8,7 +8,8 @@ from analysis.cost.closed_form import Layer
 from analysis.cost.equations import KERNELS, PRINTED, PRINTED_CHANNELS, PRINTED_MEAN, mean_saving, ratio
 from analysis.cost.study import Study, as_json
 from analysis.cost.verify import SIZES, versions
-from analysis.text import CONVENTION, comparisons, percent, table, wrap
+from analysis.cost.verify_text import comparisons
+from analysis.text import CONVENTION, heading, percent, table, wrap
 from replication.files import write_text
 
 
@@ -22,10 +23,9 @@ def as_text(result: Study, *, markdown: bool = False) -> str:
         ("What the whole network saves", saving_text),
         ("Verification", verification_text),
     ]
-    parts = [f"# {title}" if markdown else f"{title}\n{'=' * len(title)}", wrap(CONVENTION)]
-    for heading, section in sections:
-        parts.append(f"## {heading}" if markdown else f"{heading}\n{'-' * len(heading)}")
-        parts.append(section(result, "github" if markdown else "simple"))
+    parts = [heading(title, 1, markdown=markdown), wrap(CONVENTION)]
+    for name, section in sections:
+        parts += [heading(name, 2, markdown=markdown), section(result, "github" if markdown else "simple")]
         if markdown and section in PICTURES:
             parts.append(PICTURES[section])
     return "\n\n".join(parts) + "\n"
