@@ -64,8 +64,8 @@ def networks_text(result: Study, style: str) -> str:
     """Parameters and MACs of both networks by group of layers and in total, and per 1280x720 output."""
     msrn, smsrn = result.networks["msrn"], result.networks["smsrn"]
     tables = [
-        group_table("parameters", closed_form.total_params, msrn, smsrn, style),
-        group_table("MACs per LR pixel", closed_form.total_macs, msrn, smsrn, style),
+        group_table("parameters", closed_form.total_params, result, style),
+        group_table("MACs per LR pixel", closed_form.total_macs, result, style),
     ]
     before, after = (closed_form.gmacs_720p(layers, result.scale) for layers in (msrn, smsrn))
     width, height = closed_form.OUTPUT_WIDTH, closed_form.OUTPUT_HEIGHT
@@ -88,25 +88,20 @@ PICTURES = {
 """What follows a section of the page."""
 
 
-def group_table(
-    what: str, total: Callable[[Iterable[Layer]], int], msrn: list[Layer], smsrn: list[Layer], style: str
-) -> str:
+def group_table(what: str, total: Callable[[Iterable[Layer]], int], result: Study, style: str) -> str:
     """One quantity of both networks by group of layers, with each group's share of its network."""
-    rows = []
-    whole = [("total", msrn, smsrn)]
-    after_by_group = closed_form.by_group(smsrn)
-    groups = [(name, before, after_by_group.get(name, [])) for name, before in closed_form.by_group(msrn).items()]
-    for name, before, after in groups + whole:
-        rows.append(
-            [
-                name,
-                f"{total(before):,}",
-                percent(total(before) / total(msrn)),
-                f"{total(after):,}",
-                percent(total(after) / total(smsrn)),
-                percent(total(after) / total(before), 2),
-            ]
-        )
+    _, msrn, smsrn = result.groups[-1]
+    rows = [
+        [
+            name,
+            f"{total(before):,}",
+            percent(total(before) / total(msrn)),
+            f"{total(after):,}",
+            percent(total(after) / total(smsrn)),
+            percent(total(after) / total(before), 2),
+        ]
+        for name, before, after in result.groups
+    ]
     return table(rows, [what, "MSRN", "share", "SMSRN", "share", "SMSRN / MSRN"], style)
 
 
