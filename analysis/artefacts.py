@@ -82,10 +82,9 @@ def cost(job: Job) -> Outcome:
     if not facts.verified:
         return Outcome(files, failures=[f"the cost arithmetic does not agree with the networks: see {files[0]}"])
     finding = (
-        f"cost arithmetic verified ({len(facts.checks or []):,} comparisons): SMSRN saves "
-        f"{percent(facts.macs_saved)} of MSRN's MACs and {percent(facts.params_saved)} of its parameters; the paper's "
-        f"{PRINTED_MEAN} is a "
-        "mean of two layers"
+        f"cost arithmetic verified ({len(facts.checks or []):,} comparisons): SMSRN saves {percent(facts.macs_saved)} "
+        f"of MSRN's MACs and {percent(facts.params_saved)} of its parameters; the paper's {PRINTED_MEAN} is a mean of "
+        "two layers"
     )
     return Outcome(files, [finding])
 

@@ -9,14 +9,14 @@ from analysis.cost.closed_form import OUTPUT_HEIGHT, OUTPUT_WIDTH
 from analysis.networks.catalogue import COUNTED
 from analysis.networks.checks import checks
 from analysis.networks.count_text import Sheet, as_dictionary, as_text, layers_csv
-from analysis.networks.counter import Count, convolutions, count
+from analysis.networks.counter import Count, count
 from analysis.networks.inputs import Inputs, Shape, given, parse
 from analysis.networks.load import published_name, user_inputs, user_network
 from analysis.networks.timing import timed
 from analysis.text import as_json
 from replication.errors import Parser, UserError, run
 
-__all__ = ["Count", "Inputs", "checks", "convolutions", "count", "given", "main", "parser"]
+__all__ = ["Count", "Inputs", "checks", "count", "given", "main", "parser"]
 
 DEFAULT_INPUT = (1, 3, 180, 320)
 """Batch, channels, height and width for a network of one's own: RGB that x4 makes 1280x720."""

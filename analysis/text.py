@@ -6,7 +6,6 @@ import json
 import textwrap
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from typing import Protocol
 
 from tabulate import tabulate
 
@@ -32,15 +31,15 @@ def small_percent(part: float) -> str:
     return f"{float(f'{100 * part:.2g}'):g} %"
 
 
-def with_interval(mean: float, low: float, high: float) -> str:
-    """A difference in dB with the ends of its interval."""
-    return f"{mean:.3f} dB ({low:.3f} to {high:.3f})"
-
-
 def wrap(text: str) -> str:
     """Break prose into lines that a terminal shows whole."""
     joined = text.replace(" %", "\u00a0%")  # a percentage stays on one line
     return textwrap.fill(joined, 100, break_long_words=False, break_on_hyphens=False).replace("\u00a0", " ")
+
+
+def heading(text: str, level: int, *, markdown: bool) -> str:
+    """A heading of Markdown, or one for a terminal, which is underlined."""
+    return f"{'#' * level} {text}" if markdown else f"{text}\n{('=' if level == 1 else '-') * len(text)}"
 
 
 def shorten(text: str, width: int) -> str:
@@ -55,43 +54,6 @@ def table(rows: Sequence[Sequence[object]], headers: Sequence[str], style: str, 
     """
     sides = [{"l": "left", "r": "right"}[letter] for letter in align or "l" + "r" * (len(headers) - 1)]
     return tabulate(rows, headers, tablefmt=style, colalign=sides if rows else None, disable_numparse=True)
-
-
-class Comparison(Protocol):
-    """What `comparisons` shows: see `analysis.cost.verify.Check`."""
-
-    @property
-    def kind(self) -> str: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def expected(self) -> object: ...
-    @property
-    def found(self) -> object: ...
-    @property
-    def ok(self) -> bool: ...
-
-
-def comparisons(intro: str, checks: Sequence[Comparison], headings: tuple[str, str], style: str) -> str:
-    """How many comparisons of each kind were made and failed, and each one that failed.
-
-    ``headings``: of the column of kinds, and of the column of expected values.
-    """
-    failed = [check for check in checks if not check.ok]
-    rows = []
-    for kind in dict.fromkeys(check.kind for check in checks):
-        made, wrong = (sum(check.kind == kind for check in some) for some in (checks, failed))
-        rows.append([kind, f"{made:,}", f"{wrong:,}"])
-    parts = [wrap(intro), table(rows, [headings[0], "comparisons", "differ"], style)]
-    if failed:
-        shown = [[one.kind, one.name, _value(one.expected), _value(one.found)] for one in failed]
-        parts.append(table(shown, ["DIFFERS", "where", headings[1], "found"], style))
-    parts.append("NOT VERIFIED: the values above differ." if failed else "Verified: everything agrees.")
-    return "\n\n".join(parts)
-
-
-def _value(value: object) -> str:
-    return "absent" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def plain(number: Fraction, digits: int) -> str:

@@ -40,8 +40,7 @@ def recursive_networks(sources: Sources) -> Finding:
     }
     reason = (
         "Counted for a 1280x720 output, and again with the networks rebuilt so that each application has weights of "
-        "its "
-        f"own: {'; '.join(words)}. SMSRN needs {light:,.1f} G, MSRN {full:,.1f} G."
+        f"its own: {'; '.join(words)}. SMSRN needs {light:,.1f} G, MSRN {full:,.1f} G."
     )
     return Finding(values, reason)
 

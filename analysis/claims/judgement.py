@@ -1,15 +1,15 @@
 """Claims that only viewers or further experiments can decide."""
 
 from analysis.claims.finding import Finding, Sources
-from analysis.claims.quality import decibels_lost, more_error
+from analysis.claims.quality import more_error
 from analysis.cost.closed_form import gmacs_720p, smsrn
 from analysis.names import DISPLAY
-from analysis.quality.columns import AVERAGE
+from analysis.quality.columns import AVERAGE, printed_losses
 
 
 def by_eye(sources: Sources) -> Finding:
     """What is hard to see."""
-    lost = decibels_lost(AVERAGE)
+    lost = printed_losses()[AVERAGE]
     reason = (
         "A judgement of viewers: none were asked here. Figures 4 to 7 are not shown, since their images may not be "
         f"passed on; whoever has the images can draw them. The average loss is {lost:.2f} dB, that is "

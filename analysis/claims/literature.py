@@ -35,11 +35,9 @@ def latest(sources: Sources) -> Finding:
     than_printed = smaller_and_better(msrn.parameters, printed)
     newer = [row for row in up_to_the_paper() if (row.year or 0) > (paper.published_row("MSRN (paper)").year or 0)]
     reason = (
-        f"MSRN is of 2018; {len(newer)} networks of 2019 and {LAST_YEAR} are in analysis/paper/sota_x4.csv. More "
-        f"PSNR on "
-        f"Set5 than its authors publish ({msrn.psnr['Set5']:.2f} dB) with fewer than its {msrn.parameters:,} "
-        f"parameters: "
-        f"{len(better)}, {_listed(better)}. Than the paper's {printed:.2f} dB: {len(than_printed)}."
+        f"MSRN is of 2018; {len(newer)} networks of 2019 and {LAST_YEAR} are in analysis/paper/sota_x4.csv. More PSNR "
+        f"on Set5 than its authors publish ({msrn.psnr['Set5']:.2f} dB) with fewer than its {msrn.parameters:,} "
+        f"parameters: {len(better)}, {_listed(better)}. Than the paper's {printed:.2f} dB: {len(than_printed)}."
     )
     return Finding({"no newer network is smaller and better": yes_or_no(not better)}, reason)
 
@@ -51,8 +49,8 @@ def figure_1(sources: Sources) -> Finding:
     reason = (
         f"Networks up to {LAST_YEAR} with at least {smsrn.scores['Set5'].psnr:.2f} dB on Set5 and fewer than "
         f"{smsrn.parameters:,} parameters: {len(better)}, {_listed(better)}. The text itself claims no more than a "
-        f"smaller "
-        "MSRN; which networks the paper's own figure shows is not in its text. Figure 1 is drawn again with them."
+        "smaller MSRN; which networks the paper's own figure shows is not in its text. Figure 1 is drawn again with "
+        "them."
     )
     return Finding({"no network has its PSNR with fewer parameters": yes_or_no(not better)}, reason)
 
@@ -74,8 +72,7 @@ def four_sets(sources: Sources) -> Finding:
         f"{name} {score.psnr:.2f} dB (its authors {published[name]:.2f})" for name, score in printed.items()
     )
     reason = (
-        f"MSRN in Table 1: {listed}. {len(right)} of {len(printed)} are nearest to the set of their name, of the "
-        f"four; so "
-        "the sets are those of the literature."
+        f"MSRN in Table 1: {listed}. {len(right)} of {len(printed)} are nearest to the set of their name, of the four; "
+        "so the sets are those of the literature."
     )
     return Finding({"data sets": exact(len(right))}, reason)

@@ -13,7 +13,7 @@ from analysis.claims.quality import Decibels, decibels, more_error
 from analysis.claims.verdict import PART, VERDICTS, Entry, counts
 from analysis.paper.claims import Claim
 from analysis.paper.printed import decimals
-from analysis.text import percent, plain, table, wrap
+from analysis.text import heading, percent, plain, table, wrap
 from replication.files import write_text
 
 
@@ -107,7 +107,7 @@ def explained(one: Entry, *, markdown: bool = False) -> str:
     """One claim in full."""
     claim, finding = one.claim, one.finding
     code = "`" if markdown else ""
-    lines = [f"### {claim.id}" if markdown else f"{claim.id}\n{'-' * len(claim.id)}", ""]
+    lines = [heading(claim.id, 3, markdown=markdown), ""]
     for place in claim.said:
         quote = " ".join(place.as_printed.split())
         quote = f"`{quote}`" if markdown and "\\" in quote else quote

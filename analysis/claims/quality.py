@@ -8,19 +8,19 @@ from analysis import paper
 from analysis.claims.finding import Finding, Recomputed, Sources, Value, exact, in_percent, mean, quotient, rounded
 from analysis.names import DISPLAY, MSRN_ROW
 from analysis.paper import BENCHMARKS
-from analysis.quality.columns import AVERAGE, measured, printed, published, retained
+from analysis.quality.columns import AVERAGE, measured, printed, printed_losses, published, retained
 from analysis.quality.ladder import lost
 from analysis.quality.spread import ssim_line
 from analysis.quality.training import FULL_BUDGET, differing_conditions, training_of, training_share
-from analysis.text import percent, percentage, plain, with_interval
+from analysis.text import percent, percentage, plain
 from replication.calibrate import PICTURES
 from replication.records import BY_PROTOCOL
 
 
 def cells(model: str, metric: str) -> list[Value]:
     """One model's four printed values of ``psnr`` or ``ssim``, each with its rounding."""
-    column = {"msrn": paper.table1().msrn, "smsrn": paper.table1().smsrn}[model]
-    return [rounded(_digits(getattr(column.scores[name], metric), metric)) for name in BENCHMARKS]
+    scores = paper.table1().columns[model].scores
+    return [rounded(_digits(getattr(scores[name], metric), metric)) for name in BENCHMARKS]
 
 
 def _digits(value: float, metric: str) -> str:
@@ -71,7 +71,7 @@ def measured_kept(sources: Sources, metric: str) -> str:
     )
     kept_here = ratio.psnr if metric == "psnr" else ratio.ssim
     loss = lost(rows, AVERAGE, BY_PROTOCOL["public_code"][0])
-    decibel = f"; SMSRN loses {with_interval(loss.mean, loss.low, loss.high)}" if loss and metric == "psnr" else ""
+    decibel = f"; SMSRN loses {loss}" if loss and metric == "psnr" else ""
     share = training_share(trainings[1])
     return (
         f"Measured here {conditions}, with {share} of the paper's training: {percentage(kept_here, 2)}{decibel} "
@@ -207,14 +207,6 @@ def pictures(sources: Sources) -> str:
     )
 
 
-def decibels_lost(row: str) -> float:
-    """What SMSRN loses against MSRN in Table 1, in dB; the average over the printed per-set values."""
-    if row == AVERAGE:
-        return float(mean(cells("msrn", "psnr")).best - mean(cells("smsrn", "psnr")).best)
-    in_paper = paper.table1()
-    return in_paper.msrn.scores[row].psnr - in_paper.smsrn.scores[row].psnr
-
-
 def more_error(decibels: float) -> str:
     """By how much the mean squared error grows when PSNR falls by that, in percent."""
     return percent(10 ** (decibels / 10) - 1)
@@ -243,5 +235,5 @@ def decibels() -> list[Decibels]:
         top, bottom = full.score(name), floor.score(name)
         assert top
         assert bottom
-        found.append(Decibels(name, top.psnr, bottom.psnr, decibels_lost(name)))
+        found.append(Decibels(name, top.psnr, bottom.psnr, printed_losses()[name]))
     return found

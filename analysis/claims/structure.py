@@ -66,11 +66,9 @@ def decided(words: Callable[[Sizes], dict[str, Recomputed]], **choices: Sequence
     )
     reason = (
         f"Of {search.wide:,} designs of other scales, image channels, widths, numbers of blocks, kernels, second "
-        f"layers "
-        f"and fusions (results/identify.md), {len(search.common)} choice of sizes meets both printed totals. The "
-        f"{paper.published_row(MSRN_ROW).gmacs} G multiply-adds that others published for MSRN (weights times LR "
-        f"pixels) "
-        f"fit, of {tried}."
+        f"layers and fusions (results/identify.md), {len(search.common)} choice of sizes meets both printed totals. "
+        f"The {paper.published_row(MSRN_ROW).gmacs} G multiply-adds that others published for MSRN (weights times LR "
+        f"pixels) fit, of {tried}."
     )
     return Finding(values, reason)
 
@@ -126,8 +124,7 @@ def rgb_channels(sources: Sources) -> Finding:
     luma = [name for name in recent if name not in rgb]
     reason = (
         f"{found.reason} Of {len(recent)} networks of 2017 to {LAST_YEAR} that are built here, {len(rgb)} take RGB "
-        f"(not: "
-        f"{', '.join(luma) or 'none'})."
+        f"(not: {', '.join(luma) or 'none'})."
     )
     return Finding(found.values, reason)
 
@@ -151,9 +148,8 @@ def same_structure(sources: Sources) -> Finding:
     """Whether one set of sizes gives both networks."""
     search = designs.paper_search()
     reason = (
-        f"Of {search.wide:,} designs {len(search.common)} choice of sizes meets both totals, so MSRN and SMSRN "
-        f"differ in "
-        "their convolutions alone."
+        f"Of {search.wide:,} designs {len(search.common)} choice of sizes meets both totals, so MSRN and SMSRN differ "
+        "in their convolutions alone."
     )
     scope = "sizes; connections and orders of concatenation have no parameters and follow MSRN's public code"
     return Finding({"one structure": yes_or_no(len(search.common) == 1)}, reason, scope)

@@ -12,15 +12,10 @@ from analysis.paper.claims import Claim, load
 from analysis.paper.printed import decimal, half_unit
 
 CONFIRMED = "confirmed"
-
 ROUNDING = "confirmed to rounding"
-
 PART = "confirmed for part"
-
 CONTRADICTED = "contradicted"
-
 ADOPTED = "adopted"
-
 UNDECIDABLE = "not decidable here"
 
 VERDICTS = {

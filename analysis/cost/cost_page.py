@@ -8,7 +8,8 @@ from analysis.cost.closed_form import Layer
 from analysis.cost.equations import KERNELS, PRINTED, PRINTED_CHANNELS, PRINTED_MEAN, mean_saving, ratio
 from analysis.cost.study import Study, as_json
 from analysis.cost.verify import SIZES, versions
-from analysis.text import CONVENTION, comparisons, percent, table, wrap
+from analysis.cost.verify_text import comparisons
+from analysis.text import CONVENTION, heading, percent, table, wrap
 from replication.files import write_text
 
 
@@ -22,10 +23,9 @@ def as_text(result: Study, *, markdown: bool = False) -> str:
         ("What the whole network saves", saving_text),
         ("Verification", verification_text),
     ]
-    parts = [f"# {title}" if markdown else f"{title}\n{'=' * len(title)}", wrap(CONVENTION)]
-    for heading, section in sections:
-        parts.append(f"## {heading}" if markdown else f"{heading}\n{'-' * len(heading)}")
-        parts.append(section(result, "github" if markdown else "simple"))
+    parts = [heading(title, 1, markdown=markdown), wrap(CONVENTION)]
+    for name, section in sections:
+        parts += [heading(name, 2, markdown=markdown), section(result, "github" if markdown else "simple")]
         if markdown and section in PICTURES:
             parts.append(PICTURES[section])
     return "\n\n".join(parts) + "\n"
@@ -64,8 +64,8 @@ def networks_text(result: Study, style: str) -> str:
     """Parameters and MACs of both networks by group of layers and in total, and per 1280x720 output."""
     msrn, smsrn = result.networks["msrn"], result.networks["smsrn"]
     tables = [
-        group_table("parameters", closed_form.total_params, msrn, smsrn, style),
-        group_table("MACs per LR pixel", closed_form.total_macs, msrn, smsrn, style),
+        group_table("parameters", closed_form.total_params, result, style),
+        group_table("MACs per LR pixel", closed_form.total_macs, result, style),
     ]
     before, after = (closed_form.gmacs_720p(layers, result.scale) for layers in (msrn, smsrn))
     width, height = closed_form.OUTPUT_WIDTH, closed_form.OUTPUT_HEIGHT
@@ -88,25 +88,20 @@ PICTURES = {
 """What follows a section of the page."""
 
 
-def group_table(
-    what: str, total: Callable[[Iterable[Layer]], int], msrn: list[Layer], smsrn: list[Layer], style: str
-) -> str:
+def group_table(what: str, total: Callable[[Iterable[Layer]], int], result: Study, style: str) -> str:
     """One quantity of both networks by group of layers, with each group's share of its network."""
-    rows = []
-    whole = [("total", msrn, smsrn)]
-    after_by_group = closed_form.by_group(smsrn)
-    groups = [(name, before, after_by_group.get(name, [])) for name, before in closed_form.by_group(msrn).items()]
-    for name, before, after in groups + whole:
-        rows.append(
-            [
-                name,
-                f"{total(before):,}",
-                percent(total(before) / total(msrn)),
-                f"{total(after):,}",
-                percent(total(after) / total(smsrn)),
-                percent(total(after) / total(before), 2),
-            ]
-        )
+    _, msrn, smsrn = result.groups[-1]
+    rows = [
+        [
+            name,
+            f"{total(before):,}",
+            percent(total(before) / total(msrn)),
+            f"{total(after):,}",
+            percent(total(after) / total(smsrn)),
+            percent(total(after) / total(before), 2),
+        ]
+        for name, before, after in result.groups
+    ]
     return table(rows, [what, "MSRN", "share", "SMSRN", "share", "SMSRN / MSRN"], style)
 
 

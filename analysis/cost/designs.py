@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from analysis import paper
 from analysis.cost.closed_form import FACTORS, Layer, Sizes, network, separable_conv, standard_conv
+from analysis.names import DISPLAY
 
 WIDTHS = tuple(range(16, 129, 8))
 BLOCKS = tuple(range(1, 17))
@@ -282,13 +283,9 @@ def _with_new_biases(before: Design, after: Design) -> Design:
     return replace(after, biases=biases)
 
 
-PAPER_NAMES = {"MSRN": "msrn", "SMSRN": "smsrn"}
-
-
 def printed_totals() -> dict[str, int]:
     """The two totals of Table 1."""
-    in_paper = paper.table1()
-    return {name: getattr(in_paper, field).parameters for name, field in PAPER_NAMES.items()}
+    return {DISPLAY[model]: column.parameters for model, column in paper.table1().columns.items()}
 
 
 @cache

@@ -20,7 +20,7 @@ from analysis.cost.designs import (
     printed_totals,
     search,
 )
-from analysis.text import as_csv, as_json, table, wrap
+from analysis.text import as_csv, as_json, heading, table, wrap
 from replication.errors import Parser, UserError, run
 from replication.files import write_text
 
@@ -74,20 +74,14 @@ def found_text(result: Search, total: int, style: str) -> str:
 def as_text(result: Search, names: dict[str, int], *, markdown: bool = False) -> str:
     """The whole search for people: plain text for a terminal, or Markdown."""
     style = "github" if markdown else "simple"
-    title = "Which networks have the paper's numbers of parameters"
-    parts = [f"# {title}" if markdown else f"{title}\n{'=' * len(title)}"]
+    parts = [heading("Which networks have the paper's numbers of parameters", 1, markdown=markdown)]
     if markdown:
         parts += ["Made by `python -m analysis identify`.", "![SMSRN and its block](figures/figure3.png)"]
     parts += [wrap(space_text(result.size)), wrap(LIMITS)]
     for name, total in names.items():
-        heading = f"{name}: {total:,}"
-        parts.append(f"## {heading}" if markdown else f"{heading}\n{'-' * len(heading)}")
-        parts.append(found_text(result, total, style))
+        parts += [heading(f"{name}: {total:,}", 2, markdown=markdown), found_text(result, total, style)]
     if len(names) > 1:
-        parts += [
-            "## With other blocks" if markdown else "With other blocks\n-----------------",
-            wrap(wide_text(result)),
-        ]
+        parts += [heading("With other blocks", 2, markdown=markdown), wrap(wide_text(result))]
     return "\n\n".join(parts) + "\n"
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from analysis.cost.closed_form import Layer, total_macs, total_params
 from analysis.cost.folding import Folding
-from analysis.text import CONVENTION, comparisons, percent, table, wrap
+from analysis.cost.verify_text import comparisons
+from analysis.text import CONVENTION, percent, table, wrap
 from replication.files import write_text
 
 INPUT = 256

@@ -30,6 +30,14 @@ class Study:
         return None if self.checks is None else all(check.ok for check in self.checks)
 
     @property
+    def groups(self) -> list[tuple[str, list[Layer], list[Layer]]]:
+        """Groups of layers, with those of MSRN and of SMSRN; the whole networks last, as "total"."""
+        msrn, smsrn = self.networks["msrn"], self.networks["smsrn"]
+        after = closed_form.by_group(smsrn)
+        groups = [(name, before, after.get(name, [])) for name, before in closed_form.by_group(msrn).items()]
+        return [*groups, ("total", msrn, smsrn)]
+
+    @property
     def macs_saved(self) -> float:
         """SMSRN's saving of MSRN's MACs, 0..1."""
         return 1 - closed_form.total_macs(self.networks["smsrn"]) / closed_form.total_macs(self.networks["msrn"])

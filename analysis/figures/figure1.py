@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
@@ -56,8 +57,7 @@ def published_points() -> list[Point]:
 
 def paper_points() -> list[Point]:
     """The two networks of the paper, as its Table 1 prints them."""
-    table = paper.table1()
-    columns = {"msrn": table.msrn, "smsrn": table.smsrn}
+    columns = paper.table1().columns
     return [Point(DISPLAY[model], one.parameters, one.scores["Set5"].psnr) for model, one in columns.items()]
 
 
@@ -98,6 +98,18 @@ EDGES: dict[bool, dict[str, Any]] = {True: {"linewidths": 0.7}, False: {"edgecol
 """Lines of a cross, and the edge of a filled marker, which keeps neighbours apart."""
 
 
+def prepare(axes: Axes) -> None:
+    """A logarithmic axis of costs and a faint grid behind the points."""
+    axes.set_xscale("log")
+    axes.grid(linewidth=0.3, color="#dddddd")
+    axes.set_axisbelow(True)
+
+
+def named(axes: Axes, x: float, y: float, words: str, look: Look) -> Text:
+    """The label of a point, which `place_labels` moves beside it."""
+    return axes.text(x, y, words, size=look.label_size, weight=look.weight, color=look.color)
+
+
 def draw(
     published: Sequence[Point], in_paper: Sequence[Point], measured: Sequence[Point], cost: str = "parameters"
 ) -> tuple[Figure, list[Text]]:
@@ -106,12 +118,10 @@ def draw(
     copied = [one for one in published if not one.counted]
     figure = style.new_figure(height=5.2)
     axes = figure.add_subplot()
-    axes.set_xscale("log")
+    prepare(axes)
     note = f"\n\nin brackets: share of the paper's training,\n{readings_words()}" if measured else ""
     axes.set_xlabel(f"{cost}{note}", size=6.5)
     axes.set_ylabel("PSNR on Set5, x4 (dB, luma)")
-    axes.grid(linewidth=0.3, color="#dddddd")
-    axes.set_axisbelow(True)
     labels: list[Text] = []
     radii: list[float] = []
     for points, look in ((in_paper, PAPER), (measured, MEASURED), (counted, COUNTED), (copied, PUBLISHED)):
@@ -125,11 +135,8 @@ def draw(
             label=look.name if points else f"{look.name}: none",
             zorder=3,
         )
-        for one in points:
-            text = axes.text(one.cost, one.psnr, one.words, size=look.label_size, weight=look.weight)
-            text.set_color(look.color)
-            labels.append(text)
-            radii.append(look.radius)
+        labels += [named(axes, one.cost, one.psnr, one.words, look) for one in points]
+        radii += [look.radius] * len(points)
     axes.margins(x=0.08, y=0.06)
     axes.legend(loc="lower center", bbox_to_anchor=(0.43, 1), ncols=2, columnspacing=1, handletextpad=0.2)
     place_labels(axes, labels, radii)

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from analysis import style
-from analysis.figures.figure1 import COUNTED, EDGES, MEASURED, PAPER, Look
+from analysis.figures.figure1 import COUNTED, EDGES, MEASURED, PAPER, Look, named, prepare
 from analysis.labels import place_labels
 from analysis.names import DISPLAY
 from analysis.quality.training import readings_words
@@ -47,10 +47,8 @@ def draw(networks: list[Timed], note: str) -> tuple[Figure, list[Text]]:
     placed: list[tuple[Axes, list[Text], list[float]]] = []
     panels = figure.subplots(len(SETS), 1, sharex=True)
     for axes, name in zip(panels, SETS, strict=True):
-        axes.set_xscale("log")
+        prepare(axes)
         axes.set_ylabel(f"PSNR on {name}, x4 (dB, luma)")
-        axes.grid(linewidth=0.3, color="#dddddd")
-        axes.set_axisbelow(True)
         texts: list[Text] = []
         radii: list[float] = []
         seen: set[str] = set()
@@ -69,10 +67,7 @@ def draw(networks: list[Timed], note: str) -> tuple[Figure, list[Text]]:
                 zorder=3,
             )
             seen.add(how.name)
-            texts.append(
-                axes.text(1000 * one.median, one.psnr[name], one.label, size=how.label_size, weight=how.weight)
-            )
-            texts[-1].set_color(how.color)
+            texts.append(named(axes, 1000 * one.median, one.psnr[name], one.label, how))
             radii.append(how.radius)
         axes.margins(x=0.1, y=0.1)
         placed.append((axes, texts, radii))

@@ -71,9 +71,9 @@ class Picture:
     panels: tuple[Panel, ...]
 
 
-def subjects(weights: Mapping[str, Path] | None = None) -> dict[str, Subject | None]:
-    """The methods ready to run, with the shipped weights or, by model, those of the files ``weights``."""
-    return {method: evaluate.subject(method, SCALE, (weights or {}).get(method)) for method in METHODS}
+def subjects() -> dict[str, Subject | None]:
+    """The methods ready to run, with the shipped weights."""
+    return {method: evaluate.subject(method, SCALE) for method in METHODS}
 
 
 def picture(
@@ -113,11 +113,6 @@ def recorded_score(known: Sequence[Evaluation], benchmark: str, name: str, subje
     """What the records say of one image with the same weights; None where they do not have it."""
     record = records.find(known, benchmark=benchmark, model=subject.model, scale=subject.scale, weights=subject.weights)
     return next((one for one in record.images if one.name == name), None) if record else None
-
-
-def detail(original: Image, other: Image) -> tuple[int, int]:
-    """Top row and left column of the window of DETAIL x DETAIL pixels in which two images differ most."""
-    return furthest(original, other, DETAIL)
 
 
 def rgb(image: Image) -> NDArray[np.uint8]:
@@ -189,7 +184,7 @@ def draw(shown: Picture) -> Figure:
     canvas.text(f"{of}{shown.name}, x{SCALE}", MARGIN, tops["title"], weight="bold")
     window = None
     if shown.original is not None and shown.panels[0].image is not None:
-        window = detail(shown.original, shown.panels[0].image)
+        window = furthest(shown.original, shown.panels[0].image, DETAIL)
     for index, panel in enumerate([Panel("original", shown.original, None, shown.panels[0].note), *shown.panels]):
         left = MARGIN + index * (PANEL + GAP)
         canvas.text(IN_TEXT.get(panel.method, panel.method), left + PANEL / 2, tops["names"], ha="center")
@@ -231,12 +226,12 @@ def captions(shown: Picture) -> list[str]:
     return lines
 
 
-def write(results: Path, data: Path | None = None, weights: Mapping[str, Path] | None = None) -> list[Path]:
+def write(results: Path, data: Path | None = None) -> list[Path]:
     """Write figure4.png to figure7.png and figure_embedded.png below ``<results>/figures``; return their paths.
 
-    ``data``: the data folder; ``weights``: files to use in place of the shipped weights, by model.
+    ``data``: the data folder.
     """
-    ready, known = subjects(weights), records.load_all(results)
+    ready, known = subjects(), records.load_all(results)
     written = []
     for figure, (benchmark, name) in PICTURES.items():
         shown = picture(benchmark, name, ready, data, known)

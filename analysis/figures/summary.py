@@ -16,7 +16,7 @@ from analysis.names import DISPLAY, SCALE
 from analysis.quality.columns import AVERAGE, printed_losses
 from analysis.quality.ladder import Rung, headline, rungs
 from analysis.quality.training import readings_words
-from analysis.text import percent, percentage, with_interval
+from analysis.text import percent, percentage
 
 STAR: dict[str, Any] = {"marker": "*", "color": style.PAPER, "edgecolor": "white", "linewidth": 0.4, "zorder": 4}
 SHIFT = 0.15
@@ -99,9 +99,8 @@ def verdict(lost: Rung | None) -> str:
     theirs = f"{printed_losses()[AVERAGE]:.2f} dB in the paper"
     if lost is None:
         return f"SMSRN loses on average: not measured after equal trainings here;\n{theirs}."
-    loss = lost.loss[AVERAGE]
     return (
-        f"SMSRN loses on average: {with_interval(loss.mean, loss.low, loss.high)} by the choice of test images,\n"
+        f"SMSRN loses on average: {lost.loss[AVERAGE]} by the choice of test images,\n"
         f"after {percent(lost.share, 2)} of the paper's training here\n({readings_words()}); {theirs}."
     )
 

@@ -12,7 +12,7 @@ from torch import nn
 from analysis import paper
 from analysis.cost.closed_form import OUTPUT_HEIGHT, OUTPUT_WIDTH
 from analysis.names import MSRN_ROW
-from analysis.networks.counter import Convolved, Count, convolutions, count, on_meta
+from analysis.networks.counter import Count, count, on_meta
 from replication.models import build
 from replication.models.zoo import NETWORKS, Network
 
@@ -43,16 +43,9 @@ def counted(name: str) -> Count:
     return count(on_meta(network.factory), network.input_shape(OUTPUT_HEIGHT, OUTPUT_WIDTH))
 
 
-@cache
-def layers(name: str) -> tuple[Convolved, ...]:
-    """The convolutions of a network of `COUNTED` and their use for a 1280x720 output."""
-    network = COUNTED[name]
-    return tuple(convolutions(on_meta(network.factory), network.input_shape(OUTPUT_HEIGHT, OUTPUT_WIDTH)))
-
-
 def weights(name: str) -> int:
     """Number of kernel weights of all convolutions, without biases and other learned values."""
-    return sum(layer.weights for layer in layers(name))
+    return sum(layer.weights for layer in counted(name).convolutions)
 
 
 def printed_unit(value: int) -> int:
@@ -106,8 +99,9 @@ class Explained:
 
 def _transposed_at_output() -> float:
     scale_squared = 16
-    transposed = [layer.macs for layer in layers("FSRCNN") if isinstance(layer.module, nn.ConvTranspose2d)]
-    return (counted("FSRCNN").macs + (scale_squared - 1) * sum(transposed)) / 1e9
+    found = counted("FSRCNN")
+    transposed = [layer.macs for layer in found.convolutions if isinstance(layer.module, nn.ConvTranspose2d)]
+    return (found.macs + (scale_squared - 1) * sum(transposed)) / 1e9
 
 
 def _weights_once(name: str) -> float:
@@ -116,13 +110,14 @@ def _weights_once(name: str) -> float:
 
 
 def _one_reconstruction() -> float:
-    repeated = [layer.macs // layer.calls for layer in layers("DRCN") if layer.name.startswith("reconstruction")]
-    recursions = next(layer.calls for layer in layers("DRCN") if layer.name.startswith("inference"))
-    return (counted("DRCN").macs - (recursions - 1) * sum(repeated)) / 1e9
+    found = counted("DRCN")
+    repeated = [layer.macs // layer.calls for layer in found.convolutions if layer.name.startswith("reconstruction")]
+    recursions = next(layer.calls for layer in found.convolutions if layer.name.startswith("inference"))
+    return (found.macs - (recursions - 1) * sum(repeated)) / 1e9
 
 
 def _with_pooling() -> float:
-    gates = [layer for layer in layers("RCAN") if layer.positions == 1 and layer.module.in_channels == 64]
+    gates = [layer for layer in counted("RCAN").convolutions if layer.positions == 1 and layer.module.in_channels == 64]
     pooled = sum(layer.module.in_channels for layer in gates) * OUTPUT_HEIGHT * OUTPUT_WIDTH // 16
     return (counted("RCAN").macs + pooled) / 1e9
 
@@ -200,7 +195,7 @@ class Separate(nn.Module):
 def unshared(name: str) -> Count:
     """A network of `COUNTED` rebuilt so that no convolution shares weights with another, and counted."""
     network = on_meta(COUNTED[name].factory)
-    for layer in layers(name):
+    for layer in counted(name).convolutions:
         if layer.calls > 1:
             network.set_submodule(layer.name, Separate(network.get_submodule(layer.name), layer.calls))
     return count(network, COUNTED[name].input_shape(OUTPUT_HEIGHT, OUTPUT_WIDTH))

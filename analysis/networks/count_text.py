@@ -157,11 +157,11 @@ def notes(sheet: Sheet) -> str:
         names = [layer.name for layer in count.layers if layer.constant_macs]
         parts.append(
             f"Listed apart: {count.constant_macs:,} MACs that do not depend on the input (weights merged when the "
-            f"network runs, or a state that begins the same each time), in {_few(names)}. They are not in the totals."
+            f"network runs, or a state that begins the same each time), in {few(names)}. They are not in the totals."
         )
     if count.unused:
         parts.append(
-            f"Registered but not used in this run: {sum(count.unused.values()):,} parameters ({_few(count.unused)})."
+            f"Registered but not used in this run: {sum(count.unused.values()):,} parameters ({few(count.unused)})."
         )
     if any("not registered" in layer.name for layer in count.layers):
         parts.append(
@@ -176,7 +176,8 @@ def _calls(operators: Mapping[str, int]) -> str:
     return ", ".join(f"{name} ({calls}x)" if calls > 1 else name for name, calls in operators.items())
 
 
-def _few(names: Iterable[str]) -> str:
+def few(names: Iterable[str]) -> str:
+    """The first four names, and how many more there are."""
     found = list(names)
     return ", ".join(found[:4]) + (f" and {len(found) - 4} more" if len(found) > 4 else "")
 

@@ -112,7 +112,10 @@ class Count:
 
     @property
     def convolutions(self) -> list[Convolved]:
-        """Every convolution module of the network with its use, in the order of the modules' names."""
+        """Every convolution module of the network with its use, in the order of the modules' names.
+
+        One that is called several times, or reached by several names, appears once, under its first name.
+        """
         rows = {id(layer.module): layer for layer in self.layers}
         found = []
         for name, module in self.module.named_modules():
@@ -163,15 +166,6 @@ def _counted_with_values(module: nn.Module, inputs: Inputs, device: torch.device
 
 def _does_not_run(inputs: Inputs, error: BaseException) -> UserError:
     return UserError(f"the network does not run on an input of shape {inputs}: {first_line(error)}")
-
-
-def convolutions(module: nn.Module, *inputs: Any) -> list[Convolved]:
-    """Every convolution of ``module`` with its use for one input, in the order of the modules' names.
-
-    A module that is called several times, or reached by several names, appears once, under its first name. Raises
-    UserError when the network does not run on the input; see `count`.
-    """
-    return count(module, *inputs).convolutions
 
 
 def initialised(module: nn.Module, inputs: Inputs) -> nn.Module:

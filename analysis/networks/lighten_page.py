@@ -22,7 +22,7 @@ from replication.lighten import Change, Report
 from replication.measure_lightened import SETS, approximated, recorded, shipped_msrn
 
 
-def limits_table(cases: Sequence[Lightened], style: str = "github") -> str:
+def limits_table(cases: Sequence[Lightened]) -> str:
     """Equation 5 over the layers of each network, and the share of what is not replaced."""
     rows = []
     for case in cases:
@@ -44,7 +44,7 @@ def limits_table(cases: Sequence[Lightened], style: str = "github") -> str:
         *("network", "replaced", "lowest eq. 5", "highest", "mean of layers saves", "layers together save"),
         *("network saves", "kept MACs before", "after"),
     ]
-    return table(rows, headers, style)
+    return table(rows, headers, "github")
 
 
 def growing_layers(cases: Sequence[Lightened]) -> list[str]:
@@ -125,7 +125,7 @@ def markdown(results: Path) -> str:
         "says what is saved and not what it does to the pictures.",
         CONVENTION,
         "## What it saves",
-        saving_table(cases),
+        saving_table(cases, "github"),
         "by eq. 5: every replaced layer's MACs times 1/N + 1/k² (1/D + 1/k² where it is transposed), all else "
         "unchanged. It is exact for every network here: another count after the replacement would be an error.",
         "## What it cannot save",

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
-from analysis.networks.count_text import amount, convention, scaled, time_text, timing_dictionary, versions
+from analysis.networks.count_text import amount, convention, few, scaled, time_text, timing_dictionary, versions
 from analysis.networks.lightened import Lightened
 from analysis.networks.timing import Timing
 from analysis.text import percent, table, wrap
 from replication.lighten import Change, Report
 
 
-def saving_table(cases: Sequence[Lightened], style: str = "github") -> str:
+def saving_table(cases: Sequence[Lightened], style: str) -> str:
     """Parameters and MACs before and after, and equation 5's prediction for the whole network."""
     divisor, prefix = scaled(one.macs for case in cases for one in (case.before, case.after))
     rows = [
@@ -48,10 +48,7 @@ def left_by_name(report: Report) -> str:
     names: dict[str, list[str]] = {}
     for name, reason in report.left.items():
         names.setdefault(reason, []).append(name)
-    return "; ".join(
-        f"{', '.join(found[:4])}{f' and {len(found) - 4} more' if len(found) > 4 else ''} ({reason})"
-        for reason, found in names.items()
-    )
+    return "; ".join(f"{few(found)} ({reason})" for reason, found in names.items())
 
 
 def as_text(case: Lightened, timing: Timing | None = None) -> str:
@@ -83,9 +80,7 @@ def as_text(case: Lightened, timing: Timing | None = None) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-COLUMNS = (
-    *("name", "shape", "calls", "params_before", "params_after", "macs", "macs_after", "equation_5", "error"),
-)  # fmt: skip
+COLUMNS = ("name", "shape", "calls", "params_before", "params_after", "macs", "macs_after", "equation_5", "error")
 """Columns of the table of replaced layers."""
 
 

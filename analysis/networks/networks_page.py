@@ -11,7 +11,6 @@ from analysis.networks.catalogue import (
     RECURSIVE,
     SHOWN,
     counted,
-    layers,
     macs_agree,
     parameters_agree,
     unshared,
@@ -86,11 +85,10 @@ def recursion_text() -> str:
     return (
         "Section 2.3 of the paper says that DRCN and DRRN save parameters by applying the same filters again and "
         "again, but no computation. Counted, and each rebuilt with weights of its own for every application and "
-        "counted "
-        "again: the MACs are the same, because each application costs what its kernel costs. Beside VDSR, which "
-        "works at the same resolution without recursion, "
-        f"DRRN has {drrn.params / vdsr.params:.2f} times the parameters and {drrn.macs / vdsr.macs:.1f} times the "
-        f"MACs, DRCN {drcn.params / vdsr.params:.2f} and {drcn.macs / vdsr.macs:.1f} times."
+        "counted again: the MACs are the same, because each application costs what its kernel costs. Beside VDSR, "
+        f"which works at the same resolution without recursion, DRRN has {drrn.params / vdsr.params:.2f} times the "
+        f"parameters and {drrn.macs / vdsr.macs:.1f} times the MACs, DRCN {drcn.params / vdsr.params:.2f} and "
+        f"{drcn.macs / vdsr.macs:.1f} times."
     )
 
 
@@ -103,7 +101,7 @@ def recursion_table() -> str:
         rows.append(
             [
                 name,
-                f"{max(layer.calls for layer in layers(name))}",
+                f"{max(layer.calls for layer in counted(name).convolutions)}",
                 f"{separate:,}",
                 f"{shared:,}",
                 percent(1 - shared / separate),

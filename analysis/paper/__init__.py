@@ -36,10 +36,14 @@ class Column:
 class Table1:
     """Table 1 as printed. ``retained``: SMSRN's average PSNR and SSIM and its parameters in percent of MSRN's."""
 
-    scale: int
     msrn: Column
     smsrn: Column
     retained: dict[str, float]
+
+    @property
+    def columns(self) -> dict[str, Column]:
+        """Both columns, by network."""
+        return {"msrn": self.msrn, "smsrn": self.smsrn}
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,7 @@ class Published:
 def table1() -> Table1:
     """The paper's Table 1, from table1.toml."""
     content = tomllib.loads((FOLDER / "table1.toml").read_text(encoding="utf-8"))
-    return Table1(content["scale"], _column(content["msrn"]), _column(content["smsrn"]), content["retained"])
+    return Table1(_column(content["msrn"]), _column(content["smsrn"]), content["retained"])
 
 
 def _column(content: dict[str, Any]) -> Column:

@@ -7,6 +7,7 @@ from statistics import fmean
 
 from analysis import paper
 from analysis.paper import BENCHMARKS
+from analysis.paper.printed import decimals
 from replication.calibrate import recorded
 from replication.images.metrics import NAMED
 from replication.records import BY_PROTOCOL, Calibration
@@ -37,7 +38,7 @@ class Comparison:
     @property
     def agrees(self) -> bool:
         """Whether the public code's protocol gives the published value, to the digits that are published."""
-        return abs(self.difference) <= CLOSE[len(self.printed.partition(".")[2])]
+        return abs(self.difference) <= CLOSE[decimals(self.printed)]
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from analysis import paper
 from analysis.paper import BENCHMARKS
+from analysis.paper.printed import decimals
 from analysis.quality.calibration import Calibrated, Comparison, calibrated
 from analysis.quality.calibration_words import conclusion
 from analysis.text import table, wrap
@@ -16,10 +17,9 @@ def comparison_table(found: Sequence[Comparison]) -> str:
     """Every published value next to the measured ones."""
     rows = []
     for one in sorted(found, key=lambda one: (BENCHMARKS.index(one.benchmark), one.name)):
-        digits = len(one.printed.partition(".")[2])
         values = [f"{one.psnr[name]:.4f}" for name in NAMED]
-        verdict = "yes" if one.agrees else "no"
-        rows.append([one.benchmark, one.name, one.printed, *values, f"{one.difference:+.{max(digits, 3)}f}", verdict])
+        difference = f"{one.difference:+.{max(decimals(one.printed), 3)}f}"
+        rows.append([one.benchmark, one.name, one.printed, *values, difference, "yes" if one.agrees else "no"])
     headers = ["set", "network", "published", *NAMED, "public_code - published", "agrees"]
     return table(rows, headers, "github", "llrrrrrl")
 

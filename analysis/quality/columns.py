@@ -4,7 +4,7 @@ Everything measured comes from the records in the results folder, everything pri
 means of the four benchmarks' means, as in the paper.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 
@@ -69,9 +69,14 @@ def average(scores: dict[str, Score | None]) -> Score | None:
 
 def printed(model: str) -> Column:
     """A column of the paper's table, as printed."""
-    table = paper.table1()
-    column = table.msrn if model == "msrn" else table.smsrn
+    column = paper.table1().columns[model]
     return Column(f"{DISPLAY[model]} (paper)", dict(column.scores), column.average)
+
+
+def recomputed(model: str) -> Column:
+    """`printed`, but with the mean of the printed values per set as average, which the paper prints rounded."""
+    column = printed(model)
+    return replace(column, average=average(column.scores))
 
 
 def printed_losses() -> dict[str, float]:

@@ -7,7 +7,7 @@ minus that of the separable one: of SMSRN against MSRN, and of another network, 
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from statistics import fmean, stdev
@@ -41,6 +41,9 @@ class Loss:
     low: float
     high: float
 
+    def __str__(self) -> str:
+        return f"{self.mean:.3f} dB ({self.low:.3f} to {self.high:.3f})"
+
 
 @dataclass(frozen=True)
 class Member:
@@ -51,7 +54,7 @@ class Member:
 
     run: TrainingRun
     psnr: dict[str, float]
-    measured: dict[str, Evaluation] = field(default_factory=dict)
+    measured: dict[str, Evaluation]
 
     @property
     def training_macs(self) -> float:
@@ -114,14 +117,18 @@ def degrees_of_freedom(arrays: Sequence[NDArray[np.float64]]) -> float:
 
 def lost(rows: Rows, name: str, metric: Metric) -> Loss | None:
     """What SMSRN loses against MSRN by recorded measurements on a set or on average; None where one is missing."""
-    differences = {}
+    found = {}
     for one in BENCHMARKS if name == AVERAGE else (name,):
         msrn, smsrn = (rows[one, model].record for model in PAIR)
         if msrn is None or smsrn is None:
             return None
-        pairs = zip(msrn.images, smsrn.images, strict=True)
-        differences[one] = [getattr(full, metric) - getattr(light, metric) for full, light in pairs]
-    return bootstrap(differences)
+        found[one] = differences(msrn, smsrn, metric)
+    return bootstrap(found)
+
+
+def differences(full: Evaluation, light: Evaluation, metric: Metric) -> list[float]:
+    """By how much each image of a set is better in ``full`` than in ``light``."""
+    return [getattr(a, metric) - getattr(b, metric) for a, b in zip(full.images, light.images, strict=True)]
 
 
 def finished_runs(results: Path) -> list[TrainingRun]:
@@ -195,21 +202,18 @@ def length(steps: int, setting: str) -> str:
 
 
 def _rung(full: TrainingRun, light: TrainingRun, known: Sequence[Evaluation]) -> Rung | None:
-    measured = [_evaluations(run, known) for run in (full, light)]
-    sets = [name for name in BENCHMARKS if all(name in found for found in measured)]
-    if not sets:
-        return None
-    differences = {
-        name: [
-            one.psnr_public_code - other.psnr_public_code
-            for one, other in zip(measured[0][name].images, measured[1][name].images, strict=True)
-        ]
-        for name in sets
+    one, other = member(full, known), member(light, known)
+    found = {
+        name: differences(one.measured[name], other.measured[name], "psnr_public_code")
+        for name in one.measured
+        if name in other.measured
     }
-    loss = {name: bootstrap({name: differences[name]}) for name in sets}
-    if len(sets) == len(BENCHMARKS):
-        loss[AVERAGE] = bootstrap(differences)
-    return Rung(full.steps, full.seed, full.paper_fraction, member(full, known), member(light, known), loss)
+    if not found:
+        return None
+    loss = {name: bootstrap({name: values}) for name, values in found.items()}
+    if len(found) == len(BENCHMARKS):
+        loss[AVERAGE] = bootstrap(found)
+    return Rung(full.steps, full.seed, full.paper_fraction, one, other, loss)
 
 
 def member(run: TrainingRun, known: Sequence[Evaluation]) -> Member:
@@ -260,14 +264,13 @@ def seeds(results: Path) -> list[Seeds]:
     for run in finished_runs(results):
         groups.setdefault((run.model, run.steps, setting(run), run.recipe_digest, run.precision), []).append(run)
     found = []
-    for (model, steps, folders, *_), runs in groups.items():
+    for runs in groups.values():
         validation = [score for run in runs if (score := last_validation(run)) is not None]
         averages = [psnr[AVERAGE] for run in runs if AVERAGE in (psnr := member(run, known).psnr)]
         if len(validation) > 1:
             spread = max(averages) - min(averages) if len(averages) > 1 else None
-            assert isinstance(model, str)
-            assert isinstance(steps, int)
-            found.append(Seeds(model, steps, str(folders), len(runs), max(validation) - min(validation), spread))
+            apart, one = max(validation) - min(validation), runs[0]
+            found.append(Seeds(one.model, one.steps, setting(one), len(runs), apart, spread))
     return sorted(found, key=lambda one: (one.setting, one.steps, one.model))
 
 

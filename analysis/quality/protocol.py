@@ -5,7 +5,7 @@ border of the scale, Gaussian window), measured by `replication.measure_protocol
 numbers are from the literature's.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import sqrt
@@ -55,14 +55,11 @@ def means(record: ProtocolStudy) -> Measured:
     images = record.images
     psnr = {
         (channel, shave): fmean(image.psnr[f"{channel}/{shave}"] for image in images)
-        for channel in CHANNELS
-        for shave in SHAVES
+        for channel, shave in product(CHANNELS, SHAVES)
     }
     ssim = {
         (channel, shave, window): fmean(image.ssim[f"{channel}/{shave}/{window}"] for image in images)
-        for channel in CHANNELS
-        for shave in SHAVES
-        for window in WINDOWS
+        for channel, shave, window in product(CHANNELS, SHAVES, WINDOWS)
     }
     return Measured(
         record.benchmark, record.key.model, len(images), psnr, ssim, record.training, record.environment,
@@ -103,8 +100,7 @@ def paper_psnr_moves(name: str) -> float:
 
 def paper_ssim_moves(name: str, model: str) -> float:
     """The paper's SSIM of ``model`` on ``name`` less the luma SSIM that published networks have at its PSNR."""
-    in_paper = paper.table1()
-    score = (in_paper.msrn if model == "msrn" else in_paper.smsrn).scores[name]
+    score = paper.table1().columns[model].scores[name]
     return score.ssim - expected_ssim(name, score.psnr)
 
 
@@ -127,42 +123,26 @@ class Candidate:
 
 def psnr_candidates(measured: Sequence[Measured]) -> list[Candidate]:
     """Every combination for PSNR, the one nearest to the paper first."""
-    reference = LITERATURE[:2]
-    return _ranked(
-        {
-            (channel, shave): {
-                (one.benchmark, one.model): one.psnr[channel, shave] - one.psnr[reference] for one in measured
-            }
-            for channel in CHANNELS
-            for shave in SHAVES
-        },
-        {(one.benchmark, one.model): paper_psnr_moves(one.benchmark) for one in measured},
-    )
+    values = {(one.benchmark, one.model): one.psnr for one in measured}
+    return _ranked(values, LITERATURE[:2], {(name, model): paper_psnr_moves(name) for name, model in values})
 
 
 def ssim_candidates(measured: Sequence[Measured]) -> list[Candidate]:
     """Every combination for SSIM, the one nearest to the paper first. Bicubic is compared with the paper's MSRN."""
-    return _ranked(
-        {
-            (channel, shave, window): {
-                (one.benchmark, one.model): one.ssim[channel, shave, window] - one.ssim[LITERATURE] for one in measured
-            }
-            for channel in CHANNELS
-            for shave in SHAVES
-            for window in WINDOWS
-        },
-        {
-            (one.benchmark, one.model): paper_ssim_moves(one.benchmark, "smsrn" if one.model == "smsrn" else "msrn")
-            for one in measured
-        },
-    )
+    values = {(one.benchmark, one.model): one.ssim for one in measured}
+    wanted = {(name, model): paper_ssim_moves(name, "smsrn" if model == "smsrn" else "msrn") for name, model in values}
+    return _ranked(values, LITERATURE, wanted)
 
 
-def _ranked(moves: dict[Any, dict[tuple[str, str], float]], wanted: dict[tuple[str, str], float]) -> list[Candidate]:
-    found = [
-        Candidate(combination, by, sqrt(fmean((by[pair] - wanted[pair]) ** 2 for pair in wanted)))
-        for combination, by in moves.items()
-    ]
+def _ranked(
+    values: Mapping[tuple[str, str], Mapping[Any, float]], reference: Any, wanted: Mapping[tuple[str, str], float]
+) -> list[Candidate]:
+    """By set and method: what each combination gives, and what it should move against the combination ``reference``."""
+    found = []
+    for combination in next(iter(values.values())):
+        moves = {pair: by[combination] - by[reference] for pair, by in values.items()}
+        distance = sqrt(fmean((moves[pair] - wanted[pair]) ** 2 for pair in moves))
+        found.append(Candidate(combination, moves, distance))
     return sorted(found, key=lambda one: one.distance)
 
 
@@ -239,11 +219,10 @@ class Difference:
 
 def differences() -> list[Difference]:
     """One for each set of the paper's table."""
-    columns = {"msrn": paper.table1().msrn, "smsrn": paper.table1().smsrn}
-    repository = paper.published_row(MSRN_ROW)
+    in_paper, repository = paper.table1(), paper.published_row(MSRN_ROW)
     found = []
     for name in BENCHMARKS:
-        scores = {model: column.scores[name] for model, column in columns.items()}
+        scores = {model: column.scores[name] for model, column in in_paper.columns.items()}
         ssim = {model: (score.ssim, expected_ssim(name, score.psnr)) for model, score in scores.items()}
         found.append(Difference(name, scores["msrn"].psnr, repository.psnr[name], ssim))
     return found

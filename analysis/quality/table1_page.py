@@ -5,7 +5,6 @@ means of the four benchmarks' means, as in the paper; percentages are computed f
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -18,12 +17,12 @@ from analysis.quality.columns import (
     AVERAGE,
     Ratio,
     Rows,
-    average,
     bicubic_deviation,
     measured,
     printed,
     printed_losses,
     published,
+    recomputed,
     retained,
 )
 from analysis.quality.ladder import Loss, Rung, headline, lost, over_seeds
@@ -35,7 +34,7 @@ from analysis.quality.training import (
     short_share,
     training_share,
 )
-from analysis.text import percent, percentage, small_percent, table, with_interval
+from analysis.text import percent, percentage, small_percent, table
 from replication.data.benchmarks import EMBEDDED
 from replication.evaluate import BICUBIC, METHODS, NOT_TRAINED
 from replication.files import write_text
@@ -79,11 +78,11 @@ def equal_table(rows: Rows) -> list[list[str]]:
     theirs = paper.table1().retained
     heading = ["set", "channels", "Bicubic", "SMSRN", "MSRN", "lost PSNR", "kept (PSNR / SSIM)"]
     table = [[*heading, f"kept in the paper: {theirs['psnr']} % / {theirs['ssim']} %"]]
-    in_paper = {name: replace(printed(name), average=average(printed(name).scores)) for name in ("msrn", "smsrn")}
+    in_paper = recomputed("msrn"), recomputed("smsrn")
     for name in (*BENCHMARKS, AVERAGE):
         for channels, (psnr, ssim) in CHANNELS.items():
             bicubic, smsrn, msrn = (measured(rows, model, psnr, ssim) for model in (BICUBIC, "smsrn", "msrn"))
-            ours, printed_ratio = retained(msrn, smsrn, name), retained(in_paper["msrn"], in_paper["smsrn"], name)
+            ours, printed_ratio = retained(msrn, smsrn, name), retained(*in_paper, name)
             assert printed_ratio
             row = [name, channels, *(column.cell(name) for column in (bicubic, smsrn, msrn))]
             row += [loss_text(rows, name, psnr), _kept(ours)] if ours else ["", ""]
@@ -112,13 +111,12 @@ def literature_table(rows: Rows) -> list[list[str]]:
 def loss_text(rows: Rows, name: str, metric: Metric = PAPERS[0]) -> str:
     """Decibels lost on a set or on average, with a bootstrap interval over the images; "" where not measured."""
     loss = lost(rows, name, metric)
-    return with_interval(loss.mean, loss.low, loss.high) if loss else ""
+    return str(loss) if loss else ""
 
 
 def separability_table(rows: Rows) -> list[list[str]]:
     """What the separable convolution costs in quality: decibels lost, and shares retained, per set."""
-    # The paper's average is taken from its printed per-set values, not from its rounded averages.
-    in_paper = [replace(column, average=average(column.scores)) for column in (printed("msrn"), printed("smsrn"))]
+    in_paper = recomputed("msrn"), recomputed("smsrn")
     on_rgb = measured(rows, "msrn", *PAPERS), measured(rows, "smsrn", *PAPERS)
     on_luma = measured(rows, "msrn", *BY_PROTOCOL["matlab"]), measured(rows, "smsrn", *BY_PROTOCOL["matlab"])
     heading = ["", "lost PSNR, paper", "lost PSNR, measured", "PSNR kept, paper", "PSNR kept, measured"]
@@ -207,10 +205,9 @@ def weights_text(facts: Measurements) -> list[str]:
         hours = known["hours"] if known["hours"] == "unknown" else f"{known['hours']:.1f}"
         items.append(
             f"- {DISPLAY[model]}: share of the paper's training budget (patch pixels seen): "
-            f"{training_share(training)}. "
-            f"Step {known['step']} of {known['steps']}, {hours} hours on {known['machine']}; data: {known['data']}; "
-            f"seed {known['seed']}; recipe `{str(known['recipe_digest'])[:12]}`, weights `{known['weights'][:12]}` "
-            "(starts of their SHA-256)."
+            f"{training_share(training)}. Step {known['step']} of {known['steps']}, {hours} hours on "
+            f"{known['machine']}; data: {known['data']}; seed {known['seed']}; recipe "
+            f"`{str(known['recipe_digest'])[:12]}`, weights `{known['weights'][:12]}` (starts of their SHA-256)."
         )
     if len(trainings) == 2:
         msrn, smsrn = trainings
@@ -258,8 +255,7 @@ def equally_trained_table(found: Sequence[Rung]) -> list[list[str]]:
             columns[f"{rung.length}, seed {rung.seed}"] = rung.loss, [rung]
     table = [["", "the paper", *columns]]
     for name, printed_loss in printed_losses().items():
-        losses = (loss[name] for loss, _ in columns.values())
-        table.append([name, f"{printed_loss:.2f} dB", *(with_interval(one.mean, one.low, one.high) for one in losses)])
+        table.append([name, f"{printed_loss:.2f} dB", *(str(loss[name]) for loss, _ in columns.values())])
     shares = (share_with_range(same[0].share) for _, same in columns.values())
     table.append(["Training, share of the paper's", "100 %", *shares])
     for model, part in (("msrn", "full"), ("smsrn", "light")):
@@ -305,6 +301,7 @@ PROTOCOL = (
 def markdown(facts: Measurements) -> str:
     """The whole page."""
     rows = facts.rows
+    both_channels = equal_table(rows)
     parts = [
         "# Table 1: MSRN and SMSRN at x4, in the paper and measured",
         "PSNR (dB) on luma / SSIM as the mean over R, G and B, both under the protocol `public_code`, that of the "
@@ -332,7 +329,7 @@ def markdown(facts: Measurements) -> str:
         "PSNR (dB) / SSIM of the shipped weights, both on luma (`matlab`) and both on RGB; lost PSNR with the interval "
         "of a bootstrap over the images. What the paper's SMSRN keeps is recomputed from its values per set; it "
         "prints PSNR on luma and, as it seems, SSIM on RGB.",
-        _markdown_table(equal_table(rows), numbers=equal_table(rows)[0][2:]),
+        _markdown_table(both_channels, numbers=both_channels[0][2:]),
         "## The embedded set",
         "The photographs inside scikit-image: measured by `python -m replication` on any machine, without a download. "
         "Luma under `matlab`.",
@@ -380,8 +377,7 @@ CSV_HEADER += ("paper_fraction", "date", "machine", "status")
 def csv_text(facts: Measurements) -> str:
     """One line per set, model and origin ("paper", "published", "measured"); measured means are unrounded."""
     lines: list[dict[str, object]] = []
-    in_paper = paper.table1()
-    for model, column in (("msrn", in_paper.msrn), ("smsrn", in_paper.smsrn)):
+    for model, column in paper.table1().columns.items():
         for name, score in column.scores.items():
             values = dict(zip(NOT_STATED, (f"{score.psnr:.2f}", f"{score.ssim:.4f}"), strict=True))
             lines.append(_printed_line(name, model, "paper", column.parameters) | values)
@@ -425,9 +421,8 @@ def summary(facts: Measurements) -> list[str]:
             "published"
         )
     if longest := headline(facts.rungs):
-        loss = longest.loss[AVERAGE]
         lines.append(
-            f"SMSRN loses {with_interval(loss.mean, loss.low, loss.high)} on average after {longest.steps:,} equal "
+            f"SMSRN loses {longest.loss[AVERAGE]} on average after {longest.steps:,} equal "
             f"steps of each network, {small_percent(longest.share)} of the paper's training (interval over the images, "
             f"`public_code`); {printed_losses()[AVERAGE]:.2f} dB in the paper"
         )

@@ -98,11 +98,9 @@ TOTALS: dict[str, Callable[[Iterable[Layer]], int]] = {
 
 
 def _groups(facts: Study, what: str, total: Callable[[Iterable[Layer]], int]) -> Table:
-    msrn, smsrn = facts.networks["msrn"], facts.networks["smsrn"]
-    after = closed_form.by_group(smsrn)
-    groups = [(name, before, after[name]) for name, before in closed_form.by_group(msrn).items()]
+    _, msrn, smsrn = facts.groups[-1]
     body: list[tuple[Cell, ...]] = []
-    for name, before, now in [*groups, ("total", msrn, smsrn)]:
+    for name, before, now in facts.groups:
         cells: list[Cell] = []
         for model, layers, whole in (("msrn", before, msrn), ("smsrn", now, smsrn)):
             words = f"{what} of {DISPLAY[model]}, {name}: counted in closed form"

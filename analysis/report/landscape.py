@@ -93,7 +93,8 @@ def _ours(results: Path, times: Times, record: NetworkSpeed | None) -> list[Netw
     found = []
     for model in MODELS:
         row = recorded_row(known, BENCHMARK, model, SCALE).record
-        qualities = [(PAPER, paper_psnr(model), "the paper's Table 1", "")]
+        printed = paper.table1().columns[model].scores[BENCHMARK].psnr
+        qualities = [(PAPER, printed, "the paper's Table 1", "")]
         if row:
             share = short_share(row.training)
             words = "measured here with the shipped weights" + (f", {share} of the paper's training" if share else "")
@@ -109,12 +110,6 @@ def _ours(results: Path, times: Times, record: NetworkSpeed | None) -> list[Netw
                 gmacs = times[model, True].macs / 1e9
                 found.append(replace(plain, label=f"{plain.label}, folded", parameters=None, gmacs=gmacs, **time))
     return found
-
-
-def paper_psnr(model: str) -> float:
-    """What the paper prints for Set5."""
-    table = paper.table1()
-    return {"msrn": table.msrn, "smsrn": table.smsrn}[model].scores[BENCHMARK].psnr
 
 
 def _published(times: Times, record: NetworkSpeed | None) -> list[Network]:

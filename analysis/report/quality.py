@@ -8,11 +8,11 @@ from analysis import paper
 from analysis.names import DISPLAY, SCALE
 from analysis.paper import BENCHMARKS
 from analysis.quality.columns import AVERAGE, Column, Rows, measured, printed, printed_losses
-from analysis.quality.ladder import Loss, lost
+from analysis.quality.ladder import lost
 from analysis.quality.training import Measurements, measurements, short_share
 from analysis.report.numbers import Cell, Number, Pair, Table
 from analysis.report.sources import path_of
-from analysis.text import percent, with_interval
+from analysis.text import percent
 from replication.data.benchmarks import EMBEDDED
 from replication.evaluate import BICUBIC, METHODS
 from replication.images.metrics import NAMED
@@ -20,13 +20,6 @@ from replication.records import BY_PROTOCOL, Metric
 
 COLUMNS, LADDER = "analysis/quality/columns.py", "analysis/quality/ladder.py"
 COMMAND = "python -m analysis table1"
-CLAIMS = {
-    ("msrn", "psnr"): ("table1-msrn-psnr",),
-    ("msrn", "ssim"): ("table1-msrn-ssim",),
-    ("smsrn", "psnr"): ("table1-smsrn-psnr",),
-    ("smsrn", "ssim"): ("table1-smsrn-ssim",),
-}
-"""Claims of the paper that a measured column bears on."""
 
 
 @dataclass(frozen=True)
@@ -110,14 +103,10 @@ def _pair(rows: Rows, column: Column, model: str, name: str, view: View) -> Cell
 
     def number(kind: str, text: str, metric: Metric) -> Number:
         words = f"{kind.upper()} of {DISPLAY[model]}, {of}. {view.text}"
-        return Number(text, words, COLUMNS, COMMAND, origin, metric, CLAIMS.get((model, kind), ()))
+        claims = () if model == BICUBIC else (f"table1-{model}-{kind}",)
+        return Number(text, words, COLUMNS, COMMAND, origin, metric, claims)
 
     return Pair(number("psnr", f"{score.psnr:.2f}", view.psnr), number("ssim", f"{score.ssim:.4f}", view.ssim))
-
-
-def loss_text(loss: Loss) -> str:
-    """Decibels lost, with the interval."""
-    return with_interval(loss.mean, loss.low, loss.high)
 
 
 def _loss(rows: Rows, name: str, view: View) -> Cell:
@@ -129,7 +118,7 @@ def _loss(rows: Rows, name: str, view: View) -> Cell:
         "The shipped weights were not trained for equal lengths unless the table says so"
     )
     origin = records_of(rows, name, ("msrn", "smsrn"))
-    return Number(loss_text(loss), words, LADDER, COMMAND, origin, view.psnr, CLAIMS["smsrn", "psnr"])
+    return Number(str(loss), words, LADDER, COMMAND, origin, view.psnr, ("table1-smsrn-psnr",))
 
 
 def embedded(rows: Rows) -> Table:

@@ -30,7 +30,6 @@ from replication.images.metrics import NAMED
 from replication.records import METRICS, Detail, load
 
 NAME, LOCAL_NAME = "report.html", "report_local.html"
-STYLE = ("style.css",)
 SHORT = 120
 """Letters of a claim's sentence in the list of claims; its quotations are whole."""
 SCRIPTS = ("origins.js", "charts.js", "compare.js", "claims.js", "calculator.js", "page.js")
@@ -127,7 +126,7 @@ def render(report: Report) -> str:
         verdict_counts=counts(report.claims),
         warning=table1_page.warning(report.quality.facts).strip("*"),
         bicubic_share=bicubic_share(),
-        styles=[part(name) for name in STYLE],
+        style=part("style.css"),
         scripts=[part(name) for name in SCRIPTS],
         answered_on=machines(report.cards, answer_records(report.answer)),
         table1_on=machines(report.cards, table1_records(report)),

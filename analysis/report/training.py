@@ -27,7 +27,7 @@ from analysis.quality.ladder_page import most_lengths, recipe_lines, tendency, v
 from analysis.quality.runs_page import own_hours
 from analysis.report.chart import HALF, Axis, Chart, Curve, Mark, around
 from analysis.report.numbers import Cell, Number, Table
-from analysis.report.quality import LADDER, loss_text
+from analysis.report.quality import LADDER
 from analysis.report.sources import path_of
 from analysis.text import percent
 from replication import records
@@ -70,7 +70,7 @@ def training(results: Path) -> Training:
     others = rungs(results, OTHER_PAIR)
     return Training(
         _curves(runs, folders),
-        _budget(members, found, folders),
+        [_reached(members, folders), _lost(found, folders)],
         found,
         losses(found, with_paper=True),
         joined_losses(found),
@@ -83,8 +83,8 @@ def training(results: Path) -> Training:
     )
 
 
-X = {"steps": ("steps", 1.0), "hours": ("hours by the clock", 3600.0)}
-"""What a curve runs over: the title of the axis, and the unit in the log's own."""
+X = {"steps": ("steps", "step", 1.0), "hours": ("hours by the clock", "seconds", 3600.0)}
+"""What a curve runs over: the title of the axis, the column of the log, and the unit in the log's own."""
 Y = {
     "psnr": ("validation PSNR (dB, luma)", "validation_psnr", 3),
     "loss": ("training loss (mean absolute error, 0..1)", "loss", 5),
@@ -102,48 +102,45 @@ def run_name(run: TrainingRun) -> str:
     return f"{DISPLAY[run.model]}, {run.steps:,} steps{state}, seed {run.seed}, {setting(run)}"
 
 
+def _run_mark(run: TrainingRun, x: float, y: float, text: str, folders: Sequence[str]) -> Mark:
+    hollow, origin = setting(run) != folders[0], (path_of(run),)
+    return Mark(x, y, LOOKS[run.model], run_name(run), text, label=False, hollow=hollow, records=origin)
+
+
 def _curves(runs: Sequence[TrainingRun], folders: Sequence[str]) -> list[Chart]:
     made = []
     for y_key, (y_title, field, digits) in Y.items():
-        for x_key, (x_title, unit) in X.items():
+        for x_key, (x_title, column, unit) in X.items():
             curves = []
             marks = []
             for run in runs:
-                column = "step" if x_key == "steps" else "seconds"
                 rows = [(row[column], row.get(field)) for row in run.log]
                 points = tuple((x / unit, y) for x, y in rows if x is not None and y is not None)
                 if not points:
                     continue
-                look = LOOKS[run.model]
-                curves.append(Curve(points, look, run_name(run)))
+                curves.append(Curve(points, LOOKS[run.model], run_name(run)))
                 x, y = points[-1]
                 text = f"{run_name(run)}: {y:.{digits}f} after {run.step:,} steps and {run.hours:.2f} hours"
-                hollow, origin = setting(run) != folders[0], (path_of(run),)
-                marks.append(Mark(x, y, look, run_name(run), text, label=False, hollow=hollow, records=origin))
+                marks.append(_run_mark(run, x, y, text, folders))
             if curves:
                 every = [point for curve in curves for point in curve.points]
                 high = max(x for x, _ in every)
                 x_axis = Axis(x_title, 0, high * 1.04)
                 y_axis = around([y for _, y in every], y_title)
-                key = f"{y_key}-{x_key}"
-                made.append(Chart(key, f"{y_title} over {x_title}", x_axis, y_axis, tuple(marks), tuple(curves)))
+                title = f"{y_title} over {x_title}"
+                made.append(Chart(f"{y_key}-{x_key}", title, x_axis, y_axis, tuple(marks), tuple(curves)))
     return made
 
 
 SHARE = "share of the paper's training (%)"
-
-
-def _budget(members: dict[str, list[Member]], found: Sequence[Rung], folders: Sequence[str]) -> list[Chart]:
-    """PSNR, and the loss from separability, over the share of the paper's training in percent."""
-    return [_reached(members, folders), _lost(found, folders)]
+"""What the charts of PSNR and of the loss from separability run over."""
 
 
 def _reached(members: dict[str, list[Member]], folders: Sequence[str]) -> Chart:
     """The mean PSNR of every measured run, a line through those of one network, images and seed."""
-    table = paper.table1()
     marks: list[Mark] = []
     curves: list[Curve] = []
-    for model, printed in (("msrn", table.msrn.average.psnr), ("smsrn", table.smsrn.average.psnr)):
+    for model, column in paper.table1().columns.items():
         lines: dict[tuple[str, int], list[tuple[float, float]]] = {}
         for one in members[model]:
             if AVERAGE not in one.psnr:
@@ -151,12 +148,11 @@ def _reached(members: dict[str, list[Member]], folders: Sequence[str]) -> Chart:
             run, psnr = one.run, one.psnr[AVERAGE]
             x, part = 100 * run.paper_fraction, percent(run.paper_fraction, 2)
             text = f"{run_name(run)}: {psnr:.3f} dB on average, {part} of the paper's training"
-            hollow, origin = setting(run) != folders[0], (path_of(run),)
-            marks.append(Mark(x, psnr, model, run_name(run), text, label=False, hollow=hollow, records=origin))
+            marks.append(_run_mark(run, x, psnr, text, folders))
             lines.setdefault((setting(run), run.seed), []).append((x, psnr))
         curves += [Curve(tuple(line), model, DISPLAY[model]) for line in lines.values() if len(line) > 1]
-        text = f"{DISPLAY[model]} in the paper: {printed:.2f} dB on average"
-        marks.append(Mark(100, printed, "paper", f"{DISPLAY[model]}, paper", text))
+        text = f"{DISPLAY[model]} in the paper: {column.average.psnr:.2f} dB on average"
+        marks.append(Mark(100, column.average.psnr, "paper", f"{DISPLAY[model]}, paper", text))
     x_axis = around([mark.x for mark in marks], SHARE, log=True, room=0.08)
     y_axis = around([mark.y for mark in marks], "PSNR, mean of four sets (dB)", room=0.1)
     return Chart("psnr", f"{y_axis.title} over the {SHARE}", x_axis, y_axis, tuple(marks), tuple(curves), HALF)
@@ -167,7 +163,7 @@ def _lost(found: Sequence[Rung], folders: Sequence[str]) -> Chart:
     lost = [
         Mark(
             100 * rung.share, loss.mean, "measured", rung.name,
-            f"{rung.name}, both networks equally: SMSRN loses {loss_text(loss)}",
+            f"{rung.name}, both networks equally: SMSRN loses {loss}",
             label=False, hollow=rung.setting != folders[0],
             low=loss.low, high=loss.high, records=loss_records(rung, AVERAGE),
         )
@@ -208,7 +204,7 @@ def loss_number(rung: Rung, name: str) -> Number:
     """What the separable network of a rung loses on a set or on average."""
     words = f"{_what(rung, name)}, seed {rung.seed}, with the 95 % interval of a bootstrap over the images"
     claims = ("table1-smsrn-psnr",) if rung.full.run.model == PAIR[0] else ()
-    text, origin = loss_text(rung.loss[name]), loss_records(rung, name)
+    text, origin = str(rung.loss[name]), loss_records(rung, name)
     return Number(text, f"{words}; public code's luma", LADDER, COMMAND, origin, "", claims)
 
 
@@ -281,7 +277,7 @@ def _mean_loss(joined: SeedLoss, found: Sequence[Rung], name: str) -> Number:
     seeds = ", ".join(map(str, joined.seeds))
     words = f"{_what(same[0], name)}, mean of the seeds {seeds}, with its 95 % interval by Student's t"
     sources = tuple(path for rung in same for path in loss_records(rung, name))
-    text = loss_text(joined.loss[name])
+    text = str(joined.loss[name])
     return replace(loss_number(same[0], name), text=text, what=f"{words}; public code's luma", records=sources)
 
 

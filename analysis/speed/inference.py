@@ -1,5 +1,6 @@
 """What `replication.benchmark` recorded, in numbers: time, memory and the account of layers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -12,7 +13,7 @@ from replication.benchmark import FORMATS, TILE
 from replication.errors import UserError
 from replication.models import build
 from replication.network import receptive_radius
-from replication.records import Account, LayerTime, Speed
+from replication.records import Account, LayerTime, NetworkTime, Speed, Timing
 from replication.upscale import windows
 
 Key = tuple[str, bool]
@@ -114,11 +115,9 @@ def _macs(key: Key, case: Situation) -> int:
     return inner + (best_tail(SCALE).border.macs(case.height, case.width) if folded else 0)
 
 
-def spread(record: Speed) -> float:
+def spread(times: Sequence[Timing] | Sequence[NetworkTime]) -> float:
     """The farthest that a single run was from its variant's median, as a share of the median."""
-    return max(
-        max(abs(value - median(row.seconds)) for value in row.seconds) / median(row.seconds) for row in record.times
-    )
+    return max(abs(value / median(row.seconds) - 1) for row in times for value in row.seconds)
 
 
 def kind(layer: LayerTime) -> str:

@@ -188,11 +188,10 @@ def as_markdown(record: Speed) -> str:
         wrap(
             "In each cell the time for one picture, and how many times as fast it is as MSRN in PyTorch in the same "
             f"table, in brackets at least and at most by single rounds. Each time is the median of {rounds}, measured "
-            "in "
-            f"shuffled order (the farthest single one was {percent(spread(record), 0)} off its median). The last "
-            "column is the ratio of multiply-adds: how many times as "
-            "fast a network would be if each took the same time. PyTorch in the memory format that was faster for the "
-            "network in the first table. Folded: same output, border included (see fold.md)."
+            f"in shuffled order (the farthest single one was {percent(spread(record.times), 0)} off its median). The "
+            "last column is the ratio of multiply-adds: how many times as fast a network would be if each took the "
+            "same time. PyTorch in the memory format that was faster for the network in the first table. Folded: same "
+            "output, border included (see fold.md)."
         ),
     ]
     for case in situations(record):

@@ -88,22 +88,11 @@ def _qualities(network: str, known: list[records.Evaluation]) -> list[tuple[dict
     if network not in MODELS:
         row = paper.published_row(network)
         return [({name: row.psnr[name] for name in SETS if name in row.psnr}, PRINTED, "")]
-    table = paper.table1()
-    column = {"msrn": table.msrn, "smsrn": table.smsrn}[network]
-    found = [({name: column.scores[name].psnr for name in SETS}, PRINTED, "")]
+    printed = paper.table1().columns[network].scores
+    found = [({name: printed[name].psnr for name in SETS}, PRINTED, "")]
     rows = {name: recorded_row(known, name, network, SCALE).record for name in SETS}
     measured = {name: record for name, record in rows.items() if record}
     if not measured:
         return found
     scores = {name: record.mean("psnr_public_code") for name, record in measured.items()}
     return [*found, (scores, MEASURED, short_share(next(iter(measured.values())).training))]
-
-
-def spread(record: NetworkSpeed) -> float:
-    """The farthest single time from its network's median, as a share of it."""
-    return max(abs(value / median(row.seconds) - 1) for row in record.times for value in row.seconds)
-
-
-def not_timed(record: NetworkSpeed) -> dict[str, int]:
-    """Networks that were too large for the run, with their MACs; the smallest first."""
-    return dict(sorted(record.left_out.items(), key=lambda pair: pair[1]))

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from analysis.names import BACKEND_NAMES
-from analysis.speed.inference import factor
-from analysis.speed.others import SETS, Timed, not_timed, read, spread, timed
+from analysis.speed.inference import factor, spread
+from analysis.speed.others import SETS, Timed, read, timed
 from analysis.text import percent, table, wrap
 from replication.records import NetworkSpeed
 
@@ -40,13 +40,15 @@ def section(results: Path) -> str:
 def conditions(record: NetworkSpeed) -> str:
     """How it was measured, in words."""
     where = record.environment
-    left = ", ".join(f"{name} ({macs / 1e9:,.0f} G)" for name, macs in not_timed(record).items())
+    too_large = sorted(record.left_out.items(), key=lambda pair: pair[1])
+    left = ", ".join(f"{name} ({macs / 1e9:,.0f} G)" for name, macs in too_large)
+    farthest = spread(record.times)
     return (
         f"Measured by `python -m replication.benchmark_networks` on {where['date']}: {where['machine']}; "
         f"{record.threads} thread(s); one picture of 1280x720 at x4, {record.rounds} rounds in shuffled order, each "
         "network in the backend that one trial found the fastest. The farthest single time is "
-        f"{percent(spread(record), 0)} off its median"
-        + (": the machine was not quiet, and small differences mean nothing." if spread(record) > 0.1 else ".")
+        f"{percent(farthest, 0)} off its median"
+        + (": the machine was not quiet, and small differences mean nothing." if farthest > 0.1 else ".")
         + (f" Not timed, as too large for this run (G MACs): {left}." if left else "")
     )
 

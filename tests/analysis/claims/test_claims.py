@@ -97,7 +97,7 @@ def test_every_claim_has_its_code_and_its_words() -> None:
 
 def test_printed_values_are_those_of_the_other_files() -> None:
     in_paper = paper.table1()
-    for model, column in (("msrn", in_paper.msrn), ("smsrn", in_paper.smsrn)):
+    for model, column in in_paper.columns.items():
         assert CLAIMS[f"parameters-{model}"].values["parameters"] == f"{column.parameters:,}"
         for metric, digits in (("psnr", 2), ("ssim", 4)):
             values = {name: f"{getattr(score, metric):.{digits}f}" for name, score in column.scores.items()}
@@ -115,9 +115,8 @@ def test_printed_values_are_those_of_the_other_files() -> None:
 EXPECTED = {
     CONFIRMED: (
         "scale kernel-sizes fusion-1x1 large-kernels msrn-luma rgb-channels depth-wise pointwise-1x1 "
-        "recursive-networks "
-        "block-channels equal-maps equation-1 equation-2 equation-3 equation-4 equation-5 four-sets metrics "
-        "parameters-msrn parameters-smsrn computation-too pictured-images"
+        "recursive-networks block-channels equal-maps equation-1 equation-2 equation-3 equation-4 equation-5 "
+        "four-sets metrics parameters-msrn parameters-smsrn computation-too pictured-images"
     ),
     ROUNDING: (
         "ratio-3x3 saving-88 ratio-5x5 saving-95 share-14.63 average-msrn-psnr average-msrn-ssim average-smsrn-psnr "
@@ -193,14 +192,23 @@ def test_what_is_not_what_the_code_does_is_not_adopted(ledger: dict[str, Entry],
 
 
 @pytest.mark.parametrize(
-    ("identifier", "value"), [("latest", "no"), ("figure-1", "no"), ("proposed-in-mobilenet", "Sifre, 2014")]
+    ("identifier", "value", "verdict"),
+    [
+        ("latest", "no", CONFIRMED),
+        ("figure-1", "no", CONFIRMED),
+        ("proposed-in-mobilenet", "Sifre, 2014", CONFIRMED),
+        ("share-14.64", "14.63", ROUNDING),
+        ("share-14.64", "14.62", CONTRADICTED),
+        ("saving-92-network", "79.4", ROUNDING),
+        ("saving-92-network", "79.3", CONTRADICTED),
+    ],
 )
-def test_contradicted_statements_would_hold_the_other_way(
-    ledger: dict[str, Entry], identifier: str, value: str
+def test_contradicted_claims_would_hold_with_the_right_value(
+    ledger: dict[str, Entry], identifier: str, value: str, verdict: str
 ) -> None:
     claim, finding = CLAIMS[identifier], ledger[identifier].finding
     (name,) = claim.values
-    assert judge(replace(claim, values={name: value}), finding) == CONFIRMED
+    assert judge(replace(claim, values={name: value}), finding) == verdict
 
 
 FROM_THE_SEARCH = ("scale", "kernel-sizes", "fusion-1x1", "rgb-channels", "block-channels")
@@ -320,20 +328,6 @@ def test_the_first_msrn_takes_luma() -> None:
     assert totals == [6_334_209, 6_336_515]  # the layers of OLD/model.py, added up by hand
 
 
-def test_the_contradicted_one_would_be_confirmed_with_the_right_digit(ledger: dict[str, Entry]) -> None:
-    claim, finding = CLAIMS["share-14.64"], ledger["share-14.64"].finding
-    (name,) = claim.values
-    assert judge(replace(claim, values={name: "14.63"}), finding) == ROUNDING
-    assert judge(replace(claim, values={name: "14.62"}), finding) == CONTRADICTED
-
-
-def test_the_network_saves_another_share_than_two_layers(ledger: dict[str, Entry]) -> None:
-    claim, finding = CLAIMS["saving-92-network"], ledger["saving-92-network"].finding
-    (name,) = claim.values
-    assert judge(replace(claim, values={name: "79.4"}), finding) == ROUNDING
-    assert judge(replace(claim, values={name: "79.3"}), finding) == CONTRADICTED
-
-
 @pytest.mark.parametrize(("text", "table"), [("psnr-98.53", "psnr-98.5"), ("ssim-98.27", "ssim-98.3")])
 def test_equal_arithmetic_has_equal_verdicts(ledger: dict[str, Entry], text: str, table: str) -> None:
     assert ledger[text].verdict == ledger[table].verdict
@@ -382,9 +376,8 @@ TRAINING: dict[str, Any] = {"recipe_digest": "ab", "step": 9, "data": "BSDS400",
 
 def trained(fraction: float, shift: float, **differing: Any) -> Sources:
     """Both networks recorded on all sets: the paper's values, ``shift`` dB (and shift/10 SSIM) away."""
-    in_paper = paper.table1()
     rows = dict(NoRecords.rows)
-    for model, column in (("msrn", in_paper.msrn), ("smsrn", in_paper.smsrn)):
+    for model, column in paper.table1().columns.items():
         training = {**TRAINING, "paper_fraction": fraction, **(differing if model == "smsrn" else {})}
         for name, score in column.scores.items():
             image = ImageResult(
@@ -449,7 +442,6 @@ def test_what_is_kept_under_equal_conditions_is_told() -> None:
 def test_decibels() -> None:
     assert quality.more_error(0) == "0.0 %"
     assert quality.more_error(10) == "900.0 %"
-    assert quality.decibels_lost("Average") == pytest.approx(0.4225)
     text = " ".join(page.decibel_text(quality.decibels()).split())
     assert "The average loss of 0.42 dB means that the mean squared error of an image grows by 10.2 %" in text
     assert "keeps 90.4 % of MSRN's PSNR" in text
@@ -470,9 +462,6 @@ def test_files(ledger: dict[str, Entry], tmp_path: Path) -> None:
         assert f"`python -m analysis.claims --only {one.claim.id}`" in text
         assert one.finding.reason in text
         assert all(" ".join(place.as_printed.split()) in text for place in one.claim.said)
-    before = markdown.read_bytes(), as_json.read_bytes()
-    page.save([entry(one.claim, NoRecords(RESULTS)) for one in entries], tmp_path)
-    assert (markdown.read_bytes(), as_json.read_bytes()) == before
 
 
 def test_only(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

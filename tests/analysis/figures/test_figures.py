@@ -26,6 +26,7 @@ from analysis.quality.columns import AVERAGE
 from analysis.quality.ladder import Loss, Rung, of_one_network
 from analysis.speed import others
 from replication import evaluate
+from replication.crops import furthest
 from replication.data import benchmarks
 from replication.evaluate import Image, Subject
 from replication.models import build, count_parameters
@@ -114,6 +115,7 @@ def test_files_are_the_same_on_a_second_run(module: ModuleType, tmp_path: Path) 
     before = [path.read_bytes() for path in paths]
     assert module.write(tmp_path) == paths
     assert [path.read_bytes() for path in paths] == before
+    assert b"/FontFile2" in before[2]  # an embedded TrueType font, not Type 3 outlines
     assert b"/Type3" not in before[2]
     assert not re.search(rb"CreationDate|<dc:date>|tIME|<text", b"".join(before))
 
@@ -245,11 +247,9 @@ def chelsea() -> figures4to7.Picture:
     return figures4to7.picture(benchmarks.EMBEDDED, "chelsea", READY)
 
 
-def test_pictures_are_the_papers_and_one_that_is_free() -> None:
+def test_pictures_are_of_their_sets() -> None:
     for benchmark, name in figures4to7.PICTURES.values():
         assert name in benchmarks.manifest()[benchmark]
-    assert [name for name in figures4to7.PICTURES if name.startswith("figure_")] == ["figure_embedded"]
-    assert figures4to7.PICTURES["figure_embedded"][0] == benchmarks.EMBEDDED
 
 
 def test_scores_under_the_panels_are_those_of_the_evaluation(chelsea: figures4to7.Picture) -> None:
@@ -275,8 +275,8 @@ def test_details_are_the_images_own_pixels_four_times(chelsea: figures4to7.Pictu
     figure = figures4to7.draw(chelsea)
     assert chelsea.original is not None
     assert chelsea.panels[0].image is not None
-    top, left = figures4to7.detail(chelsea.original, chelsea.panels[0].image)
     side = figures4to7.DETAIL
+    top, left = furthest(chelsea.original, chelsea.panels[0].image, side)
     shown = [axes for axes in figure.axes if axes.images and axes.images[0].get_array().shape == (side, side, 3)]
     assert len(shown) == 3
     images = [chelsea.original, *(panel.image for panel in chelsea.panels if panel.image is not None)]
@@ -316,10 +316,10 @@ def test_detail_is_where_the_difference_is_largest() -> None:
     other = one.copy()
     other[100:164, 37:101] = 9
     other[10:20, 10:20] = 11  # stronger, but smaller
-    assert figures4to7.detail(one, other) == (100, 37)
-    assert figures4to7.detail(one[..., 0], other[..., 0]) == (100, 37)
+    assert furthest(one, other, 64) == (100, 37)
+    assert furthest(one[..., 0], other[..., 0], 64) == (100, 37)
     small = np.zeros((20, 30), np.uint8)
-    assert figures4to7.detail(small, small) == (0, 0)
+    assert furthest(small, small, 64) == (0, 0)
 
 
 def test_grey_images_are_drawn(chelsea: figures4to7.Picture) -> None:
@@ -341,25 +341,15 @@ def test_absent_sets_are_named_in_every_panel(tmp_path: Path) -> None:
 
 
 def test_photographs_are_png_and_the_same_on_a_second_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[object] = []
-    monkeypatch.setattr(figures4to7, "subjects", lambda weights: asked.append(weights) or READY)
+    monkeypatch.setattr(figures4to7, "subjects", lambda: READY)
     pictures = {"figure4": ("Set5", "baby"), "figure_embedded": (benchmarks.EMBEDDED, "chelsea")}
     monkeypatch.setattr(figures4to7, "PICTURES", pictures)
     (tmp_path / "data").mkdir()
-    weights = {"msrn": tmp_path / "mine.safetensors"}
-    paths = figures4to7.write(tmp_path, tmp_path / "data", weights)
+    paths = figures4to7.write(tmp_path, tmp_path / "data")
     assert paths == [tmp_path / "figures" / f"{name}.png" for name in pictures]
-    assert asked == [weights]
     before = [path.read_bytes() for path in paths]
     figures4to7.write(tmp_path, tmp_path / "data")
     assert [path.read_bytes() for path in paths] == before
-
-
-def test_subjects_take_the_weights_that_are_given(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[str, int, Path | None]] = []
-    monkeypatch.setattr(evaluate, "subject", lambda *arguments: asked.append(arguments))
-    figures4to7.subjects({"smsrn": Path("mine")})
-    assert asked == [("bicubic", 4, None), ("msrn", 4, None), ("smsrn", 4, Path("mine"))]
 
 
 def test_pictures_of_benchmarks_are_never_committed() -> None:

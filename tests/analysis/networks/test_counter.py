@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from analysis.cost import closed_form
 from analysis.networks import inputs
 from analysis.networks.checks import Check, by_fvcore, by_layers, by_torch, checks
-from analysis.networks.counter import convolutions, count, initialised, on_meta
+from analysis.networks.counter import count, initialised, on_meta
 from analysis.networks.lightened import study
 from replication.errors import UserError
 from replication.lighten import lighten
@@ -43,25 +43,8 @@ def test_agrees_with_the_closed_form(name: str, layers: object, scale: int) -> N
     found = count(module, (1, 3, 36, 64))
     assert found.params == closed_form.total_params(closed)
     assert found.macs == closed_form.total_macs(closed) * 36 * 64
-    each = {layer.name: layer.macs for layer in convolutions(module, (1, 3, 36, 64))}
+    each = {layer.name: layer.macs for layer in found.convolutions}
     assert each == {layer.name: layer.macs_per_lr_pixel * 36 * 64 for layer in closed}
-
-
-@pytest.mark.parametrize(
-    ("layer", "macs"),
-    [
-        (nn.Conv2d(3, 8, 3, padding=1), 100 * 9 * 3 * 8),
-        (nn.Conv2d(3, 8, (3, 1), stride=2), 4 * 5 * 3 * 3 * 8),
-        (nn.Conv2d(4, 8, 3, padding=2, dilation=2, groups=2), 100 * 9 * 2 * 8),
-        (nn.ConvTranspose2d(3, 8, 2, stride=2), 100 * 4 * 3 * 8),
-    ],
-    ids=["3x3", "oblong and strided", "grouped and dilated", "transposed"],
-)
-def test_single_layers_by_hand(layer: nn.Conv2d, macs: int) -> None:
-    shape = (1, layer.in_channels, 10, 10)
-    assert count(layer, shape).macs == macs
-    (found,) = convolutions(layer, shape)
-    assert found.macs == macs
 
 
 def test_a_layer_that_is_called_twice_costs_twice_and_has_its_weights_once() -> None:
@@ -69,7 +52,7 @@ def test_a_layer_that_is_called_twice_costs_twice_and_has_its_weights_once() -> 
     network = nn.Sequential(layer, nn.ReLU(), layer)
     assert count(network, (1, 4, 5, 5)).params == 4 * 4 * 9 + 4
     assert count(network, (2, 4, 5, 5)).macs == 2 * 2 * 25 * 4 * 4 * 9
-    (found,) = convolutions(network, (2, 4, 5, 5))
+    (found,) = count(network, (2, 4, 5, 5)).convolutions
     assert (found.name, found.calls, found.positions) == ("0", 2, 2 * 2 * 25)
 
 
@@ -82,7 +65,6 @@ def test_the_network_is_left_as_it_is() -> None:
     count(network, (1, 3, 8, 8))
     with pytest.raises(UserError):
         count(network, (1, 5, 8, 8))
-    convolutions(network, (1, 3, 8, 8))
     assert network.training
     assert not any(module._forward_hooks for module in network.modules())
     assert not torch.nn.modules.module._global_forward_hooks
@@ -101,6 +83,10 @@ def test_an_input_that_does_not_fit_is_one_line() -> None:
 
 FIRST, SECOND = PIXELS * 9 * 3 * 8, PIXELS * 9 * 8 * 8
 KINDS: list[tuple[str, Callable[[], nn.Module], list[Any], int, int, str]] = [
+    ("3x3", kinds.conv, [IMAGE], FIRST, 224, "meta"),
+    ("oblong, strided", lambda: nn.Conv2d(3, 8, (3, 1), stride=2), [(1, 3, 10, 10)], 4 * 5 * 72, 80, "meta"),
+    ("dilated", lambda: nn.Conv2d(4, 8, 3, dilation=2, groups=2), [(1, 4, 10, 10)], 36 * 9 * 2 * 8, 152, "meta"),
+    ("transposed", lambda: nn.ConvTranspose2d(3, 8, 2, stride=2), [IMAGE], PIXELS * 4 * 3 * 8, 104, "meta"),
     ("weight norm", lambda: kinds.normed(3), [(1, 8, 10, 12)], 3 * SECOND, 3 * (8 * 8 * 9 + 8 + 8), "meta"),
     ("old weight norm", kinds.old_normed, [IMAGE], 4 * FIRST, 3 * 16 * 9 * 2 + 2 * (16 + 3), "meta"),
     ("spectral norm", kinds.spectral, [IMAGE], FIRST, 224, "meta"),

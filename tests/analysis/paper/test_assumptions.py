@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from analysis import paper
 from analysis.claims import assumptions_page
 from analysis.cost import designs
 from analysis.paper import assumptions
@@ -36,9 +35,3 @@ def test_numbers_that_are_given_as_reasons() -> None:
     passes = test_every // (images // plan.batch_size)  # as the public code counts
     assert f"one of its epochs is {passes * images // plan.batch_size} steps" in reasons
     assert f"each image once is {images // plan.batch_size} steps" in reasons
-
-
-def test_write_is_repeatable(tmp_path: Path) -> None:
-    first = [path.read_bytes() for path in assumptions_page.write(tmp_path)]
-    assert [path.read_bytes() for path in assumptions_page.write(tmp_path)] == first
-    assert (paper.FOLDER / "assumptions.toml").is_file()

@@ -5,6 +5,7 @@ import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from itertools import dropwhile, takewhile
 from pathlib import Path
 
 import pytest
@@ -75,25 +76,25 @@ def shown(caption: str) -> dict[str, list[str]]:
     return {row[0]: row[1:] for row in rows[1:]}
 
 
-def markdown(name: str, heading: str = "") -> dict[str, list[str]]:
-    """The first table of a Markdown page below a heading, by its first cell."""
+def table_rows(name: str, start: str) -> list[list[str]]:
+    """The rows of the first table of a Markdown page from the words ``start`` on, without signs of positive numbers."""
     text = (RESULTS / name).read_text(encoding="utf-8")
-    lines = text.partition(heading)[2].splitlines() if heading else text.splitlines()
-    assert lines, f"{name} has no {heading}"
-    start = next(index for index, line in enumerate(lines) if line.startswith("|"))
-    rows = []
-    for line in lines[start:]:
-        if not line.startswith("|"):
-            break
-        rows.append([cell.strip().strip("`") for cell in line.strip("|").split("|")])
-    return {row[0]: row[1:] for row in rows[2:]}
+    assert start in text, f"{name} has no {start}"
+    lines = text[text.index(start) :].splitlines()
+    table = takewhile(lambda line: line.startswith("|"), dropwhile(lambda line: not line.startswith("|"), lines))
+    return [[cell.strip().strip("`").replace("+", "") for cell in line.strip("|").split("|")] for line in table][2:]
+
+
+def markdown(name: str, start: str) -> dict[str, list[str]]:
+    """`table_rows` by their first cell."""
+    return {row[0]: row[1:] for row in table_rows(name, start)}
 
 
 SETS = ("Set5", "Set14", "B100", "Urban100", "Average")
 
 
 def test_table1_is_that_of_the_markdown_page() -> None:
-    page, table = shown("PSNR (dB) / SSIM at x4; measured columns: public code"), markdown("table1.md")
+    page, table = shown("PSNR (dB) / SSIM at x4; measured columns: public code"), markdown("table1.md", "# Table 1")
     losses = markdown("table1.md", "## The shipped weights")
     for name in SETS:
         msrn, smsrn, lost, msrn_paper, smsrn_paper, lost_paper, bicubic = page[name]
@@ -126,10 +127,8 @@ def test_the_embedded_set_is_that_of_the_markdown_page() -> None:
 
 
 def ladder() -> list[list[str]]:
-    """The rows of the ladder's first table, without signs: images, steps, seed, share, and the losses."""
-    text = (RESULTS / "training_ladder.md").read_text(encoding="utf-8").partition("## Lost PSNR")[2]
-    lines = text.partition("\n|")[2].partition("\n\n")[0].splitlines()[2:]
-    return [[cell.strip().replace("+", "") for cell in line.strip("|").split("|")] for line in lines]
+    """The rows of the ladder's first table: images, steps, seed, share, dead filters, and the losses."""
+    return table_rows("training_ladder.md", "## Lost PSNR")
 
 
 def test_marks_of_todays_recipe_are_filled() -> None:
@@ -162,9 +161,7 @@ def test_the_first_picture_and_the_notes_lead_to_records() -> None:
 
 
 def test_means_over_the_seeds_are_those_of_the_ladder() -> None:
-    text = (RESULTS / "training_ladder.md").read_text(encoding="utf-8").partition("## Lost PSNR over the seeds")[2]
-    lines = text.partition("\n|")[2].partition("\n\n")[0].splitlines()[2:]
-    rows = [[cell.strip().replace("+", "") for cell in line.strip("|").split("|")] for line in lines]
+    rows = table_rows("training_ladder.md", "## Lost PSNR over the seeds")
     (page,) = [found for name, found in PARSED.tables.items() if name.startswith("Mean over the seeds")]
     found = [[row[0], row[1], *(cell.replace(" dB", "") for cell in row[2:])] for row in page[1:]]
     expected = [
@@ -176,9 +173,7 @@ def test_means_over_the_seeds_are_those_of_the_ladder() -> None:
 
 
 def test_runs_are_those_of_the_page_of_runs() -> None:
-    text = (RESULTS / "runs.md").read_text(encoding="utf-8")
-    lines = re.split(r"\n\| network +\| +steps", text, maxsplit=1)[1].splitlines()[2:]
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+    rows = table_rows("runs.md", "Hours are by the clock")
     expected = sorted([row[8], row[9], row[10]] for row in rows)
     assert expected
     (found,) = [rows for caption, rows in PARSED.tables.items() if "recorded runs" in caption]
@@ -188,12 +183,7 @@ def test_runs_are_those_of_the_page_of_runs() -> None:
 
 @pytest.mark.parametrize("what", ["parameters", "MACs per LR pixel"])
 def test_cost_is_that_of_the_page_of_cost(what: str) -> None:
-    text = (RESULTS / "cost_ratio.md").read_text(encoding="utf-8")
-    start = re.search(rf"^\| {what} ", text, re.MULTILINE)
-    assert start
-    lines = text[start.start() :].partition("\n\n")[0].splitlines()[2:]
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-    assert shown(f"{what}, by group of layers") == {row[0]: row[1:] for row in rows}
+    assert shown(f"{what}, by group of layers") == markdown("cost_ratio.md", f"| {what} ")
 
 
 def test_times_are_those_of_the_page_of_speed() -> None:

@@ -5,11 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from analysis.artefacts import ARTEFACTS
 from analysis.speed import training_page
 from replication import records
 from replication.records import StepTime, TrainingSpeed
-from replication.stages import Job
 
 
 @pytest.fixture
@@ -49,10 +47,3 @@ def test_page(record: TrainingSpeed, tmp_path: Path) -> None:
     assert "would take 51 days for SMSRN and 154 days for MSRN" in text
     assert text.index("`aten::conv` | 60.0 %") < text.index("`aten::add` | 10.0 %")
     assert ("## a machine, AVX9" in text, "## another, AVX9" in text) == (True, True)
-
-
-def test_without_a_record_nothing_is_written(tmp_path: Path) -> None:
-    (artefact,) = (one for one in ARTEFACTS if one.name == "training_speed")
-    outcome = artefact.run(Job(tmp_path))
-    assert outcome.files == []
-    assert "tox -e benchmark" in outcome.findings[0]
