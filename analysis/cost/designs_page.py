@@ -1,9 +1,11 @@
 """The page of all designs that have the paper's numbers of parameters, and its command."""
 
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from analysis.cost.closed_form import Sizes
 from analysis.cost.designs import (
     BIASES,
     BLOCKS,
@@ -85,7 +87,7 @@ def as_text(result: Search, names: dict[str, int], *, markdown: bool = False) ->
     return "\n\n".join(parts) + "\n"
 
 
-SIZES = ("scale", "channels", "width", "blocks", "kernels")
+SIZES = tuple(field.name for field in fields(Sizes))
 COLUMNS = ("params", *SIZES, "separable", "biases", "mean_shift_counted", "words")
 """Columns of the table of designs."""
 
@@ -124,11 +126,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = Parser(
         prog="python -m analysis.cost.designs_page",
         description=(
-            "Count every network of a design space (scale, channels, width, blocks, kernels, which layers are "
-            "separable,\n"
-            "which have a bias, mean shift counted or not) and show those with exactly these totals, and what each "
-            "single choice\n"
-            "would have changed. `python -m analysis identify` writes the page for the paper's two totals.\n"
+            "Count every network of a design space (scale, channels, width, blocks, kernels, which layers are\n"
+            "separable, which have a bias, mean shift counted or not) and show those with exactly these totals, and\n"
+            "what each single choice would have changed. `python -m analysis identify` writes the page for the\n"
+            "paper's two totals.\n"
             "Exit status: 0, 1 when no design has a total, 2 for bad input."
         ),
         epilog="example:\n  python -m analysis.cost.designs_page --parameters 888953\n",
