@@ -81,6 +81,8 @@ def layout(content: bytes) -> Layout:
         )
 
 
+MOST_CHANNELS = 4
+"""Channels that the largest picture may have; with more, it may have fewer pixels."""
 SINGLE = (256, 257, 259, 262, 266, 277, 278, 284, 317, 322, 323, 32997, 32998)
 """Tags of one value: sizes of the image, its strips and tiles, and the kinds of compression, colour and planes."""
 WHOLE = (1, 3, 4, 6, 8, 9, 13, 16, 17, 18)
@@ -191,14 +193,19 @@ def _reason(page: Any) -> str | None:
             compression = getattr(page.compression, "name", page.compression)
             return f"{bits} bits per channel, {samples} channels{planes}, in {compression} compression"
     largest = 2 * (PIL.Image.MAX_IMAGE_PIXELS or 2**62)
-    if page.imagelength * page.imagewidth > largest:
-        return f"{page.imagewidth}x{page.imagelength} pixels: beyond a reasonable size"
+    if page.imagelength * page.imagewidth * max(samples, MOST_CHANNELS) > MOST_CHANNELS * largest:
+        return f"{page.imagewidth}x{page.imagelength} pixels of {samples:,} channels: beyond a reasonable size"
+    listed, segments = len(page.dataoffsets), prod(page.chunked)
+    if listed < segments:  # the rest would be black
+        return f"a damaged one that lists {listed:,} of its {segments:,} strips or tiles"
     return None
 
 
 def _check_segments(content: bytes, page: Any) -> None:
     """Raise ValueError when a strip or tile is cut off, or unpacks to more than it may (a decompression bomb)."""
     expected = prod(page.chunks) * page.bitspersample // 8
+    if len(page.databytecounts) != len(page.dataoffsets):
+        raise ValueError("strips or tiles without their sizes")
     for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True):
         segment = content[offset : offset + count]
         if len(segment) != count or not count:

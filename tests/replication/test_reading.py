@@ -212,6 +212,40 @@ def test_a_size_of_several_values(tmp_path: Path, tag: str, big: bool) -> None:
         read_photo(path)
 
 
+@pytest.mark.parametrize("tile", [None, (16, 16)], ids=["strips", "tiles"])
+@pytest.mark.parametrize("compression", [None, "zlib", "packbits"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("planes", ["contig", "separate"])
+def test_strips_or_tiles_that_are_not_listed(
+    tmp_path: Path, planes: str, dtype: type, compression: str | None, tile: tuple[int, int] | None
+) -> None:
+    """Found by fuzzing: what was missing became black, or memory for a picture of 65,535 channels."""
+    path = tmp_path / "a.tif"
+    pixels = np.ones((40, 48, 3) if planes == "contig" else (3, 40, 48), dtype)
+    form = {"tile": tile} if tile else {"rowsperstrip": 8}
+    tifffile.imwrite(path, pixels, photometric="rgb", planarconfig=planes, compression=compression, **form)
+    assert (read_photo(path).pixels == 1).all()
+    with tifffile.TiffFile(path) as file:
+        tags = [file.pages[0].tags[f"{'Tile' if tile else 'Strip'}{what}"] for what in ("Offsets", "ByteCounts")]
+    content = bytearray(path.read_bytes())
+    for tag in tags:
+        content[tag.offset + 4 : tag.offset + 8] = struct.pack("<I", tag.count - 1)
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=f"lists {tags[0].count - 1} of its {tags[0].count} strips or tiles"):
+        read_photo(path)
+
+
+def test_channels_count_towards_the_largest_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PIL.Image, "MAX_IMAGE_PIXELS", 500)
+    for channels in (4, 5):
+        path = tmp_path / f"{channels}.tif"
+        pixels = np.full((channels, 25, 40), 9, np.uint16)
+        tifffile.imwrite(path, pixels, photometric="rgb", planarconfig="separate", compression="zlib")
+    assert (read_photo(tmp_path / "4.tif").pixels == 9).all()
+    with pytest.raises(UserError, match="got 40x25 pixels of 5 channels: beyond a reasonable size"):
+        read_photo(tmp_path / "5.tif")
+
+
 def test_a_webp_that_claims_more_than_it_can_hold(tmp_path: Path) -> None:
     """Found by fuzzing: eight million pixels beside one another took half a minute."""
     frames = [PIL.Image.new("RGB", (8, 6), color) for color in ("red", "blue")]
