@@ -6,6 +6,7 @@ import json
 import textwrap
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from importlib.metadata import version
 
 from tabulate import tabulate
 
@@ -29,6 +30,11 @@ def percentage(value: float | Fraction, digits: int = 1) -> str:
 def small_percent(part: float) -> str:
     """``part`` of 1 as a percentage with two significant digits and no exponent, for shares that may be tiny."""
     return f"{float(f'{100 * part:.2g}'):g} %"
+
+
+def versions() -> dict[str, str]:
+    """The counting software, without build tags, which say only where a wheel came from."""
+    return {name: version(name).split("+")[0] for name in ("torch", "fvcore")}
 
 
 def wrap(text: str) -> str:

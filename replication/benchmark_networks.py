@@ -23,8 +23,8 @@ from tqdm import tqdm
 from replication import records
 from replication.backends import BACKENDS, check_threads
 from replication.benchmark import environment, installed
-from replication.errors import Parser, UserError, run
-from replication.export import _quiet
+from replication.errors import Parser, UserError, at_least, run
+from replication.export import quiet_exporter
 from replication.fold import fold
 from replication.models.zoo import NETWORKS
 from replication.network import extra, trained
@@ -111,7 +111,7 @@ def step(candidate: Candidate, backend: str, folder: Path, threads: int) -> Step
 def export(module: nn.Module, shape: Sequence[int], path: Path) -> None:
     """Write ``module`` as an ONNX file for images of one channel number and any size."""
     size = {2: Dim("height", min=1), 3: Dim("width", min=1)}
-    with _quiet():
+    with quiet_exporter():
         program = torch.onnx.export(
             module, (torch.zeros(1, shape[1], 16, 24),), dynamo=True, dynamic_shapes=(size,), verbose=False
         )
@@ -207,8 +207,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             "  python -m replication.benchmark_networks --most-gmacs 100 --rounds 2     minutes in place of hours\n"
         ),
     )
-    parser.add_argument("--threads", type=int, default=1, help="processor threads (default: %(default)s)")
-    parser.add_argument("--rounds", type=int, default=3, help="runs of each network (default: %(default)s)")
+    parser.add_argument("--threads", type=at_least(1), default=1, help="processor threads (default: %(default)s)")
+    parser.add_argument("--rounds", type=at_least(1), default=3, help="runs of each network (default: %(default)s)")
     parser.add_argument(
         "--most-gmacs", type=float, default=float("inf"), help="leave out larger networks (G MACs; default: none)"
     )
@@ -221,8 +221,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_results()
     arguments = parser.parse_args(argv)
-    if min(arguments.threads, arguments.rounds) < 1 or not arguments.most_gmacs > 0:
-        raise UserError("--threads, --rounds, --most-gmacs: expected numbers above 0")
+    if not arguments.most_gmacs > 0:
+        raise UserError(f"--most-gmacs: expected a number above 0, got {arguments.most_gmacs:g}")
     check_threads(arguments.threads)
     records.check_writable(arguments.results)
     record = measure(arguments.threads, arguments.rounds, 1e9 * arguments.most_gmacs, arguments.backends)

@@ -150,7 +150,7 @@ def _exported(network: nn.Module, size: Size | None) -> Any:
     """PyTorch's ONNX model, with free height and width unless ``size`` fixes them."""
     free = {2: Dim("height", min=1), 3: Dim("width", min=1)}
     example = torch.zeros(1, 3, *(size or (16, 24)))  # unequal and above 1, or the exporter would tie or fix the two
-    with _quiet():
+    with quiet_exporter():
         program = torch.onnx.export(
             network.eval(),
             (example,),
@@ -166,7 +166,7 @@ def _exported(network: nn.Module, size: Size | None) -> Any:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet_exporter() -> Iterator[None]:
     """Without the exporter's remarks on packages that are not needed here and on its own deprecated calls."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level

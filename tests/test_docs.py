@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.networks.count_text import versions
+from analysis.text import versions
 
 PAGE = (Path(__file__).parents[1] / "docs" / "counting.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", PAGE, re.DOTALL)

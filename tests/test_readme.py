@@ -14,7 +14,7 @@ from analysis.cost import closed_form, designs
 from analysis.names import DISPLAY
 from analysis.quality.calibration import calibrated
 from analysis.quality.columns import AVERAGE, collect, measured
-from analysis.quality.ladder import Rung, changes, headline, image_folders, over_seeds, rungs
+from analysis.quality.ladder import Rung, headline, over_seeds, rungs
 from analysis.quality.training import share_with_range
 from analysis.text import percent
 from replication.records import BY_PROTOCOL, NOISE_PSNR
@@ -62,17 +62,16 @@ def measurements() -> list[str]:
     ]
     wanted += [f"{loss.low:.3f} to {loss.high:.3f} dB by the choice of", share.partition("(")[2].rstrip(")")]
     joined = over_seeds(found)
-    for one in joined:
+    for one in (one for one in joined if one.setting == first.setting):
         loss = one.loss[AVERAGE]
         words = f"{loss.mean:.3f} dB on the mean of {len(one.seeds)} seeds ({loss.low:.3f} to {loss.high:.3f}"
         wanted.append(words)
     known = {one.length for one in joined} | {first.length}
-    for rung in found:
-        if AVERAGE in rung.loss and rung.length not in known:
-            same = image_folders(rung.full.run) == image_folders(first.full.run)
-            which = f"after {rung.steps:,}" if same else "with 19 photographs more"
-            wanted.append(f"{rung.loss[AVERAGE].mean:.3f} dB {which}")
-    wanted += dead_filters(found, first)
+    others = [rung for rung in found if AVERAGE in rung.loss and rung.length not in known]
+    wanted += [f"{one.loss[AVERAGE].mean:.3f} dB after {one.steps:,}" for one in others if one.setting == first.setting]
+    rates = [one.loss[AVERAGE].mean for one in found if AVERAGE in one.loss and one.setting != first.setting]
+    wanted.append(f"lost {min(rates):.3f} to {max(rates):.3f} dB")
+    wanted += dead_filters(first)
     for model in ("smsrn", "msrn"):
         mean = measured(collect(RESULTS), model, *BY_PROTOCOL["public_code"]).average
         assert mean, f"{model} is not measured on all four sets"
@@ -80,11 +79,9 @@ def measurements() -> list[str]:
     return wanted
 
 
-def dead_filters(found: list[Rung], first: Rung) -> list[str]:
-    """Shares of dead filters: of the first pair, and of the longest by another rate of SOAP."""
-    longest = max((one for one in found if changes(one.full.run)), key=lambda one: one.steps)
-    both = {percent(one.run.dead_filters or 0) for one in (first.full, first.light)}
-    return [*both, *(percent(one.run.dead_filters or 0, 0) for one in (longest.full, longest.light))]
+def dead_filters(first: Rung) -> list[str]:
+    """Shares of dead filters in the first pair."""
+    return [percent(one.run.dead_filters or 0) for one in (first.full, first.light)]
 
 
 def calibration() -> list[str]:

@@ -7,9 +7,9 @@ from analysis.cost import closed_form
 from analysis.cost.closed_form import Layer
 from analysis.cost.equations import KERNELS, PRINTED, PRINTED_CHANNELS, PRINTED_MEAN, mean_saving, ratio
 from analysis.cost.study import Study, as_json
-from analysis.cost.verify import SIZES, versions
+from analysis.cost.verify import SIZES
 from analysis.cost.verify_text import comparisons
-from analysis.text import CONVENTION, heading, percent, table, wrap
+from analysis.text import CONVENTION, heading, percent, table, versions, wrap
 from replication.files import write_text
 
 
@@ -152,7 +152,8 @@ def verification_text(result: Study, style: str) -> str:
     if result.checks is None:
         return "Not verified (--no-verify)."
     sizes = ", ".join(f"{height}x{width}" for height, width in SIZES)
-    intro = f"Closed form against the built networks, and against the counts of {versions()} on LR inputs of {sizes}."
+    tool = "fvcore {fvcore} (torch {torch})".format(**versions())
+    intro = f"Closed form against the built networks, and against the counts of {tool} on LR inputs of {sizes}."
     return comparisons(intro, result.checks, ("compared, exactly", "closed form"), style)
 
 

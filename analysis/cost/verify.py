@@ -10,7 +10,6 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from analysis.cost import closed_form
@@ -60,12 +59,6 @@ class Fvcore:
     macs: Mapping[str, int]
     uncounted: tuple[str, ...]
     leaves: frozenset[str]
-
-
-def versions() -> str:
-    """The counting software, without torch's build tag, which says only where the wheel came from."""
-    numbers = {name: version(name).split("+")[0] for name in ("fvcore", "torch")}
-    return f"fvcore {numbers['fvcore']} (torch {numbers['torch']})"
 
 
 def count(model: Module, size: tuple[int, int], channels: int = 3) -> Fvcore:

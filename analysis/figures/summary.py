@@ -16,7 +16,7 @@ from analysis.names import DISPLAY, SCALE
 from analysis.quality.columns import AVERAGE, printed_losses
 from analysis.quality.ladder import Rung, headline, rungs
 from analysis.quality.training import readings_words
-from analysis.text import percent, percentage
+from analysis.text import percent, percentage, small_percent
 
 STAR: dict[str, Any] = {"marker": "*", "color": style.PAPER, "edgecolor": "white", "linewidth": 0.4, "zorder": 4}
 SHIFT = 0.15
@@ -101,7 +101,7 @@ def verdict(lost: Rung | None) -> str:
         return f"SMSRN loses on average: not measured after equal trainings here;\n{theirs}."
     return (
         f"SMSRN loses on average: {lost.loss[AVERAGE]} by the choice of test images,\n"
-        f"after {percent(lost.share, 2)} of the paper's training here\n({readings_words()}); {theirs}."
+        f"after {small_percent(lost.share)} of the paper's training here\n({readings_words()}); {theirs}."
     )
 
 

@@ -2,13 +2,12 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Any
 
 from analysis.networks.checks import Check
 from analysis.networks.counter import Count, Layer
 from analysis.networks.timing import Timing
-from analysis.text import as_csv, percent, table, wrap
+from analysis.text import as_csv, percent, table, versions, wrap
 
 
 @dataclass(frozen=True)
@@ -48,11 +47,6 @@ def scaled(values: Iterable[float], least: float = 0.1) -> tuple[int, str]:
 def amount(value: float, divisor: int, digits: int = 2) -> str:
     """``value`` in the unit of ``divisor``."""
     return f"{value / divisor:,.{digits if divisor > 1 else 0}f}"
-
-
-def versions() -> dict[str, str]:
-    """The counting software, without build tags."""
-    return {name: version(name).split("+")[0] for name in ("torch", "fvcore")}
 
 
 def convention(bias: bool) -> str:

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from analysis.networks.count_text import amount, convention, few, scaled, time_text, timing_dictionary, versions
+from analysis.networks.count_text import amount, convention, few, scaled, time_text, timing_dictionary
 from analysis.networks.lightened import Lightened
 from analysis.networks.timing import Timing
-from analysis.text import percent, table, wrap
+from analysis.text import percent, table, versions, wrap
 from replication.lighten import Change, Report
 
 

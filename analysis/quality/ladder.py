@@ -79,6 +79,12 @@ class Rung:
         return setting(self.full.run)
 
     @property
+    def validation(self) -> float | None:
+        """What the separable network loses on the validation images, in dB; None where that is not known of both."""
+        full, light = last_validation(self.full.run), last_validation(self.light.run)
+        return None if full is None or light is None else full - light
+
+    @property
     def length(self) -> str:
         """What rungs that differ in the seed alone have in common."""
         return length(self.steps, self.setting)

@@ -10,7 +10,6 @@ from analysis.quality import conditions
 from analysis.quality.columns import AVERAGE, printed_losses
 from analysis.quality.ladder import (
     OTHER_PAIR,
-    PAIR,
     Loss,
     Member,
     Rung,
@@ -18,7 +17,6 @@ from analysis.quality.ladder import (
     Seeds,
     best_within,
     changes,
-    last_validation,
     of_one_network,
     over_seeds,
     rungs,
@@ -27,7 +25,7 @@ from analysis.quality.ladder import (
     step_ratios,
 )
 from analysis.quality.training import readings_note
-from analysis.text import percent, table, wrap
+from analysis.text import percent, small_percent, table, wrap
 from replication.files import write_text
 
 SETS = (*BENCHMARKS, AVERAGE)
@@ -43,12 +41,17 @@ def dead_both(rung: Rung) -> str:
     return f"{conditions.dead_text(rung.full.run)} / {conditions.dead_text(rung.light.run)}"
 
 
+def validation_text(rung: Rung) -> str:
+    """What the separable network loses on the validation images."""
+    return "unknown" if rung.validation is None else f"{rung.validation:+.3f}"
+
+
 def loss_rows(found: Sequence[Rung]) -> list[list[str]]:
     """What the separable network loses after the same steps, by set; a row for each rung."""
     return [
         [
-            rung.setting, f"{rung.steps:,}", str(rung.seed), percent(rung.share, 2),
-            dead_both(rung), *(loss_cell(rung.loss.get(name)) for name in SETS),
+            rung.setting, f"{rung.steps:,}", str(rung.seed), small_percent(rung.share),
+            dead_both(rung), validation_text(rung), *(loss_cell(rung.loss.get(name)) for name in SETS),
         ]
         for rung in found
     ]  # fmt: skip
@@ -56,20 +59,20 @@ def loss_rows(found: Sequence[Rung]) -> list[list[str]]:
 
 def papers_row() -> list[str]:
     """What SMSRN loses in the paper."""
-    return ["the paper: DIV2K", "", "", "100 %", "", *(f"{printed_losses()[name]:+.2f}" for name in SETS)]
+    return ["the paper: DIV2K", "", "", "100 %", "", "", *(f"{printed_losses()[name]:+.2f}" for name in SETS)]
 
 
 def loss_table(rows: list[list[str]]) -> str:
     """Rows of `loss_rows` and `papers_row` as a table."""
-    headers = ["setting", "steps", "seed", "share of the paper's training", "dead filters: full / separable", *SETS]
-    return table(rows, headers, "github", "lrrrrrrrrr")
+    share, dead = "share of the paper's training", "dead filters: full / separable"
+    return table(rows, ["setting", "steps", "seed", share, dead, "validation", *SETS], "github", "lrrrrrrrrrr")
 
 
 def over_seeds_table(found: Sequence[SeedLoss]) -> str:
     """What the separable network loses on the mean of several seeds."""
     rows = [
         [
-            one.setting, f"{one.steps:,}", ", ".join(map(str, one.seeds)), percent(one.share, 2),
+            one.setting, f"{one.steps:,}", ", ".join(map(str, one.seeds)), small_percent(one.share),
             *(loss_cell(one.loss[name]) for name in SETS),
         ]
         for one in found
@@ -89,13 +92,6 @@ def seeds_table(found: Sequence[Seeds]) -> str:
     return table(rows, ["network", "setting", "steps", "seeds", "validation", AVERAGE], "github", "llrrrr")
 
 
-def conditions_lines(found: Sequence[Rung]) -> list[str]:
-    """What bears on the losses and is no part of them."""
-    if not found:
-        return []
-    return [*recipe_lines(found), *(line for rung in found if (line := validation_line(rung)))]
-
-
 def recipe_lines(found: Sequence[Rung]) -> list[str]:
     """How many seeds each pair has, and how the recipe was chosen."""
     groups: dict[str, list[int]] = {}
@@ -105,14 +101,6 @@ def recipe_lines(found: Sequence[Rung]) -> list[str]:
     single = [name for name, some in groups.items() if len(some) == 1]
     alone = [f"{'; '.join(single)}: {conditions.ONE_SEED}"] if single else []
     return [*several, *alone, conditions.RECIPE]
-
-
-def validation_line(rung: Rung) -> str | None:
-    """Which network is ahead on the validation images at the end; None where that is not known of both."""
-    last = {one.run.model: score for one in (rung.full, rung.light) if (score := last_validation(one.run))}
-    if len(last) < len(PAIR):
-        return None
-    return f"{rung.name}. {conditions.validation_text(last)}"
 
 
 def psnr_table(members: Sequence[Member]) -> str:
@@ -217,14 +205,14 @@ def markdown(results: Path) -> str:
         wrap(
             "PSNR on luma (`public_code`) of MSRN minus SMSRN in dB, with the 95 % interval of a bootstrap over the "
             "images of each set: how much the choice of test images matters. How much the seed matters is seen where "
-            "there are several seeds."
+            "there are several seeds. The validation images, which are in no benchmark, come without an interval."
         ),
         loss_table([*loss_rows(found), papers_row()]) if found else "No pair is recorded and measured yet.",
         wrap(f"{tendency(found)} {readings_note()}"),
         "![PSNR against the length of training](figures/ladder.png)" if found else "",
         wrap(conditions.DEAD) if found else "",
         wrap(conditions.other_recipe(found[0].full.run.recipe)) if found else "",
-        "\n".join(f"- {line}" for line in conditions_lines(found)),
+        "\n".join(f"- {line}" for line in recipe_lines(found)) if found else "",
     ]
     if joined := over_seeds(found):
         text = (

@@ -6,7 +6,7 @@ from pathlib import Path
 from analysis.names import DISPLAY
 from analysis.quality.ladder import last_validation, setting, training_macs
 from analysis.quality.training import readings_note
-from analysis.text import percent, table, wrap
+from analysis.text import percent, small_percent, table, wrap
 from replication import records
 from replication.files import write_text
 from replication.recipe import optimizers_in_words
@@ -25,7 +25,7 @@ def row(run: TrainingRun) -> list[str]:
     state = "finished" if run.step == run.steps else f"stopped at {run.step:,}"
     return [
         DISPLAY[run.model], f"{run.steps:,}", str(run.seed), run.data, optimizers_in_words(run.recipe),
-        f"{run.precision}, {run.threads}", start, state, f"{own_hours(run):.2f}", percent(run.paper_fraction, 2),
+        f"{run.precision}, {run.threads}", start, state, f"{own_hours(run):.2f}", small_percent(run.paper_fraction),
         f"{validation:.3f}" if validation is not None else "",
         "" if run.dead_filters is None else percent(run.dead_filters), run.note,
     ]  # fmt: skip

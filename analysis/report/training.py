@@ -9,7 +9,7 @@ from analysis import paper
 from analysis.names import DISPLAY
 from analysis.paper import BENCHMARKS
 from analysis.quality.columns import AVERAGE, printed_losses
-from analysis.quality.conditions import DEAD, dead_text
+from analysis.quality.conditions import DEAD
 from analysis.quality.ladder import (
     OTHER_PAIR,
     PAIR,
@@ -23,13 +23,13 @@ from analysis.quality.ladder import (
     rungs,
     setting,
 )
-from analysis.quality.ladder_page import most_lengths, recipe_lines, tendency, validation_line
+from analysis.quality.ladder_page import dead_both, most_lengths, recipe_lines, tendency
 from analysis.quality.runs_page import own_hours
 from analysis.report.chart import HALF, Axis, Chart, Curve, Mark, around
 from analysis.report.numbers import Cell, Number, Table
 from analysis.report.quality import LADDER
 from analysis.report.sources import path_of
-from analysis.text import percent
+from analysis.text import small_percent
 from replication import records
 from replication.models import MODELS
 from replication.records import TrainingRun
@@ -53,7 +53,7 @@ class Training:
     losses: Table
     joined: Table | None
     others: Table | None
-    conditions: list[Cell]
+    conditions: list[str]
     tendency: Number
     runs: Table
     networks: tuple[tuple[str, str], ...]
@@ -75,7 +75,7 @@ def training(results: Path) -> Training:
         losses(found, with_paper=True),
         joined_losses(found),
         losses(others, with_paper=False) if others else None,
-        _conditions(found),
+        [*recipe_lines(found), DEAD] if found else [],
         _tendency(found),
         runs_table(runs),
         tuple((LOOKS[model], DISPLAY[model]) for model in LOOKS if any(run.model == model for run in runs)),
@@ -146,7 +146,7 @@ def _reached(members: dict[str, list[Member]], folders: Sequence[str]) -> Chart:
             if AVERAGE not in one.psnr:
                 continue
             run, psnr = one.run, one.psnr[AVERAGE]
-            x, part = 100 * run.paper_fraction, percent(run.paper_fraction, 2)
+            x, part = 100 * run.paper_fraction, small_percent(run.paper_fraction)
             text = f"{run_name(run)}: {psnr:.3f} dB on average, {part} of the paper's training"
             marks.append(_run_mark(run, x, psnr, text, folders))
             lines.setdefault((setting(run), run.seed), []).append((x, psnr))
@@ -228,33 +228,30 @@ def _tendency(found: Sequence[Rung]) -> Number:
     return Number(tendency(found), words, LADDER, COMMAND, sources)
 
 
-def _conditions(found: Sequence[Rung]) -> list[Cell]:
-    """What bears on the losses: sentences, those with measured values as numbers."""
-    if not found:
-        return []
-    lines: list[Cell] = [*recipe_lines(found), DEAD]
-    for rung in found:
-        if text := validation_line(rung):
-            text += f" Dead filters: {DISPLAY[rung.full.run.model]} {dead_text(rung.full.run)}, "
-            text += f"{DISPLAY[rung.light.run.model]} {dead_text(rung.light.run)}."
-            words = f"validation images and dead filters at the end of both trainings of {rung.name}"
-            both = path_of(rung.full.run), path_of(rung.light.run)
-            lines.append(Number(text, words, LADDER, COMMAND, both))
-    return lines
-
-
 def losses(found: Sequence[Rung], *, with_paper: bool) -> Table:
     """What the separable network loses after equal trainings, the average first; the paper's in the last row."""
     sets = (AVERAGE, *BENCHMARKS)
     body: list[tuple[Cell, ...]] = []
     for rung in found:
         cells = (loss_number(rung, name) if name in rung.loss else "not measured" for name in sets)
-        body.append((f"{rung.name} ({percent(rung.share, 2)})", *cells))
+        body.append((f"{rung.name} ({small_percent(rung.share)})", *_beside(rung), *cells))
     if with_paper:
-        body.append(("the paper, DIV2K (100 %)", *(f"{printed_losses()[name]:.2f} dB" for name in sets)))
+        body.append(("the paper, DIV2K (100 %)", "", "", *(f"{printed_losses()[name]:.2f} dB" for name in sets)))
     names = "SMSRN loses against MSRN" if with_paper else "EDSR-baseline loses with separable convolutions"
     caption = f"PSNR that {names} after equal trainings, with the 95 % interval over the images"
-    return Table(caption, ("training (share of the paper's)", *sets), tuple(body))
+    headers = ("training (share of the paper's)", "dead filters: full / separable", "validation", *sets)
+    return Table(caption, headers, tuple(body))
+
+
+def _beside(rung: Rung) -> tuple[Number, Number]:
+    """Dead filters at the end of both trainings, and what the validation images say, which are in no benchmark."""
+    origin = path_of(rung.full.run), path_of(rung.light.run)
+    of = f"at the end of both trainings of {rung.name}"
+    lost = "unknown" if rung.validation is None else f"{rung.validation:.3f} dB"
+    return (
+        Number(dead_both(rung), f"share of dead filters {of}", LADDER, COMMAND, origin),
+        Number(lost, f"PSNR lost on the validation images {of}", LADDER, COMMAND, origin),
+    )
 
 
 def joined_losses(found: Sequence[Rung]) -> Table | None:
@@ -262,7 +259,7 @@ def joined_losses(found: Sequence[Rung]) -> Table | None:
     sets = (AVERAGE, *BENCHMARKS)
     body: list[tuple[Cell, ...]] = [
         (
-            f"{one.length} ({percent(one.share, 2)})",
+            f"{one.length} ({small_percent(one.share)})",
             ", ".join(map(str, one.seeds)),
             *(_mean_loss(one, found, name) for name in sets),
         )
@@ -293,7 +290,7 @@ def runs_table(runs: Sequence[TrainingRun]) -> Table:
 
         body.append((
             run_name(run), number(f"{own_hours(run):.2f}", "hours by the clock, less those it shares"),
-            number(percent(run.paper_fraction, 2), "share of the paper's training, by patch pixels"),
+            number(small_percent(run.paper_fraction), "share of the paper's training, by patch pixels"),
             "" if validation is None else number(f"{validation:.3f}", "validation PSNR at the end (dB)"), run.note,
         ))  # fmt: skip
     caption = (

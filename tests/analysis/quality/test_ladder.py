@@ -170,6 +170,15 @@ def test_pairs_by_another_rate_of_soap_stand_apart(tmp_path: Path) -> None:
     assert [row[4] for row in ladder_page.loss_rows(found)] == ["12.5 % / 12.5 %", "unknown / unknown"]
 
 
+@pytest.mark.parametrize(("log", "expected"), [(({"validation_psnr": 24.5},), "+0.500"), ((), "unknown")])
+def test_the_validation_images_have_a_column(log: tuple[dict[str, float], ...], expected: str, tmp_path: Path) -> None:
+    lay(tmp_path, 4000, 0.1)
+    (pair,) = ladder.rungs(tmp_path)
+    light = replace(pair.light, run=replace(pair.light.run, log=log))
+    (row,) = ladder_page.loss_rows([replace(pair, light=light)])
+    assert row[5] == expected
+
+
 def test_the_tendency_is_that_of_one_setting(tmp_path: Path) -> None:
     """The one with most lengths of training; today's where as many have others."""
     lay(tmp_path, 2000, 0.4)
@@ -234,7 +243,7 @@ def test_page_and_figure(tmp_path: Path) -> None:
     assert "+0.100, +0.050 dB from rung to rung" in " ".join(text.split())
     assert "| the paper: DIV2K |" in text
     assert "one seed of each network" in text
-    assert "MSRN 25.000 dB, SMSRN 25.000 dB; both level." in " ".join(text.split())
+    assert "| +0.000 |" in " ".join(text.split()), "the validation images, on which both are level"
     assert "| a set" in text.partition("## At equal cost")[2]
     with style.settings():
         drawn = figure.draw({model: ladder.of_one_network(tmp_path, model) for model in figure.LINES})
