@@ -234,12 +234,12 @@ def losses(found: Sequence[Rung], *, with_paper: bool) -> Table:
     body: list[tuple[Cell, ...]] = []
     for rung in found:
         cells = (loss_number(rung, name) if name in rung.loss else "not measured" for name in sets)
-        body.append((f"{rung.name} ({small_percent(rung.share)})", *_beside(rung), *cells))
+        body.append((f"{rung.name} ({small_percent(rung.share)})", *cells, *_beside(rung)))
     if with_paper:
-        body.append(("the paper, DIV2K (100 %)", "", "", *(f"{printed_losses()[name]:.2f} dB" for name in sets)))
+        body.append(("the paper, DIV2K (100 %)", *(f"{printed_losses()[name]:.2f} dB" for name in sets), "", ""))
     names = "SMSRN loses against MSRN" if with_paper else "EDSR-baseline loses with separable convolutions"
     caption = f"PSNR that {names} after equal trainings, with the 95 % interval over the images"
-    headers = ("training (share of the paper's)", "dead filters: full / separable", "validation", *sets)
+    headers = ("training (share of the paper's)", *sets, "dead filters: full / separable", "validation")
     return Table(caption, headers, tuple(body))
 
 
