@@ -14,7 +14,7 @@ from analysis.cost import closed_form, designs
 from analysis.names import DISPLAY
 from analysis.quality.calibration import calibrated
 from analysis.quality.columns import AVERAGE, collect, measured
-from analysis.quality.ladder import Rung, headline, over_seeds, rungs
+from analysis.quality.ladder import Rung, best_within, headline, of_one_network, over_seeds, rungs, setting
 from analysis.quality.training import share_with_range
 from analysis.text import percent
 from replication.records import BY_PROTOCOL, NOISE_PSNR
@@ -71,7 +71,7 @@ def measurements() -> list[str]:
     wanted += [f"{one.loss[AVERAGE].mean:.3f} dB after {one.steps:,}" for one in others if one.setting == first.setting]
     rates = [one.loss[AVERAGE].mean for one in found if AVERAGE in one.loss and one.setting != first.setting]
     wanted.append(f"lost {min(rates):.3f} to {max(rates):.3f} dB")
-    wanted += dead_filters(first)
+    wanted += [*dead_filters(first), *equal_arithmetic(found, first)]
     for model in ("smsrn", "msrn"):
         mean = measured(collect(RESULTS), model, *BY_PROTOCOL["public_code"]).average
         assert mean, f"{model} is not measured on all four sets"
@@ -82,6 +82,19 @@ def measurements() -> list[str]:
 def dead_filters(first: Rung) -> list[str]:
     """Shares of dead filters in the first pair."""
     return [percent(one.run.dead_filters or 0) for one in (first.full, first.light)]
+
+
+def equal_arithmetic(found: list[Rung], first: Rung) -> list[str]:
+    """The best SMSRN that cost no more multiply-adds than MSRN's 4,000 steps."""
+    (msrn, *_) = [one.full for one in found if one.steps == 4000 and one.setting == first.setting]
+    same = [one for one in of_one_network(RESULTS, "smsrn") if setting(one.run) == first.setting]
+    best = best_within(same, AVERAGE, macs=msrn.training_macs)
+    assert best
+    return [
+        f"{best.run.steps:,} steps and {best.psnr[AVERAGE]:.2f} dB, and {percent(best.run.dead_filters or 0)} of",
+        f"{percent(best.training_macs / msrn.training_macs, 0)} of the multiply-adds of MSRN's 4,000 steps",
+        f"{best.psnr[AVERAGE] - msrn.psnr[AVERAGE]:.3f} dB ahead",
+    ]
 
 
 def calibration() -> list[str]:
