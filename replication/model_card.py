@@ -37,6 +37,7 @@ def card(model: str, scale: int, known: Sequence[records.Evaluation], runs: Sequ
     start = "nearest-neighbour upsampling (replication/models/start.py)" if plan["start"] == "identity" else "random"
     if facts["initial"]:
         start = f"the weights with SHA-256 `{facts['initial'][:16]}...`"
+    trainings = [*facts.get("earlier", []), facts]
     rows = [
         ("file", f"`{path.name}`, SHA-256 `{digest}`"),
         ("network", f"{model.upper()} x{scale}, {count_parameters(build(model, scale=scale)):,} parameters"),
@@ -56,7 +57,7 @@ def card(model: str, scale: int, known: Sequence[records.Evaluation], runs: Sequ
         ("started", facts["versions"]["date"] + " (UTC)"),
         ("precision", _precision(rounding)),
         ("dead filters", _dead(digest, runs)),
-        ("made by", f"`{made_by(facts['command'], plan)}`"),
+        ("made by", ", then ".join(f"`{made_by(one['command'], one['recipe'])}`" for one in trainings)),
     ]
     return (
         f"# {model.upper()} x{scale}\n\n"

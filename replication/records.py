@@ -432,9 +432,10 @@ class TrainingSpeed(Record):
 class TrainingRun(Record):
     """One training, finished or not, and what it cost.
 
-    ``step`` of ``steps`` were made in ``hours`` by the clock, the ``trunk``'s step and hours included (None: no trunk),
-    which it shares with another run. ``log``: a row an epoch (loss, validation PSNR in dB, seconds). ``note``: why it
-    was made or dropped. ``dead_filters``: their share at ``step`` (`replication.dead_filters`), None: not measured.
+    ``step`` of ``steps`` were made in ``hours`` by the clock. They include those of the ``trunk`` (None: no trunk),
+    which it shares with another run, and of ``earlier`` trainings, whose weights it began with (`replication.history`).
+    ``log``: a row an epoch (loss, validation PSNR in dB, seconds). ``note``: why it was made or dropped.
+    ``dead_filters``: their share at ``step`` (`replication.dead_filters`), None: not measured.
     """
 
     FOLDER = "runs"
@@ -460,6 +461,18 @@ class TrainingRun(Record):
     environment: dict[str, str]
     command: str
     dead_filters: float | None = None
+    earlier: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def before(self) -> dict[str, Any]:
+        """Steps and hours that the run did not make itself: those of earlier trainings and of its trunk."""
+        parts = [*self.earlier[-1:], *([self.trunk] if self.trunk else [])]
+        return {name: sum(part[name] for part in parts) for name in ("step", "hours")}
+
+    @property
+    def begins_at_random(self) -> bool:
+        """Whether the first of its trainings began with a start of its own, not with given weights."""
+        return (self.earlier[0] if self.earlier else {"initial": self.initial})["initial"] is None
 
     @property
     def file_name(self) -> str:

@@ -14,7 +14,7 @@ from accelerate import Accelerator
 from accelerate.utils import InitProcessGroupKwargs
 from torch import nn
 
-from replication import checkpoint, kernels, recipe, records, validation, weights
+from replication import checkpoint, history, kernels, recipe, records, validation, weights
 from replication.checkpoint import Checkpoint
 from replication.data import patches
 from replication.data.patches import Source
@@ -147,6 +147,7 @@ def identifying_facts(plan: Recipe, options: Options, images: Sequence[Source], 
         "data": data,
         "data_digest": pairs.digest,
         "initial": weights.digest(options.initial) if options.initial else None,
+        "earlier": history.earlier(options.initial),
         "trunk": None,
         "paper_fraction": plan.seen_pixels / recipe.load("paper").seen_pixels,
         "precision": precision_here(plan),

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from replication import checkpoint, dead_filters, records, weights
+from replication import checkpoint, dead_filters, history, records, weights
 from replication.checkpoint import Checkpoint
 from replication.errors import Parser, run
 from replication.models import build_any
@@ -20,8 +20,9 @@ def read(folder: Path, note: str) -> TrainingRun:
     """The run in ``folder``, read from its newest checkpoint. Raises UserError when there is none."""
     found = checkpoint.newest(folder)
     facts, progress = found.run, found.progress
+    totals = history.in_all(facts, progress.step, progress.seconds)
     files = {path.stem: path for path in sorted(folder.glob("final*.safetensors"))}
-    if (path := weights.shipped(facts["model"], facts["scale"])) and is_of(path, facts, progress.step):
+    if (path := weights.shipped(facts["model"], facts["scale"])) and is_of(path, facts, totals["step"]):
         files["shipped"] = path
     return TrainingRun(
         model=facts["model"],
@@ -30,21 +31,31 @@ def read(folder: Path, note: str) -> TrainingRun:
         recipe=facts["recipe"],
         recipe_digest=facts["recipe_digest"],
         data=facts["data"],
-        step=progress.step,
-        steps=facts["steps"],
-        hours=progress.seconds / 3600,
+        step=totals["step"],
+        steps=totals["steps"],
+        hours=totals["hours"],
         trunk=facts.get("trunk"),
         initial=facts["initial"],
+        earlier=tuple(facts.get("earlier", ())),
         threads=facts["threads"],
         precision=facts["precision"],
-        paper_fraction=facts["paper_fraction"] * progress.step / facts["steps"],
-        log=tuple(progress.log),
+        paper_fraction=totals["paper_fraction"],
+        log=tuple(_log(found, totals)),
         weights={name: weights.digest(path) for name, path in files.items()},
         note=note,
         environment={"machine": facts["machine"], **facts["versions"]},
         command=facts["command"],
         dead_filters=dead_filters.share(_network(found), dead_filters.embedded_images(facts["scale"])),
     )
+
+
+def _log(found: Checkpoint, totals: Mapping[str, Any]) -> list[dict[str, float | None]]:
+    """The rows of the run's log, steps and seconds counted from the start of the network's first training."""
+    step = totals["step"] - found.progress.step
+    before = {"step": step, "seconds": 3600 * totals["hours"] - found.progress.seconds if step else 0.0}
+    return [
+        row | {name: row[name] + shift for name, shift in before.items() if row.get(name)} for row in found.progress.log
+    ]
 
 
 def _network(found: Checkpoint) -> nn.Module:
@@ -55,7 +66,7 @@ def _network(found: Checkpoint) -> nn.Module:
 
 
 def is_of(path: Path, facts: Mapping[str, Any], step: int) -> bool:
-    """Whether the weights file at ``path`` was made by the run with these facts, after its step ``step``."""
+    """Whether the weights file at ``path`` was made by the run with these facts, at ``step`` of all its steps."""
     there = weights.read(path).metadata
     same = ("recipe_digest", "seed", "data_digest", "initial", "command")
     return there.get("step") == step and all(there.get(name) == facts[name] for name in same)

@@ -11,7 +11,7 @@ from statistics import fmean
 
 import torch
 
-from replication import checkpoint, evaluate, records, runs, weights
+from replication import checkpoint, evaluate, history, records, runs, weights
 from replication.data import benchmarks
 from replication.errors import Parser, UserError, run
 from replication.files import write_bytes, write_text
@@ -59,8 +59,7 @@ def ship(run_folder: Path, data: Path | None, folder: Path = weights.FOLDER) -> 
     dtype = torch.float16 if abs(change) <= LARGEST_CHANGE else torch.float32
     facts = {
         **last.run,
-        "step": last.progress.step,
-        "hours": last.progress.seconds / 3600,
+        **history.in_all(last.run, last.progress.step, last.progress.seconds),
         "half_precision": {"measured_on": measured_on, "change_db": change, "used": dtype == torch.float16},
     }
     path = folder / f"{last.run['model']}_x{last.run['scale']}.safetensors"

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from replication import checkpoint, dead_filters, kernels, optimizers, recipe, validation, weights
+from replication import checkpoint, dead_filters, history, kernels, optimizers, recipe, validation, weights
 from replication.checkpoint import Checkpoint, Live, Progress
 from replication.curve import draw_curve
 from replication.data import patches
@@ -220,15 +220,8 @@ class Trainer:
         return model
 
     def _write_weights(self, path: Path, model: nn.Module, **more: Any) -> None:
-        share = self.progress.step / self.plan.steps
-        facts = {
-            **self.run_facts,
-            "step": self.progress.step,
-            "hours": self.progress.seconds / 3600,
-            "paper_fraction": self.run_facts["paper_fraction"] * share,
-            **more,
-        }
-        weights.write(path, model, facts)
+        totals = history.in_all(self.run_facts, self.progress.step, self.progress.seconds)
+        weights.write(path, model, {**self.run_facts, **totals, **more})
 
     def _finish(self) -> Path:
         path = self.options.output / "final.safetensors"

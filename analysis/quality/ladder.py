@@ -23,7 +23,7 @@ from analysis.names import SCALE
 from analysis.networks.counter import count, on_meta
 from analysis.paper import BENCHMARKS
 from analysis.quality.columns import AVERAGE, Rows
-from replication import recipe, records
+from replication import recipe, records, weights
 from replication.models import build_any
 from replication.records import Evaluation, Metric, TrainingRun, TrainingSpeed
 
@@ -138,9 +138,9 @@ def differences(full: Evaluation, light: Evaluation, metric: Metric) -> list[flo
 
 
 def finished_runs(results: Path) -> list[TrainingRun]:
-    """The recorded runs at `SCALE` that reached their last step, from the start and not from other weights."""
+    """The recorded runs at `SCALE` that reached their last step, none of which began with another network's weights."""
     runs = records.load(results, TrainingRun)
-    return [run for run in runs if run.step == run.steps and run.scale == SCALE and run.initial is None]
+    return [run for run in runs if run.step == run.steps and run.scale == SCALE and run.begins_at_random]
 
 
 def last_validation(run: TrainingRun) -> float | None:
@@ -168,7 +168,8 @@ def training_macs(run: TrainingRun, steps: int) -> float:
 
 def condition(run: TrainingRun) -> tuple[object, ...]:
     """What must be the same for the two networks of a rung."""
-    return (run.recipe_digest, run.seed, run.data, run.precision)
+    before = ((one["recipe_digest"], one["seed"], one["data"], one["step"]) for one in run.earlier)
+    return (run.recipe_digest, run.seed, run.data, run.precision, *before)
 
 
 def rungs(results: Path, pair: tuple[str, str] = PAIR) -> list[Rung]:
@@ -194,11 +195,15 @@ def changes(run: TrainingRun) -> dict[str, Any]:
 
 
 def setting(run: TrainingRun) -> str:
-    """The folders that a run was trained on, and what its recipe has otherwise than today's, or its digest if much."""
+    """The folders that a run was trained on, and what its recipe has otherwise than today's, or its digest if much.
+
+    Of earlier trainings, with whose weights it began, their length and seed.
+    """
     words = {"matrix_rate": "SOAP's rate", "learning_rate": "Adam's rate"}
     changed = [f"{words.get(key, key)} {value}" for key, value in changes(run).items()]
     if len(changed) > 2:
         changed = [f"recipe {run.recipe_digest[:8]}"]
+    changed += [f"restarted after {one['step']:,} steps of seed {one['seed']}" for one in run.earlier]
     return ", ".join([image_folders(run), *changed])
 
 
@@ -323,9 +328,17 @@ def over_seeds(found: Sequence[Rung]) -> list[SeedLoss]:
 
 
 def headline(found: Sequence[Rung]) -> Rung | None:
-    """The pair to be named first, of those measured on all sets: the longest by today's recipe, else the longest."""
-    measured = [rung for rung in found if AVERAGE in rung.loss]
-    return max(measured, key=lambda rung: (not changes(rung.full.run), rung.steps), default=None)
+    """The pair to be named first, of those measured on all sets.
+
+    That whose weights ship, else the longest by today's recipe, else the longest.
+    """
+    measured, shipped = [rung for rung in found if AVERAGE in rung.loss], set(weights.shipped_digests().values())
+
+    def rank(rung: Rung) -> tuple[bool, bool, int]:
+        ships = all(shipped & set(one.run.weights.values()) for one in (rung.full, rung.light))
+        return ships, not changes(rung.full.run), rung.steps
+
+    return max(measured, key=rank, default=None)
 
 
 def mean_of_seeds(losses: Sequence[float]) -> Loss:

@@ -14,14 +14,16 @@ from replication.records import TrainingRun
 
 
 def own_hours(run: TrainingRun) -> float:
-    """Hours that the run took itself, without those of the trunk that it shares with another run."""
-    return run.hours - (run.trunk["hours"] if run.trunk else 0.0)
+    """Hours that the run took itself, without those of earlier trainings and of the trunk that it shares."""
+    return float(run.hours - run.before["hours"])
 
 
 def row(run: TrainingRun) -> list[str]:
     """One run."""
     validation = last_validation(run)
-    start = f"step {run.trunk['step']:,.0f} of another run" if run.trunk else "weights" if run.initial else "the start"
+    start = f"step {run.before['step']:,.0f} of another run" if run.before["step"] else "the start"
+    if run.initial:
+        start = f"weights after {run.earlier[-1]['step']:,} steps" if run.earlier else "other weights"
     state = "finished" if run.step == run.steps else f"stopped at {run.step:,}"
     return [
         DISPLAY[run.model], f"{run.steps:,}", str(run.seed), run.data, optimizers_in_words(run.recipe),
@@ -37,7 +39,7 @@ def unrecorded(runs: Sequence[TrainingRun]) -> list[TrainingRun]:
         (run.model, row["step"], round(row.get("seconds") or 0))
         for run in runs
         for row in run.log
-        if (row["step"] or 0) > (run.trunk["step"] if run.trunk else 0)
+        if (row["step"] or 0) > run.before["step"]
     }
     last: dict[tuple[str, int, str], TrainingRun] = {}
     for run in sorted((run for run in runs if run.trunk), key=lambda run: run.trunk["step"] if run.trunk else 0):
@@ -54,7 +56,7 @@ def totals(runs: Sequence[TrainingRun]) -> list[list[str]]:
     rows = []
     for name, some in [*groups, ("all", list(runs))]:
         finished = sum(run.step == run.steps for run in some)
-        own = [(run, run.step - (run.trunk["step"] if run.trunk else 0), own_hours(run)) for run in some]
+        own = [(run, run.step - run.before["step"], own_hours(run)) for run in some]
         own += [(run, run.trunk["step"], run.trunk["hours"]) for run in unrecorded(some) if run.trunk]
         macs = sum(training_macs(run, round(steps)) for run, steps, _ in own)
         hours = sum(hours for _, _, hours in own)

@@ -36,3 +36,15 @@ def test_the_command_makes_the_same_weights_by_todays_recipes() -> None:
     values = {key: value for key in recipe.FIELDS if (value := getattr(arguments, key)) is not None}
     assert recipe.load(arguments.recipe, values) == then
     assert made_by("train --recipe my.toml --seed 1", {"steps": 5}) == "train --recipe my.toml --seed 1"
+
+
+def test_a_card_names_all_trainings(monkeypatch: pytest.MonkeyPatch) -> None:
+    path = weights.shipped("smsrn", 4)
+    if path is None:
+        pytest.skip("no weights are shipped")
+    found = weights.read(path)
+    first = {"command": "train --recipe cpu --seed 7", "recipe": found.metadata["recipe"]}
+    changed = replace(found, metadata={**found.metadata, "earlier": [first]})
+    monkeypatch.setattr(weights, "read", lambda _: changed)
+    (row,) = (line for line in card("smsrn", 4, [], []).splitlines() if line.startswith("| made by"))
+    assert row.index("--seed 7") < row.index("`, then `python -m replication.train")

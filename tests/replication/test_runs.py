@@ -53,6 +53,25 @@ def test_a_run_that_went_on_replaces_its_record(folder: Path, tmp_path: Path) ->
         assert sorted(one.step for one in records.load(tmp_path, TrainingRun)) == steps
 
 
+def test_a_run_goes_on_from_where_its_first_weights_were(folder: Path) -> None:
+    (path,) = (path for path in folder.glob("*.safetensors") if "final" not in path.name)
+    found = checkpoint.read(path)
+    before = {"step": 100, "hours": 2.0, "paper_fraction": 0.25, "initial": None}
+    facts = {**found.run, "initial": "first", "earlier": [before], "trunk": None}
+    model = build("smsrn")
+    live = Live(model, [torch.optim.Adam(model.parameters())], {})
+    progress = Progress(40, 1800.0, 25.0, [{"step": 40, "seconds": 1700.0}])
+    checkpoint.write(path, live, facts, progress)
+    run = runs.read(folder, "")
+    assert (run.step, run.steps, run.hours, run.paper_fraction) == (140, 180, 2.5, 0.5)
+    assert run.log == ({"step": 140, "seconds": 8900.0},)
+    assert run.before == {"step": 100, "hours": 2.0}
+    assert run.begins_at_random
+    assert replace(run, earlier=(before, {**before, "initial": "first"})).begins_at_random
+    assert not replace(run, earlier=()).begins_at_random
+    assert not replace(run, earlier=({**before, "initial": "another network's"},)).begins_at_random
+
+
 def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="nothing: expected a training run, found no checkpoint"):
         runs.main([str(tmp_path / "nothing")])

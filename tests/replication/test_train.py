@@ -267,6 +267,10 @@ def test_weights_to_start_from(images: Path, finished: Path, tmp_path: Path) -> 
     start = finished / "final.safetensors"
     main(arguments(images, tmp_path / "run", "--initial", str(start), steps=2, learning_rate=1e-12, matrix_rate=1e-12))
     assert newest(tmp_path / "run").run["initial"] == weights.digest(start)
+    before, after = (weights.read(folder / "final.safetensors").metadata for folder in (finished, tmp_path / "run"))
+    assert after["step"] == after["steps"] == before["step"] + 2
+    assert after["paper_fraction"] > before["paper_fraction"]
+    assert [one["command"] for one in after["earlier"]] == [before["command"]]
     for name, value in weights.read(start).state.items():
         torch.testing.assert_close(newest(tmp_path / "run").state[f"model.{name}"], value, rtol=0, atol=1e-9)
     with pytest.raises(UserError, match="holds smsrn x4, expected msrn x4"):

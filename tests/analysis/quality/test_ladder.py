@@ -15,7 +15,7 @@ from analysis.figures import ladder as figure
 from analysis.paper import BENCHMARKS
 from analysis.quality import conditions, ladder, ladder_page, runs_page
 from analysis.quality.columns import AVERAGE
-from replication import recipe, records
+from replication import recipe, records, weights
 from replication.records import Evaluation, ImageResult, Key, StepTime, TrainingRun, TrainingSpeed
 
 IMAGES = 40
@@ -168,6 +168,39 @@ def test_pairs_by_another_rate_of_soap_stand_apart(tmp_path: Path) -> None:
     assert first is found[0]
     assert ladder.headline(found[1:]) is found[1]
     assert [row[4] for row in ladder_page.loss_rows(found)] == ["12.5 % / 12.5 %", "unknown / unknown"]
+
+
+STAGE = {"step": 8000, "hours": 8.0, "seed": 0, "recipe_digest": "r", "data": "9 images of a set", "initial": None}
+
+
+def test_a_restarted_pair_is_a_rung_of_its_own(tmp_path: Path) -> None:
+    """Of all its steps; not if one network went through another training before, or began with another's weights."""
+    lay(tmp_path, 4000, 0.1)
+    lay(tmp_path, 16000, 0.2, seed=1, changes={"earlier": (STAGE,), "initial": "first"})
+    records.save(tmp_path, msrn := training("msrn", 32000, earlier=(STAGE,), initial="first"))
+    for run in (msrn, training("smsrn", 32000)):
+        records.save(tmp_path, evaluation(run, "Set5", np.arange(IMAGES) / 10))
+    for change in ({"seed": 1}, {"step": 4000}, {"initial": "another network's"}, {"recipe_digest": "q"}):
+        earlier = ({**STAGE, **change},)
+        records.save(tmp_path, training("smsrn", 32000, earlier=earlier, initial="first", command=str(change)))
+    short, long = ladder.rungs(tmp_path)
+    assert long.name == "16,000 steps, seed 1, a set, restarted after 8,000 steps of seed 0"
+    assert long.full.training_macs == pytest.approx(4 * short.full.training_macs)
+    assert runs_page.own_hours(long.light.run) == 16 - 8
+    (row,) = (row for row in runs_page.totals([long.light.run]) if row[0] == "SMSRN")
+    assert row[4] == f"{ladder.training_macs(long.light.run, 8000) / 1e12:,.0f} T"
+    assert runs_page.row(long.light.run)[6] == "weights after 8,000 steps"
+    assert runs_page.row(training("msrn", 4000, initial="another network's"))[6] == "other weights"
+
+
+def test_the_pair_that_ships_is_named_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = recipe.load("cpu", {"steps": "4000", "matrix_rate": "0.5"})
+    lay(tmp_path, 4000, 0.1, changes={"recipe": old.as_dict(), "recipe_digest": old.digest()})
+    lay(tmp_path, 8000, 0.2)
+    found = {rung.steps: rung for rung in ladder.rungs(tmp_path)}
+    for shipped, first in (("msrn40000", 8000), ("smsrn40000", 8000), ("msrn40000 smsrn40000", 4000)):
+        monkeypatch.setattr(weights, "shipped_digests", lambda shipped=shipped: {one: one for one in shipped.split()})
+        assert ladder.headline([*found.values()]) is found[first]
 
 
 @pytest.mark.parametrize(("log", "expected"), [(({"validation_psnr": 24.5},), "+0.500"), ((), "unknown")])
