@@ -14,7 +14,16 @@ from analysis.cost import closed_form, designs
 from analysis.names import DISPLAY
 from analysis.quality.calibration import calibrated
 from analysis.quality.columns import AVERAGE, collect, measured
-from analysis.quality.ladder import Rung, best_within, headline, of_one_network, over_seeds, rungs, setting
+from analysis.quality.ladder import (
+    Rung,
+    best_within,
+    by_todays_recipe,
+    headline,
+    of_one_network,
+    over_seeds,
+    rungs,
+    setting,
+)
 from analysis.quality.training import share_with_range
 from analysis.text import percent
 from replication.records import BY_PROTOCOL, NOISE_PSNR
@@ -52,7 +61,8 @@ def decibels() -> list[str]:
 
 def measurements() -> list[str]:
     """What equal trainings lose, the same with other images, and the best weights."""
-    found = rungs(RESULTS)
+    found = [rung for rung in rungs(RESULTS) if AVERAGE in rung.loss]
+    today = [rung for rung in found if by_todays_recipe(rung.full.run)]
     first = headline(found)
     assert first
     loss, share = first.loss[AVERAGE], share_with_range(first.share)
@@ -61,17 +71,17 @@ def measurements() -> list[str]:
         f"{percent(first.share, 2)} of the paper's training",
     ]
     wanted += [f"{loss.low:.3f} to {loss.high:.3f} dB by the choice of", share.partition("(")[2].rstrip(")")]
-    joined = over_seeds(found)
-    for one in (one for one in joined if one.setting == first.setting):
+    joined = over_seeds(today)
+    for one in joined:
         loss = one.loss[AVERAGE]
         words = f"{loss.mean:.3f} dB on the mean of {len(one.seeds)} seeds ({loss.low:.3f} to {loss.high:.3f}"
         wanted.append(words)
     known = {one.length for one in joined} | {first.length}
-    others = [rung for rung in found if AVERAGE in rung.loss and rung.length not in known]
-    wanted += [f"{one.loss[AVERAGE].mean:.3f} dB after {one.steps:,}" for one in others if one.setting == first.setting]
-    rates = [one.loss[AVERAGE].mean for one in found if AVERAGE in one.loss and one.setting != first.setting]
+    wanted += [f"{one.loss[AVERAGE].mean:.3f} dB after {one.steps:,}" for one in today if one.length not in known]
+    wanted += [f"last {first.steps - one['step']:,} of them a restart" for one in first.full.run.earlier]
+    rates = [one.loss[AVERAGE].mean for one in found if one is not first and one not in today]
     wanted.append(f"lost {min(rates):.3f} to {max(rates):.3f} dB")
-    wanted += [*dead_filters(first), *equal_arithmetic(found, first)]
+    wanted += [*dead_filters(first), *equal_arithmetic(today)]
     for model in ("smsrn", "msrn"):
         mean = measured(collect(RESULTS), model, *BY_PROTOCOL["public_code"]).average
         assert mean, f"{model} is not measured on all four sets"
@@ -84,10 +94,10 @@ def dead_filters(first: Rung) -> list[str]:
     return [percent(one.run.dead_filters or 0) for one in (first.full, first.light)]
 
 
-def equal_arithmetic(found: list[Rung], first: Rung) -> list[str]:
-    """The best SMSRN that cost no more multiply-adds than MSRN's 4,000 steps."""
-    (msrn, *_) = [one.full for one in found if one.steps == 4000 and one.setting == first.setting]
-    same = [one for one in of_one_network(RESULTS, "smsrn") if setting(one.run) == first.setting]
+def equal_arithmetic(today: list[Rung]) -> list[str]:
+    """The best SMSRN that cost no more multiply-adds than MSRN's 4,000 steps, by today's recipe."""
+    (msrn, *_) = [one.full for one in today if one.steps == 4000]
+    same = [one for one in of_one_network(RESULTS, "smsrn") if setting(one.run) == setting(msrn.run)]
     best = best_within(same, AVERAGE, macs=msrn.training_macs)
     assert best
     return [

@@ -20,7 +20,7 @@ from analysis.text import small_percent
 
 LINES = {"smsrn": ("-", "o"), "msrn": ("--", "s")}
 """Line and marker of each network, so that they differ without colour."""
-FILLS = ("full", "none", "left")
+FILLS = ("full", "none", "left", "right")
 """Of the markers of one setting each."""
 NEAREST = 0.7
 """Numbers of steps whose ratio is above this are too near each other for two labels."""

@@ -194,6 +194,11 @@ def changes(run: TrainingRun) -> dict[str, Any]:
     return {key: value for key, value in min(found, key=len).items() if key not in ("steps", "steps_per_epoch")}
 
 
+def by_todays_recipe(run: TrainingRun) -> bool:
+    """Whether a shipped recipe makes the run today, from the start; of any length."""
+    return not changes(run) and not run.earlier
+
+
 def setting(run: TrainingRun) -> str:
     """The folders that a run was trained on, and what its recipe has otherwise than today's, or its digest if much.
 
@@ -336,7 +341,7 @@ def headline(found: Sequence[Rung]) -> Rung | None:
 
     def rank(rung: Rung) -> tuple[bool, bool, int]:
         ships = all(shipped & set(one.run.weights.values()) for one in (rung.full, rung.light))
-        return ships, not changes(rung.full.run), rung.steps
+        return ships, by_todays_recipe(rung.full.run), rung.steps
 
     return max(measured, key=rank, default=None)
 

@@ -16,7 +16,7 @@ from analysis.quality.ladder import (
     Member,
     Rung,
     SeedLoss,
-    changes,
+    by_todays_recipe,
     last_validation,
     of_one_network,
     over_seeds,
@@ -63,7 +63,7 @@ class Training:
 def training(results: Path) -> Training:
     """From the records."""
     runs = records.load(results, TrainingRun)
-    counts, todays = Counter(map(setting, runs)), {setting(run) for run in runs if not changes(run)}
+    counts, todays = Counter(map(setting, runs)), {setting(run) for run in runs if by_todays_recipe(run)}
     folders = tuple(sorted(counts, key=lambda name: (name not in todays, -counts[name])))
     members = {model: of_one_network(results, model) for model in MODELS}
     found = rungs(results)
