@@ -11,7 +11,7 @@ from typing import Any
 from replication import weights
 
 TOTALS = ("step", "hours", "paper_fraction")
-STAGE = (*TOTALS, "seed", "recipe", "recipe_digest", "data", "initial", "command")
+STAGE = (*TOTALS, "seed", "recipe", "recipe_digest", "data", "initial", "machine", "command")
 """What is kept of an earlier training: where the network was after it, and what makes it again."""
 
 
@@ -27,12 +27,18 @@ def earlier(initial: Path | None) -> list[dict[str, Any]]:
 
 
 def in_all(facts: Mapping[str, Any], step: int, seconds: float) -> dict[str, Any]:
-    """`TOTALS` and "steps" over all trainings of the network, ``step`` and ``seconds`` into the run with ``facts``."""
-    stages = facts.get("earlier") or [dict.fromkeys(TOTALS, 0)]
-    before = stages[-1]
+    """`TOTALS`, "steps" and "machine" over all trainings, ``step`` and ``seconds`` into the run with ``facts``."""
+    stages = facts.get("earlier", [])
+    before = stages[-1] if stages else dict.fromkeys(TOTALS, 0)
     return {
         "step": before["step"] + step,
         "steps": before["step"] + facts["steps"],
         "hours": before["hours"] + seconds / 3600,
         "paper_fraction": before["paper_fraction"] + facts["paper_fraction"] * step / facts["steps"],
+        "machine": machines(*stages, facts),
     }
+
+
+def machines(*trainings: Mapping[str, Any]) -> str:
+    """The machines that trainings ran on, each named once, in their order."""
+    return "; then ".join(dict.fromkeys(name for one in trainings for name in one["machine"].split("; then ")))

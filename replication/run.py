@@ -167,9 +167,8 @@ def inherited_facts(found: Checkpoint, own: dict[str, Any]) -> dict[str, Any]:
     before = found.run
     if before["recipe_digest"] != own["recipe_digest"]:
         return {"trunk": {"step": found.progress.step, "hours": found.progress.seconds / 3600}}
-    machines = dict.fromkeys([*before["machine"].split("; then "), own["machine"]])
     versions = own["versions"] | {"date": before["versions"]["date"]}
-    return {"trunk": before.get("trunk"), "machine": "; then ".join(machines), "versions": versions}
+    return {"trunk": before.get("trunk"), "machine": history.machines(before, own), "versions": versions}
 
 
 SAME = {

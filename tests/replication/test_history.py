@@ -11,7 +11,7 @@ from replication.errors import UserError
 
 FACTS = {
     "step": 40, "steps": 40, "hours": 0.5, "paper_fraction": 0.25, "seed": 3, "recipe": {}, "recipe_digest": "r",
-    "data": "3 images of a set", "initial": None, "command": "a command",
+    "data": "3 images of a set", "initial": None, "machine": "a machine", "command": "a command",
 }  # fmt: skip
 
 
@@ -23,9 +23,11 @@ def weights_of(path: Path, **changes: Any) -> Path:
 def test_trainings_follow_each_other(tmp_path: Path) -> None:
     first = history.earlier(weights_of(tmp_path / "first.safetensors"))
     assert [one["command"] for one in first] == ["a command"]
-    run = {"steps": 100, "paper_fraction": 0.5, "earlier": first}
+    run = {"steps": 100, "paper_fraction": 0.5, "earlier": first, "machine": "another; then a machine"}
     totals = history.in_all(run, 80, 3600.0)
-    assert totals == {"step": 120, "steps": 140, "hours": 1.5, "paper_fraction": 0.25 + 0.5 * 0.8}
+    machines = "a machine; then another"
+    share = 0.25 + 0.5 * 0.8
+    assert totals == {"step": 120, "steps": 140, "hours": 1.5, "paper_fraction": share, "machine": machines}
     second = weights_of(tmp_path / "second.safetensors", earlier=first, initial="first", seed=4, **totals)
     both = history.earlier(second)
     assert [(one["step"], one["seed"], one["initial"]) for one in both] == [(40, 3, None), (120, 4, "first")]
@@ -33,9 +35,9 @@ def test_trainings_follow_each_other(tmp_path: Path) -> None:
 
 def test_a_first_training_counts_alone() -> None:
     assert history.earlier(None) == []
-    own = {"step": 80, "steps": 100, "hours": 1.0, "paper_fraction": 0.4}
+    own = {"step": 80, "steps": 100, "hours": 1.0, "paper_fraction": 0.4, "machine": "here"}
     for facts in ({}, {"earlier": []}):
-        assert history.in_all({"steps": 100, "paper_fraction": 0.5, **facts}, 80, 3600.0) == own
+        assert history.in_all({"steps": 100, "paper_fraction": 0.5, "machine": "here", **facts}, 80, 3600.0) == own
 
 
 def test_what_is_not_this_networks_or_not_known_does_not_count(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def test_a_run_that_went_on_replaces_its_record(folder: Path, tmp_path: Path) ->
 def test_a_run_goes_on_from_where_its_first_weights_were(folder: Path) -> None:
     (path,) = (path for path in folder.glob("*.safetensors") if "final" not in path.name)
     found = checkpoint.read(path)
-    before = {"step": 100, "hours": 2.0, "paper_fraction": 0.25, "initial": None}
+    before = {"step": 100, "hours": 2.0, "paper_fraction": 0.25, "initial": None, "machine": "another"}
     facts = {**found.run, "initial": "first", "earlier": [before], "trunk": None}
     model = build("smsrn")
     live = Live(model, [torch.optim.Adam(model.parameters())], {})
