@@ -464,10 +464,14 @@ class TrainingRun(Record):
     earlier: tuple[dict[str, Any], ...] = ()
 
     @property
-    def before(self) -> dict[str, Any]:
-        """Steps and hours that the run did not make itself: those of earlier trainings and of its trunk."""
-        parts = [*self.earlier[-1:], *([self.trunk] if self.trunk else [])]
-        return {name: sum(part[name] for part in parts) for name in ("step", "hours")}
+    def start(self) -> dict[str, float]:
+        """The step and the hours at which the run and its trunk began: those of earlier trainings."""
+        return {name: self.earlier[-1][name] if self.earlier else 0 for name in ("step", "hours")}
+
+    @property
+    def before(self) -> dict[str, float]:
+        """The step and the hours at which the run itself began: those of earlier trainings and of its trunk."""
+        return {name: value + (self.trunk[name] if self.trunk else 0) for name, value in self.start.items()}
 
     @property
     def begins_at_random(self) -> bool:

@@ -36,10 +36,10 @@ def row(run: TrainingRun) -> list[str]:
 def unrecorded(runs: Sequence[TrainingRun]) -> list[TrainingRun]:
     """Those that branched off last from runs which are not recorded: their trunk is in no recorded run's own log."""
     own = {
-        (run.model, row["step"], round(row.get("seconds") or 0))
+        (run.model, step - run.start["step"], round(seconds - 3600 * run.start["hours"]))
         for run in runs
-        for row in run.log
-        if (row["step"] or 0) > run.before["step"]
+        for step, seconds in ((row["step"] or 0, row.get("seconds") or 0) for row in run.log)
+        if step > run.before["step"]
     }
     last: dict[tuple[str, int, str], TrainingRun] = {}
     for run in sorted((run for run in runs if run.trunk), key=lambda run: run.trunk["step"] if run.trunk else 0):

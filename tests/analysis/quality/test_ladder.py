@@ -342,4 +342,12 @@ def test_what_a_run_that_is_not_recorded_shares_counts_once() -> None:
     assert runs_page.unrecorded([whole, early, late, branch]) == [late]
     rows = {row[0]: row[3] for row in runs_page.totals([whole, early, late, branch])}
     assert rows == {"MSRN": f"{8 + 3.2:.1f}", "SMSRN": f"{1.6 + 2.2 + 0.8:.1f}", "all": f"{11.2 + 4.6:.1f}"}
+    trunk = {"step": 1600, "hours": 1.6}
+    stage = {"earlier": (STAGE,), "initial": "first"}
+    log = ({"step": 9600, "seconds": 3600 * 9.6},)
+    parent, child = (
+        training("msrn", 16000, log=rows, trunk=part, **stage) for rows, part in ((log, None), ((), trunk))
+    )
+    assert runs_page.unrecorded([parent, child]) == []
+    assert runs_page.unrecorded([child]) == [child]
     assert "too (800 of SMSRN)" in runs_page.markdown([whole, early, late, branch])
