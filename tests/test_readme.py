@@ -73,11 +73,13 @@ def measurements() -> list[str]:
     wanted += [f"{loss.low:.3f} to {loss.high:.3f} dB by the choice of", share.partition("(")[2].rstrip(")")]
     joined = over_seeds(today)
     for one in joined:
-        loss = one.loss[AVERAGE]
-        words = f"{loss.mean:.3f} dB on the mean of {len(one.seeds)} seeds ({loss.low:.3f} to {loss.high:.3f}"
+        mean = one.loss[AVERAGE]
+        words = f"{mean.mean:.3f} dB on the mean of {len(one.seeds)} seeds ({mean.low:.3f} to {mean.high:.3f}"
         wanted.append(words)
     known = {one.length for one in joined} | {first.length}
     wanted += [f"{one.loss[AVERAGE].mean:.3f} dB after {one.steps:,}" for one in today if one.length not in known]
+    if loss.mean <= max(one.loss[AVERAGE].mean for one in today):
+        wanted.append("has not grown with the training")
     wanted += [f"last {first.steps - one['step']:,} of them a restart" for one in first.full.run.earlier]
     rates = [one.loss[AVERAGE].mean for one in found if one is not first and one not in today]
     wanted.append(f"lost {min(rates):.3f} to {max(rates):.3f} dB")

@@ -8,6 +8,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter
 
 from analysis import style
@@ -18,7 +19,10 @@ from analysis.quality.ladder import Member, of_one_network, setting
 from analysis.quality.training import readings_words
 from analysis.text import small_percent
 
-LINES = {"smsrn": ("-", "o"), "msrn": ("--", "s")}
+LINES: dict[str, dict[str, Any]] = {
+    "smsrn": {"linestyle": "-", "marker": "o", "color": style.MEASURED},
+    "msrn": {"linestyle": "--", "marker": "s", "color": style.EDGE},
+}
 """Line and marker of each network, so that they differ without colour."""
 FILLS = ("full", "none", "left", "right")
 """Of the markers of one setting each."""
@@ -35,17 +39,24 @@ def apart(steps: Iterable[int]) -> list[int]:
     return kept[::-1]
 
 
-def draw_network(axes: Axes, model: str, points: list[tuple[int, float]], label: str, fill: str) -> None:
+def look(model: str, fill: str, **changes: Any) -> dict[str, Any]:
+    """How a network looks in the setting with that filling."""
+    return {
+        **LINES[model],
+        "linewidth": 1,
+        "markersize": 4,
+        "fillstyle": fill,
+        "markerfacecoloralt": "white",
+        **changes,
+    }
+
+
+def draw_network(axes: Axes, model: str, points: list[tuple[int, float]], fill: str) -> None:
     """Every run of a network in one setting as a marker, a line through the means of equal lengths."""
-    line, marker = LINES[model]
-    color = style.EDGE if model == "msrn" else style.MEASURED
-    look: dict[str, Any] = {"markersize": 4, "color": color, "fillstyle": fill, "markerfacecoloralt": "white"}
     lengths = sorted({steps for steps, _ in points})
     means = [fmean(psnr for length, psnr in points if length == steps) for steps in lengths]
-    axes.plot(lengths, means, line, color=color, linewidth=1)
-    steps, psnr = [steps for steps, _ in points], [psnr for _, psnr in points]
-    axes.plot(steps, psnr, marker, **look)
-    axes.plot([], [], line, marker=marker, linewidth=1, label=f"{DISPLAY[model]}, {label}", **look)
+    axes.plot(lengths, means, **look(model, fill, marker=""))
+    axes.plot([steps for steps, _ in points], [psnr for _, psnr in points], **look(model, fill, linestyle=""))
 
 
 def draw(members: dict[str, list[Member]]) -> Figure:
@@ -59,7 +70,7 @@ def draw(members: dict[str, list[Member]]) -> Figure:
             for label, fill in zip(settings, cycle(FILLS), strict=False):
                 shown = [one for one in found if name in one.psnr and setting(one.run) == label]
                 if points := [(one.run.steps, one.psnr[name]) for one in shown]:
-                    draw_network(axes, model, points, label, fill)
+                    draw_network(axes, model, points, fill)
         axes.set_xscale("log", base=2)
         ticks = apart(shares)
         axes.set_xticks(ticks, [f"{steps / 1000:g}" for steps in ticks])
@@ -70,9 +81,18 @@ def draw(members: dict[str, list[Member]]) -> Figure:
     listed = ", ".join(f"{steps:,} steps {small_percent(share)}" for steps, share in sorted(shares.items()))
     figure.supxlabel(f"share of the paper's training: {listed}\n{readings_words()}", size=7)
     panels[0].set_ylabel("PSNR on luma, dB")
-    handles, labels = panels[-1].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=2)
+    figure.legend(handles=legend_handles(settings), loc="outside upper center", ncols=2)
     return figure
+
+
+def legend_handles(settings: Iterable[str]) -> list[Line2D]:
+    """The networks by line and marker, then the settings by the filling of a marker: each name once."""
+    networks = [Line2D([], [], label=DISPLAY[model], **look(model, FILLS[0])) for model in LINES]
+    fillings = [
+        Line2D([], [], label=label, **look("msrn", fill, linestyle="", marker="D"))
+        for label, fill in zip(settings, cycle(FILLS), strict=False)
+    ]
+    return [*networks, *fillings]
 
 
 def write(results: Path) -> list[Path]:

@@ -57,7 +57,9 @@ def rung(loss: float, half: float = 0.02, seed: int = 0) -> Rung:
     """A pair of trainings that lost so many dB on average, with an interval of ``half`` to each side."""
     lost = {AVERAGE: Loss(loss, loss - half, loss + half)}
     msrn, smsrn = (
-        SimpleNamespace(run=SimpleNamespace(model=model, dead_filters=dead, data="9 images of a", recipe={}))
+        SimpleNamespace(
+            run=SimpleNamespace(model=model, dead_filters=dead, data="9 images of a", recipe={}, weights={}, earlier=())
+        )
         for model, dead in (("msrn", 0.125), ("smsrn", 0.25))
     )
     return Rung(4000, seed, 0.0009, msrn, smsrn, lost)  # type: ignore[arg-type]

@@ -61,6 +61,12 @@ def timed() -> Figure:
         return figure1_time.draw(others.timed(record, ROOT / "results"), figure1_time.measured_on(record))[0]
 
 
+def trained() -> Figure:
+    """The recorded trainings, with the names of all their settings."""
+    with style.settings():
+        return ladder.draw({model: of_one_network(ROOT / "results", model) for model in ladder.LINES})
+
+
 FIGURES = {
     "figure2": lambda: figure2.draw(),
     "figure3": lambda: figure3.draw(build("smsrn"), "SMSRN"),
@@ -70,6 +76,7 @@ FIGURES = {
     "summary, untrained": lambda: larger(None),
     "summary, trained": lambda: larger(LOST),
     "figure1_time": lambda: timed(),
+    "ladder": lambda: trained(),
 }
 
 
@@ -77,7 +84,8 @@ def written(figure: Figure) -> list[Text]:
     """Texts of a drawn figure, without those of ticks, which matplotlib keeps even where it does not draw them."""
     figure.draw_without_rendering()
     texts = [*figure.texts, *(text for axes in figure.axes for text in axes.texts)]
-    texts += [text for axes in figure.axes if (legend := axes.get_legend()) for text in legend.get_texts()]
+    legends = [*figure.legends, *(legend for axes in figure.axes if (legend := axes.get_legend()))]
+    texts += [text for legend in legends for text in legend.get_texts()]
     texts += [axis.label for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)]
     return [text for text in texts if text.get_text().strip()]
 
@@ -93,7 +101,7 @@ def test_texts_can_be_read(name: str) -> None:
     outside = [text.get_text() for text in texts if not area.contains(*text.get_window_extent().min)]
     outside += [text.get_text() for text in texts if not area.contains(*text.get_window_extent().max)]
     assert outside == []
-    columns_wide = 2 if name.startswith("summary") else 1
+    columns_wide = 2 if name.startswith(("summary", "ladder")) else 1
     assert figure.get_size_inches()[0] == pytest.approx(columns_wide * style.COLUMN)
 
 

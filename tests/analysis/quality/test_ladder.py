@@ -280,7 +280,7 @@ def test_page_and_figure(tmp_path: Path) -> None:
     assert "| a set" in text.partition("## At equal cost")[2]
     with style.settings():
         drawn = figure.draw({model: ladder.of_one_network(tmp_path, model) for model in figure.LINES})
-    assert {*BENCHMARKS, AVERAGE, "MSRN, a set", "SMSRN, a set"} <= set(style.words(drawn))
+    assert {*BENCHMARKS, AVERAGE, "MSRN", "SMSRN", "a set"} <= set(style.words(drawn))
     assert len(figure.write(tmp_path)) == 3
 
 

@@ -127,7 +127,7 @@ def test_measured_values_are_means_of_the_records(tmp_path: Path, shipped: dict[
 
 def rung(steps: int, seed: int, loss: float, folders: str = "9 images of a", rate: float | None = None) -> Rung:
     rates = {"matrix_rate": recipe.load("cpu").matrix_rate if rate is None else rate}
-    run = SimpleNamespace(data=folders, recipe=rates, dead_filters=loss, precision="bf16")
+    run = SimpleNamespace(data=folders, recipe=rates, dead_filters=loss, precision="bf16", weights={}, earlier=())
     member: Any = SimpleNamespace(run=run)
     losses = {name: Loss(loss, loss - 0.01, loss + 0.01) for name in (*paper.BENCHMARKS, AVERAGE)}
     return Rung(steps, seed, 0.001, member, member, losses)
