@@ -80,7 +80,8 @@ def measurements() -> list[str]:
     wanted += [f"{one.loss[AVERAGE].mean:.3f} dB after {one.steps:,}" for one in today if one.length not in known]
     if loss.mean <= max(one.loss[AVERAGE].mean for one in today):
         wanted.append("has not grown with the training")
-    wanted += [f"last {first.steps - one['step']:,} of them a restart" for one in first.full.run.earlier]
+    if restarts := " and ".join(f"{one['step']:,}" for one in first.full.run.earlier):
+        wanted.append(f"restarted after {restarts} of them")
     rates = [one.loss[AVERAGE].mean for one in found if one is not first and one not in today]
     wanted.append(f"lost {min(rates):.3f} to {max(rates):.3f} dB")
     wanted += [*dead_filters(first), *equal_arithmetic(today)]

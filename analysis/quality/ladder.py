@@ -202,14 +202,13 @@ def by_todays_recipe(run: TrainingRun) -> bool:
 def setting(run: TrainingRun) -> str:
     """The folders that a run was trained on, and what its recipe has otherwise than today's, or its digest if much.
 
-    Of earlier trainings, with whose weights it began, their length and seed.
+    "restarted" where it began with the weights of earlier trainings, whatever their lengths.
     """
     words = {"matrix_rate": "SOAP's rate", "learning_rate": "Adam's rate"}
     changed = [f"{words.get(key, key)} {value}" for key, value in changes(run).items()]
     if len(changed) > 2:
         changed = [f"recipe {run.recipe_digest[:8]}"]
-    changed += [f"restarted after {one['step']:,} steps of seed {one['seed']}" for one in run.earlier]
-    return ", ".join([image_folders(run), *changed])
+    return ", ".join([image_folders(run), *changed, *(["restarted"] if run.earlier else [])])
 
 
 def length(steps: int, setting: str) -> str:
@@ -317,17 +316,19 @@ FEWEST_SEEDS = 3
 
 def over_seeds(found: Sequence[Rung]) -> list[SeedLoss]:
     """Losses of ``found`` joined over the seeds, where there are `FEWEST_SEEDS` of the same setting and steps."""
-    groups: dict[tuple[str, int, str], list[Rung]] = {}
+    groups: dict[tuple[str, int, int, str], list[Rung]] = {}
     for rung in found:
         if AVERAGE in rung.loss:
-            groups.setdefault((rung.setting, rung.steps, rung.full.run.precision), []).append(rung)
+            run = rung.full.run
+            last = run.recipe["steps"]  # restarted pairs of as many steps may have begun at others
+            groups.setdefault((rung.setting, rung.steps, last, run.precision), []).append(rung)
     return [
         SeedLoss(
             folders, steps, same[0].share, tuple(rung.seed for rung in same),
             {name: mean_of_seeds([rung.loss[name].mean for rung in same]) for name in same[0].loss},
             stdev(rung.loss[AVERAGE].mean for rung in same),
         )
-        for (folders, steps, _), same in groups.items()
+        for (folders, steps, *_), same in groups.items()
         if len(same) >= FEWEST_SEEDS
     ]  # fmt: skip
 

@@ -199,7 +199,7 @@ def markdown(results: Path) -> str:
             "Pairs of trainings that differ in the network alone: same recipe, images and order of samples, each with "
             "its learning rate decayed to zero. A rung is one length of training; rungs of different lengths share the "
             "steps at constant rate (the trunk). A restarted pair goes on from the weights of a shorter one, with a "
-            "new warm-up; its steps are all steps of both trainings. Made by "
+            "new warm-up, once or more often; its steps are those of all its trainings ([runs](runs.md)). Made by "
             "`python -m analysis ladder` from `records/runs` and the measurements of each run's final weights."
         ),
         "## Lost PSNR",

@@ -136,7 +136,11 @@ def test_losses_are_joined_over_seeds_of_the_same_length(tmp_path: Path) -> None
     assert "- 2,000 steps, a set: one seed of each network: how much" in lines
 
 
-@pytest.mark.parametrize("other", [{"recipe": {"hr_patch": "48"}}, {"precision": "fp32"}], ids=["recipe", "precision"])
+@pytest.mark.parametrize(
+    "other",
+    [{"recipe": {"hr_patch": "48"}}, {"recipe": {"steps": "3000"}}, {"precision": "fp32"}],
+    ids=["recipe", "restart", "precision"],
+)
 def test_only_what_differs_in_the_seed_alone_is_joined(tmp_path: Path, other: dict[str, Any]) -> None:
     changes = dict(other)
     if "recipe" in other:
@@ -147,7 +151,8 @@ def test_only_what_differs_in_the_seed_alone_is_joined(tmp_path: Path, other: di
     found = ladder.rungs(tmp_path)
     assert len(found) == 3
     assert ladder.over_seeds(found) == []
-    assert {rung.setting for rung in found} == {"a set", "a set, hr_patch 48" if "recipe" in other else "a set"}
+    changed = "hr_patch" in other.get("recipe", {})
+    assert {rung.setting for rung in found} == {"a set", "a set, hr_patch 48" if changed else "a set"}
 
 
 def test_a_recipe_that_differs_in_much_is_named_by_its_digest() -> None:
@@ -184,7 +189,7 @@ def test_a_restarted_pair_is_a_rung_of_its_own(tmp_path: Path) -> None:
         earlier = ({**STAGE, **change},)
         records.save(tmp_path, training("smsrn", 32000, earlier=earlier, initial="first", command=str(change)))
     short, long = ladder.rungs(tmp_path)
-    assert long.name == "16,000 steps, seed 1, a set, restarted after 8,000 steps of seed 0"
+    assert long.name == "16,000 steps, seed 1, a set, restarted"
     assert long.full.training_macs == pytest.approx(4 * short.full.training_macs)
     assert runs_page.own_hours(long.light.run) == 16 - 8
     (row,) = (row for row in runs_page.totals([long.light.run]) if row[0] == "SMSRN")
