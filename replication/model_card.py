@@ -61,7 +61,8 @@ def card(model: str, scale: int, known: Sequence[records.Evaluation], runs: Sequ
     ]
     return (
         f"# {model.upper()} x{scale}\n\n"
-        f"Made by `python -m replication.model_card` from the weights file and `results/records/`.\n\n"
+        f"Made by `python -m replication.model_card` from the weights file and `results/records/`.\n"
+        f"{_several(len(trainings))}\n"
         f"{tabulate(rows, ('what', 'value'), tablefmt='github')}\n\n"
         f"## Measured\n\n{_measured(model, scale, digest, known)}\n\n"
         f"## Training\n\n![loss and validation PSNR]({path.stem}.png)\n\nThe axes are those of all cards.\n\n"
@@ -73,8 +74,8 @@ def card(model: str, scale: int, known: Sequence[records.Evaluation], runs: Sequ
         "Trained for bicubic downsampling only: real photographs, compressed ones above all, are blurred and noisy in\n"
         "other ways, and their artefacts are enlarged with them. The budget is a small fraction of the paper's: these\n"
         "weights are for use on a CPU, not for the paper's absolute numbers. What separability costs is seen in pairs\n"
-        "of equal trainings (results/training_ladder.md), not in the weights that ship. Details that the\n"
-        "low-resolution image lost are guessed: not for evidence.\n"
+        "of equal trainings alone (results/training_ladder.md). Details that the low-resolution image lost are\n"
+        "guessed: not for evidence.\n"
     )
 
 
@@ -89,6 +90,15 @@ def made_by(command: str, values: Mapping[str, Any]) -> str:
     options = {f"--{key.replace('_', '-')}": json.dumps(value).strip('"') for key, value in changed.items()}
     added = [f"{option} {shlex.quote(text)}" for option, text in options.items() if option not in command.split()]
     return " ".join([re.sub(r" --trunk \S+", "", command), *added])
+
+
+def _several(trainings: int) -> str:
+    if trainings == 1:
+        return ""
+    return (
+        f"Length, machines and hours are those of {trainings} trainings, one after the other; recipe, start,\n"
+        "optimiser, packages, date and the curve below are those of the last.\n"
+    )
 
 
 def _threads(facts: dict[str, Any]) -> str:

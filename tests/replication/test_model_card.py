@@ -46,5 +46,7 @@ def test_a_card_names_all_trainings(monkeypatch: pytest.MonkeyPatch) -> None:
     first = {"command": "train --recipe cpu --seed 7", "recipe": found.metadata["recipe"]}
     changed = replace(found, metadata={**found.metadata, "earlier": [first]})
     monkeypatch.setattr(weights, "read", lambda _: changed)
-    (row,) = (line for line in card("smsrn", 4, [], []).splitlines() if line.startswith("| made by"))
+    text = card("smsrn", 4, [], [])
+    assert "those of 2 trainings, one after the other" in text
+    (row,) = (line for line in text.splitlines() if line.startswith("| made by"))
     assert row.index("--seed 7") < row.index("`, then `python -m replication.train")
