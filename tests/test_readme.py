@@ -11,10 +11,11 @@ from analysis import paper
 from analysis.artefacts import ARTEFACTS
 from analysis.claims.verdict import ledger
 from analysis.cost import closed_form, designs
-from analysis.names import DISPLAY
+from analysis.names import DISPLAY, SCALE
 from analysis.quality.calibration import calibrated
 from analysis.quality.columns import AVERAGE, collect, measured
 from analysis.quality.ladder import (
+    OTHER_PAIR,
     Rung,
     best_within,
     by_todays_recipe,
@@ -26,6 +27,7 @@ from analysis.quality.ladder import (
 )
 from analysis.quality.training import share_with_range
 from analysis.text import percent
+from replication.models import build_any, count_parameters
 from replication.records import BY_PROTOCOL, NOISE_PSNR
 
 ROOT = Path(__file__).parent.parent
@@ -92,6 +94,20 @@ def measurements() -> list[str]:
     return wanted
 
 
+def another_network() -> list[str]:
+    """What the paper's step saves and costs in another network, beside SMSRN after as many steps."""
+    other, pair = sorted(rungs(RESULTS, OTHER_PAIR), key=lambda rung: by_todays_recipe(rung.full.run))
+    full, light = (count_parameters(build_any(model, scale=SCALE)) for model in OTHER_PAIR)
+    loss = pair.loss[AVERAGE]
+    (same,) = [one.loss[AVERAGE] for one in over_seeds(rungs(RESULTS)) if one.length == pair.length]
+    return [
+        f"saves {percent(1 - light / full)} of the parameters and loses {loss.mean:.3f} dB",
+        f"({loss.low:.3f} to {loss.high:.3f} dB) after {pair.steps:,} steps, SMSRN {same.mean:.3f} dB",
+        "killed {} of the filters of EDSR-baseline and {} of the separable".format(*dead_filters(other)),
+        f"it was {other.loss[AVERAGE].mean:.3f} dB",
+    ]
+
+
 def dead_filters(first: Rung) -> list[str]:
     """Shares of dead filters in the first pair."""
     return [percent(one.run.dead_filters or 0) for one in (first.full, first.light)]
@@ -125,7 +141,7 @@ def verdicts() -> list[str]:
     return [f"{len(entries)} claims"]
 
 
-@pytest.mark.parametrize("numbers", [networks, cost, decibels, measurements, calibration, verdicts])
+@pytest.mark.parametrize("numbers", [networks, cost, decibels, measurements, another_network, calibration, verdicts])
 def test_findings_are_computed_ones(numbers: Callable[[], list[str]]) -> None:
     for words in numbers():
         assert words in FINDINGS, f"README.md, findings: expected {words!r}"

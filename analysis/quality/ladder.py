@@ -316,12 +316,12 @@ FEWEST_SEEDS = 3
 
 def over_seeds(found: Sequence[Rung]) -> list[SeedLoss]:
     """Losses of ``found`` joined over the seeds, where there are `FEWEST_SEEDS` of the same setting and steps."""
-    groups: dict[tuple[str, int, int, str], list[Rung]] = {}
+    groups: dict[tuple[str, int, str, tuple[int, ...]], list[Rung]] = {}
     for rung in found:
         if AVERAGE in rung.loss:
             run = rung.full.run
-            last = run.recipe["steps"]  # restarted pairs of as many steps may have begun at others
-            groups.setdefault((rung.setting, rung.steps, last, run.precision), []).append(rung)
+            restarts = tuple(one["step"] for one in run.earlier)
+            groups.setdefault((rung.setting, rung.steps, run.precision, restarts), []).append(rung)
     return [
         SeedLoss(
             folders, steps, same[0].share, tuple(rung.seed for rung in same),
