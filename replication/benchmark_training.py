@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from statistics import median
 
@@ -20,7 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from replication import kernels, optimizers, recipe, records
 from replication.data import benchmarks, patches
 from replication.errors import Parser, at_least, run
-from replication.models import MODELS, build
+from replication.models import MODELS, build, build_any
 from replication.models.start import identity_start
 from replication.recipe import Recipe
 from replication.records import StepTime, TrainingSpeed
@@ -96,13 +97,18 @@ def make_step(model: str, variant: Variant, plan: Recipe, batch: Callable[[], tu
     return step
 
 
+@cache
+def forward_macs(model: str, scale: int, batch_size: int, hr_patch: int, fold_upsampler: bool) -> int:
+    """Multiply-adds of the forward pass of a training step, folding included; the values are those of a recipe."""
+    side = hr_patch // scale
+    with torch.device("meta"), FlopCounterMode(display=False) as counter, torch.no_grad():
+        TrainingNetwork(build_any(model, scale=scale), fold_upsampler)(torch.zeros(batch_size, 3, side, side))
+    return int(counter.get_total_flops()) // 2
+
+
 def step_macs(model: str, plan: Recipe) -> int:
     """Multiply-adds of a step with a folded upsampler: forward, and twice as many backward."""
-    network = TrainingNetwork(build(model, scale=SCALE), fold_upsampler=True)
-    side = plan.hr_patch // SCALE
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        network(torch.zeros(plan.batch_size, 3, side, side))
-    return 3 * int(counter.get_total_flops()) // 2
+    return 3 * forward_macs(model, SCALE, plan.batch_size, plan.hr_patch, fold_upsampler=True)
 
 
 def steps_to_measure(plan: Recipe, dataset: patches.PatchDataset, rounds: int) -> dict[tuple[str, str], Step]:

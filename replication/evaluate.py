@@ -19,7 +19,7 @@ from tabulate import tabulate
 from torch import nn
 from tqdm import tqdm
 
-from replication import records, sharing, weights
+from replication import history, records, sharing, weights
 from replication.data import benchmarks
 from replication.data.benchmarks import BENCHMARKS, EMBEDDED, Benchmark, BenchmarkImage
 from replication.errors import ArgumentError, Parser, UserError, at_least, run
@@ -108,6 +108,8 @@ def subject(model: str, scale: int, weights_file: Path | None = None) -> Subject
     else:
         metadata = weights.load_file(network, weights_file, model=model, scale=scale)
     training = {name: metadata[name] for name in records.TRAINING_FACTS if name in metadata}
+    if stages := metadata.get("earlier"):
+        training["earlier"] = history.conditions(stages)
     return Subject(model, scale, weights.digest(weights_file), training, network_upscaler(network))
 
 

@@ -4,7 +4,7 @@ Steps, hours and the share of the paper's training of a weights file or a record
 those of a run that branches from another one's trunk are.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,11 @@ def earlier(initial: Path | None) -> list[dict[str, Any]]:
     if "expanded_from" in facts or any(name not in facts for name in STAGE):
         return []
     return [*facts.get("earlier", []), {name: facts[name] for name in STAGE}]
+
+
+def conditions(stages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What two networks must have in common of earlier trainings, to be trained alike."""
+    return [{name: one[name] for name in ("step", "seed", "recipe_digest", "data")} for one in stages]
 
 
 def in_all(facts: Mapping[str, Any], step: int, seconds: float) -> dict[str, Any]:

@@ -57,7 +57,7 @@ def card(model: str, scale: int, known: Sequence[records.Evaluation], runs: Sequ
         ("started", facts["versions"]["date"] + " (UTC)"),
         ("precision", _precision(rounding)),
         ("dead filters", _dead(digest, runs)),
-        ("made by", ", then ".join(f"`{made_by(one['command'], one['recipe'])}`" for one in trainings)),
+        ("made by", _made_by(trainings)),
     ]
     return (
         f"# {model.upper()} x{scale}\n\n"
@@ -92,12 +92,22 @@ def made_by(command: str, values: Mapping[str, Any]) -> str:
     return " ".join([re.sub(r" --trunk \S+", "", command), *added])
 
 
+def _made_by(trainings: Sequence[dict[str, Any]]) -> str:
+    """The commands of all ``trainings``; each goes on from what ships of the one before."""
+    steps: list[str] = []
+    for one in trainings:
+        if steps:
+            steps.append(f"`python -m replication.ship` (SHA-256 `{one['initial'][:16]}...`)")
+        steps.append(f"`{made_by(one['command'], one['recipe'])}`")
+    return ", then ".join(steps)
+
+
 def _several(trainings: int) -> str:
     if trainings == 1:
         return ""
     return (
         f"Length, machines and hours are those of {trainings} trainings, one after the other; recipe, start,\n"
-        "optimiser, packages, date and the curve below are those of the last.\n"
+        "optimiser, precision, threads, packages, date and the curve below are those of the last.\n"
     )
 
 
@@ -144,12 +154,14 @@ def _longer(facts: dict[str, Any], path: Path) -> str:
 
 
 def _needs(facts: dict[str, Any]) -> str:
-    """Steps and hours of longer trainings, at the pace of this one."""
-    whole = 1 / facts["paper_fraction"]
+    """Steps and hours of longer trainings, at the pace of the last one."""
+    before = facts["earlier"][-1] if facts.get("earlier") else {"step": 0, "hours": 0}
+    pace = (facts["hours"] - before["hours"]) / (facts["step"] - before["step"])
+    longer, whole = LONGER * facts["step"], facts["step"] / facts["paper_fraction"]
     return (
-        f"At the pace of this run these {LONGER * facts['step']:,} steps take {LONGER * facts['hours']:,.0f} hours on "
-        f"the same machine.\nTo see as many pixels as the paper's recipe would take {whole * facts['step']:,.0f} steps "
-        f"of this size, or {whole * facts['hours'] / 24:,.0f} days;\n"
+        f"At the pace of the last training these {longer:,} steps take {longer * pace:,.0f} hours on that machine.\n"
+        f"To see as many pixels as the paper's recipe would take {whole:,.0f} steps of this size, or "
+        f"{whole * pace / 24:,.0f} days;\n"
         "on a graphics processor use `--recipe paper` (docs/training.md)."
     )
 

@@ -79,13 +79,15 @@ def measurements() -> list[str]:
         words = f"{mean.mean:.3f} dB on the mean of {len(one.seeds)} seeds ({mean.low:.3f} to {mean.high:.3f}"
         wanted.append(words)
     known = {one.length for one in joined} | {first.length}
-    wanted += [f"{one.loss[AVERAGE].mean:.3f} dB after {one.steps:,}" for one in today if one.length not in known]
-    if loss.mean <= max(one.loss[AVERAGE].mean for one in today):
-        wanted.append("has not grown with the training")
+    lengths = [one for one in found if one in today or one.full.run.earlier]
+    wanted += [f"{one.loss[AVERAGE].mean:.3f} dB after {one.steps:,}" for one in lengths if one.length not in known]
+    limit = 2 * 2**0.5 * max(one.deviation for one in joined)
+    steady = all(abs(loss.mean - one.loss[AVERAGE].mean) <= limit for one in lengths)
+    assert steady == ("no change beyond what the seed makes" in FINDINGS)
     if restarts := " and ".join(f"{one['step']:,}" for one in first.full.run.earlier):
         wanted.append(f"restarted after {restarts} of them")
-    rates = [one.loss[AVERAGE].mean for one in found if one is not first and one not in today]
-    wanted.append(f"lost {min(rates):.3f} to {max(rates):.3f} dB")
+    rates = [one.loss[AVERAGE].mean for one in found if one not in lengths]
+    wanted.append(f"the loss was {min(rates):.3f} to {max(rates):.3f} dB")
     wanted += [*dead_filters(first), *equal_arithmetic(today)]
     for model in ("smsrn", "msrn"):
         mean = measured(collect(RESULTS), model, *BY_PROTOCOL["public_code"]).average

@@ -8,7 +8,6 @@ minus that of the separable one: of SMSRN against MSRN, and of another network, 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -17,14 +16,11 @@ import numpy as np
 import scipy.stats
 from numpy.typing import NDArray
 
-from analysis.cost.closed_form import total_macs
-from analysis.cost.folded import folded_msrn, folded_smsrn
 from analysis.names import SCALE
-from analysis.networks.counter import count, on_meta
 from analysis.paper import BENCHMARKS
 from analysis.quality.columns import AVERAGE, Rows
-from replication import recipe, records, weights
-from replication.models import build_any
+from replication import history, recipe, records, weights
+from replication.benchmark_training import forward_macs
 from replication.records import Evaluation, Metric, TrainingRun, TrainingSpeed
 
 PAIR, OTHER_PAIR = ("msrn", "smsrn"), ("edsr-baseline", "edsr-baseline-separable")
@@ -57,7 +53,7 @@ class Member:
     measured: dict[str, Evaluation]
 
     @property
-    def training_macs(self) -> float:
+    def training_macs(self) -> int:
         """Multiply-adds of the run's forward passes, its trunk's included."""
         return training_macs(self.run, self.run.steps)
 
@@ -148,27 +144,15 @@ def last_validation(run: TrainingRun) -> float | None:
     return next((score for one in reversed(run.log) if (score := one.get("validation_psnr")) is not None), None)
 
 
-FOLDED = {"msrn": folded_msrn, "smsrn": folded_smsrn}
-
-
-@cache
-def macs_per_position(model: str, scale: int) -> float:
-    """Multiply-adds for each LR pixel: of the folded network where it can be folded, of the network as it is else."""
-    if model in FOLDED:
-        return float(total_macs(FOLDED[model](scale)))
-    side = 16
-    return count(on_meta(lambda: build_any(model, scale=scale)), (1, 3, side, side)).macs / side**2
-
-
-def training_macs(run: TrainingRun, steps: int) -> float:
+def training_macs(run: TrainingRun, steps: int) -> int:
     """Multiply-adds of so many steps' forward passes."""
-    positions = run.recipe["batch_size"] * (run.recipe["hr_patch"] // run.scale) ** 2
-    return float(steps * positions * macs_per_position(run.model, run.scale))
+    values = (run.recipe[name] for name in ("batch_size", "hr_patch", "fold_upsampler"))
+    return steps * forward_macs(run.model, run.scale, *values)
 
 
 def condition(run: TrainingRun) -> tuple[object, ...]:
     """What must be the same for the two networks of a rung."""
-    before = ((one["recipe_digest"], one["seed"], one["data"], one["step"]) for one in run.earlier)
+    before = (tuple(one.items()) for one in history.conditions(run.earlier))
     return (run.recipe_digest, run.seed, run.data, run.precision, *before)
 
 
@@ -274,10 +258,11 @@ class Seeds:
 
 
 def seeds(results: Path) -> list[Seeds]:
-    """How far runs lie apart that differ in the seed alone."""
+    """How far runs lie apart that differ in the seed alone; restarted ones may share a training, and are left out."""
     known, groups = records.load_all(results), dict[tuple[object, ...], list[TrainingRun]]()
     for run in finished_runs(results):
-        groups.setdefault((run.model, run.steps, setting(run), run.recipe_digest, run.precision), []).append(run)
+        if not run.earlier:
+            groups.setdefault((run.model, run.steps, setting(run), run.recipe_digest, run.precision), []).append(run)
     found = []
     for runs in groups.values():
         validation = [score for run in runs if (score := last_validation(run)) is not None]
@@ -315,20 +300,21 @@ FEWEST_SEEDS = 3
 
 
 def over_seeds(found: Sequence[Rung]) -> list[SeedLoss]:
-    """Losses of ``found`` joined over the seeds, where there are `FEWEST_SEEDS` of the same setting and steps."""
-    groups: dict[tuple[str, int, str, tuple[int, ...]], list[Rung]] = {}
+    """Losses of ``found`` joined over the seeds, where there are `FEWEST_SEEDS` of the same setting and steps.
+
+    Restarted pairs are left out: several may share a training, and are no draws of their own.
+    """
+    groups: dict[tuple[str, int, str], list[Rung]] = {}
     for rung in found:
-        if AVERAGE in rung.loss:
-            run = rung.full.run
-            restarts = tuple(one["step"] for one in run.earlier)
-            groups.setdefault((rung.setting, rung.steps, run.precision, restarts), []).append(rung)
+        if AVERAGE in rung.loss and not rung.full.run.earlier:
+            groups.setdefault((rung.setting, rung.steps, rung.full.run.precision), []).append(rung)
     return [
         SeedLoss(
             folders, steps, same[0].share, tuple(rung.seed for rung in same),
             {name: mean_of_seeds([rung.loss[name].mean for rung in same]) for name in same[0].loss},
             stdev(rung.loss[AVERAGE].mean for rung in same),
         )
-        for (folders, steps, *_), same in groups.items()
+        for (folders, steps, _), same in groups.items()
         if len(same) >= FEWEST_SEEDS
     ]  # fmt: skip
 

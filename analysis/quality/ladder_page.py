@@ -122,6 +122,7 @@ def equal_cost(found: Sequence[Rung], smsrn: Sequence[Member], ratios: Mapping[s
     for rung in found:
         name, msrn = AVERAGE if AVERAGE in rung.full.psnr else BENCHMARKS[0], rung.full
         same = [one for one in smsrn if setting(one.run) == rung.setting]
+        within: dict[str, tuple[Member | None, float]]
         within = {"multiply-adds": (best_within(same, name, macs=msrn.training_macs), msrn.training_macs)}
         for machine, (least, _) in ratios.items():
             steps = rung.steps * least
@@ -150,9 +151,10 @@ def cost_text(ratios: Mapping[str, tuple[float, float]]) -> str:
         for machine, (least, most) in ratios.items()
     )
     return (
-        "The best recorded SMSRN that cost no more than MSRN did. Where it used much less than that budget, no longer "
-        "training of SMSRN is recorded, and the comparison is in MSRN's favour. Multiply-adds are those of the folded "
-        f"networks; times are by [the steps](training_speed.md).{times}"
+        "The best recorded SMSRN of the same setting that cost no more than MSRN did. Where it used much less than "
+        "that budget, no training of SMSRN that comes nearer is recorded, and the comparison is in MSRN's favour. "
+        "Multiply-adds are those of training, where the upsamplers of both networks are folded; times are by "
+        f"[the steps](training_speed.md).{times}"
     )
 
 
@@ -176,9 +178,16 @@ def tendency(found: Sequence[Rung]) -> str:
     growth = ", ".join(f"{b.loss[AVERAGE].mean - a.loss[AVERAGE].mean:+.3f}" for a, b in pairwise(ladder))
     return (
         f"From {ladder[0].steps:,} to {ladder[-1].steps:,} steps ({ladder[0].setting}, seed 0) the average loss "
-        f"changes by {growth} dB from rung to rung. {chance(over_seeds(found))}What it is at the paper's budget cannot "
-        "be said from that."
+        f"changes by {growth} dB from rung to rung. {chance(over_seeds(found))}{restarted(found)}What it is at the "
+        "paper's budget cannot be said from that."
     )
+
+
+def restarted(found: Sequence[Rung]) -> str:
+    """What the restarted pairs lose, as a sentence; empty without any."""
+    pairs = [rung for rung in found if rung.full.run.earlier and AVERAGE in rung.loss]
+    losses = [f"{rung.loss[AVERAGE].mean:+.3f} dB after {rung.steps:,} steps" for rung in pairs]
+    return f"Restarted pairs lose {', '.join(losses)}. " if losses else ""
 
 
 def chance(joined: Sequence[SeedLoss]) -> str:
@@ -186,7 +195,10 @@ def chance(joined: Sequence[SeedLoss]) -> str:
     spread = max((one.deviation for one in joined), default=None)
     if spread is None:
         return ""
-    return f"The seed alone makes such a change vary by {2**0.5 * spread:.3f} dB (standard deviation). "
+    return (
+        f"By the seed alone such a change would vary by {2**0.5 * spread:.3f} dB (standard deviation), were the "
+        "lengths trained independently. "
+    )
 
 
 def markdown(results: Path) -> str:
@@ -199,7 +211,8 @@ def markdown(results: Path) -> str:
             "Pairs of trainings that differ in the network alone: same recipe, images and order of samples, each with "
             "its learning rate decayed to zero. A rung is one length of training; rungs of different lengths share the "
             "steps at constant rate (the trunk). A restarted pair goes on from the weights of a shorter one, with a "
-            "new warm-up, once or more often; its steps are those of all its trainings ([runs](runs.md)). Made by "
+            "new warm-up, once or more often: its steps are those of all its trainings, its setting and seed those of "
+            "the last; [runs.md](runs.md) lists each. Made by "
             "`python -m analysis ladder` from `records/runs` and the measurements of each run's final weights."
         ),
         "## Lost PSNR",
@@ -224,8 +237,8 @@ def markdown(results: Path) -> str:
     if apart := seeds(results):
         text = (
             "Largest minus smallest PSNR in dB among runs that differ in the seed (start and samples). Some began with "
-            "the steps of a longer run of the same seed, which changes nothing, or ran on another processor, which "
-            "changes the last bits of their sums."
+            "the steps of a longer run of the same seed, which changes nothing, or ran on another processor or on more "
+            "threads, which changes the last bits of their sums. Restarted runs are left out."
         )
         parts += ["## Seeds", wrap(text), seeds_table(apart)]
     if others := rungs(results, OTHER_PAIR):

@@ -23,7 +23,10 @@ def row(run: TrainingRun) -> list[str]:
     validation = last_validation(run)
     start = f"step {run.before['step']:,.0f} of another run" if run.before["step"] else "the start"
     if run.initial:
-        start = f"weights after {run.earlier[-1]['step']:,} steps" if run.earlier else "other weights"
+        start = "other weights"
+    for before in run.earlier[-1:]:
+        words = f"seed {before['seed']}, {optimizers_in_words(before['recipe'])}"
+        start = f"weights after {before['step']:,} steps ({words})"
     state = "finished" if run.step == run.steps else f"stopped at {run.step:,}"
     return [
         DISPLAY[run.model], f"{run.steps:,}", str(run.seed), run.data, optimizers_in_words(run.recipe),
@@ -80,7 +83,7 @@ def markdown(runs: Sequence[TrainingRun]) -> str:
                 table(totals(runs), ["network", "runs", "finished", "hours", "multiply-adds"], "github"),
                 wrap(
                     "Hours are by the clock on shared machines; multiply-adds are those of the forward passes, each a "
-                    "third of its step, through the folded network for MSRN and SMSRN. Steps that runs share are "
+                    "third of its step, with the upsamplers of MSRN and SMSRN folded. Steps that runs share are "
                     f"counted once{shared}. Short trials by which the recipe's rates were chosen are not recorded; "
                     "what they cost is not known. Made by `python -m analysis runs` from "
                     "`records/runs`; `python -m replication.runs RUN` records one. Validation: mean luma PSNR in dB "

@@ -6,6 +6,7 @@ means of the four benchmarks' means, as in the paper; percentages are computed f
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -208,6 +209,7 @@ def weights_text(facts: Measurements) -> list[str]:
             f"{training_share(training)}. Step {known['step']} of {known['steps']}, {hours} hours on "
             f"{known['machine']}; data: {known['data']}; seed {known['seed']}; recipe "
             f"`{str(known['recipe_digest'])[:12]}`, weights `{known['weights'][:12]}` (starts of their SHA-256)."
+            f"{earlier_text(training.get('earlier', []))}"
         )
     if len(trainings) == 2:
         msrn, smsrn = trainings
@@ -224,6 +226,15 @@ def weights_text(facts: Measurements) -> list[str]:
             items.append(f"- {conditions.validation_text(facts.validation)}")
         items.append(SHORT_RUNS)
     return items
+
+
+def earlier_text(stages: Sequence[dict[str, Any]]) -> str:
+    """The trainings before the last, whose steps are among those of the weights; empty without any."""
+    parts = [
+        f"until step {one['step']}: data: {one['data']}; seed {one['seed']}; recipe `{one['recipe_digest'][:12]}`"
+        for one in stages
+    ]
+    return f" Of earlier trainings are the steps {'; '.join(parts)}." if parts else ""
 
 
 def equally_trained(facts: Measurements) -> bool:

@@ -19,7 +19,10 @@ from replication.records import Confirmation
 FULL_BUDGET = 0.95
 """Minimum share of the paper's training before measured and printed values are compared."""
 
-CONDITIONS = {"recipe_digest": "recipe", "step": "number of steps", "data": "images", "seed": "seed"}
+CONDITIONS = {
+    "recipe_digest": "recipe", "step": "number of steps", "data": "images", "seed": "seed",
+    "earlier": "earlier trainings",
+}  # fmt: skip
 """What must be the same for two trainings to be under equal conditions: the fact, and what it is called."""
 
 

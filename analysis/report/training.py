@@ -137,11 +137,11 @@ SHARE = "share of the paper's training (%)"
 
 
 def _reached(members: dict[str, list[Member]], folders: Sequence[str]) -> Chart:
-    """The mean PSNR of every measured run, a line through those of one network, images and seed."""
+    """The mean PSNR of every measured run, a line through those of one network, setting and seed, or restarted."""
     marks: list[Mark] = []
     curves: list[Curve] = []
     for model, column in paper.table1().columns.items():
-        lines: dict[tuple[str, int], list[tuple[float, float]]] = {}
+        lines: dict[tuple[str, int | None], list[tuple[float, float]]] = {}
         for one in members[model]:
             if AVERAGE not in one.psnr:
                 continue
@@ -149,7 +149,7 @@ def _reached(members: dict[str, list[Member]], folders: Sequence[str]) -> Chart:
             x, part = 100 * run.paper_fraction, small_percent(run.paper_fraction)
             text = f"{run_name(run)}: {psnr:.3f} dB on average, {part} of the paper's training"
             marks.append(_run_mark(run, x, psnr, text, folders))
-            lines.setdefault((setting(run), run.seed), []).append((x, psnr))
+            lines.setdefault((setting(run), None if run.earlier else run.seed), []).append((x, psnr))
         curves += [Curve(tuple(line), model, DISPLAY[model]) for line in lines.values() if len(line) > 1]
         text = f"{DISPLAY[model]} in the paper: {column.average.psnr:.2f} dB on average"
         marks.append(Mark(100, column.average.psnr, "paper", f"{DISPLAY[model]}, paper", text))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from replication import recipe, records, train, weights
-from replication.model_card import card, made_by
+from replication.model_card import LONGER, card, made_by
 from replication.records import TrainingRun
 
 RESULTS = Path(__file__).parents[2] / "results"
@@ -44,9 +44,14 @@ def test_a_card_names_all_trainings(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.skip("no weights are shipped")
     found = weights.read(path)
     first = {"command": "train --recipe cpu --seed 7", "recipe": found.metadata["recipe"]}
-    changed = replace(found, metadata={**found.metadata, "earlier": [first]})
+    first |= {"step": found.metadata["step"] - 100, "hours": found.metadata["hours"] - 1}
+    last = {"earlier": [first], "initial": "5" * 64}
+    changed = replace(found, metadata={**found.metadata, **last})
     monkeypatch.setattr(weights, "read", lambda _: changed)
     text = card("smsrn", 4, [], [])
     assert "those of 2 trainings, one after the other" in text
     (row,) = (line for line in text.splitlines() if line.startswith("| made by"))
-    assert row.index("--seed 7") < row.index("`, then `python -m replication.train")
+    assert row.index("--seed 7") < row.index("`, then `python -m replication.ship` (SHA-256 `5555")
+    assert row.count("`, then `") + row.count("`), then `") == 2
+    hours = found.metadata["step"] * LONGER / 100
+    assert f"steps take {hours:,.0f} hours on that machine" in text
