@@ -1,5 +1,6 @@
 """PSNR of both networks against the length of their training, the same recipe for both."""
 
+import textwrap
 from collections.abc import Iterable
 from itertools import cycle
 from pathlib import Path
@@ -76,10 +77,14 @@ def draw(members: dict[str, list[Member]]) -> Figure:
         axes.set_xticks(ticks, [f"{steps / 1000:g}" for steps in ticks])
         axes.set_xticks(sorted(shares), minor=True)
         axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.tick_params(axis="x", labelsize="small")
         axes.margins(x=0.12, y=0.08)
         axes.set(title=name, xlabel="thousand steps")
-    listed = ", ".join(f"{steps:,} steps {small_percent(share)}" for steps, share in sorted(shares.items()))
-    figure.supxlabel(f"share of the paper's training: {listed}\n{readings_words()}", size=7)
+    parts = [
+        f"{steps:,} steps {small_percent(share)}".replace(" ", "\N{NBSP}") for steps, share in sorted(shares.items())
+    ]
+    listed = textwrap.fill(f"share of the paper's training: {', '.join(parts)}", 100)
+    figure.supxlabel(f"{listed}\n{readings_words()}", size=7)
     panels[0].set_ylabel("PSNR on luma, dB")
     figure.legend(handles=legend_handles(settings), loc="outside upper center", ncols=2)
     return figure

@@ -231,10 +231,10 @@ def weights_text(facts: Measurements) -> list[str]:
 def earlier_text(stages: Sequence[dict[str, Any]]) -> str:
     """The trainings before the last, whose steps are among those of the weights; empty without any."""
     parts = [
-        f"until step {one['step']}: data: {one['data']}; seed {one['seed']}; recipe `{one['recipe_digest'][:12]}`"
+        f"to step {one['step']}: data: {one['data']}, seed {one['seed']}, recipe `{one['recipe_digest'][:12]}`"
         for one in stages
     ]
-    return f" Of earlier trainings are the steps {'; '.join(parts)}." if parts else ""
+    return f" Trainings before the last: {'; '.join(parts)}." if parts else ""
 
 
 def equally_trained(facts: Measurements) -> bool:
