@@ -1,6 +1,5 @@
 """PSNR of both networks against the length of their training, the same recipe for both."""
 
-import textwrap
 from collections.abc import Iterable
 from itertools import cycle
 from pathlib import Path
@@ -18,7 +17,7 @@ from analysis.paper import BENCHMARKS
 from analysis.quality.columns import AVERAGE
 from analysis.quality.ladder import Member, of_one_network, setting
 from analysis.quality.training import readings_words
-from analysis.text import small_percent
+from analysis.text import small_percent, wrap
 
 LINES: dict[str, dict[str, Any]] = {
     "smsrn": {"linestyle": "-", "marker": "o", "color": style.MEASURED},
@@ -83,7 +82,7 @@ def draw(members: dict[str, list[Member]]) -> Figure:
     parts = [
         f"{steps:,} steps {small_percent(share)}".replace(" ", "\N{NBSP}") for steps, share in sorted(shares.items())
     ]
-    listed = textwrap.fill(f"share of the paper's training: {', '.join(parts)}", 100)
+    listed = wrap(f"share of the paper's training: {', '.join(parts)}")
     figure.supxlabel(f"{listed}\n{readings_words()}", size=7)
     panels[0].set_ylabel("PSNR on luma, dB")
     figure.legend(handles=legend_handles(settings), loc="outside upper center", ncols=2)
