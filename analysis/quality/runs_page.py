@@ -24,7 +24,8 @@ def row(run: TrainingRun) -> list[str]:
     start = f"step {run.before['step']:,.0f} of another run" if run.before["step"] else "the start"
     if run.initial:
         start = "other weights"
-    for before in run.earlier[-1:]:
+    if run.earlier:
+        before = run.earlier[-1]
         words = f"seed {before['seed']}, {optimizers_in_words(before['recipe'])}"
         start = f"weights after {before['step']:,} steps ({words})"
     state = "finished" if run.step == run.steps else f"stopped at {run.step:,}"

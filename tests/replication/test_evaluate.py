@@ -98,6 +98,10 @@ def test_a_network_is_recorded_with_its_weights(
     assert row.record.key.weights == weights.digest(weights_file)
     assert row.record.training == {"step": 10, "paper_fraction": 0.01}
     assert str(tmp_path) not in records.to_json(row.record)
+    stage = {"step": 8, "seed": 3, "recipe_digest": "ab", "data": "3 images of a set"}
+    facts = {"model": "smsrn", "scale": 4, "step": 10, "earlier": [{**stage, "machine": "a machine"}]}
+    weights.write(restarted := tmp_path / "restarted.safetensors", build("smsrn"), facts)
+    assert evaluate.subject("smsrn", 4, restarted).training == {"step": 10, "earlier": [stage]}
     network = build("smsrn")
     weights.load_file(network, weights_file, model="smsrn", scale=4)
     lr = imresize(read_image(found["Set5"].images[0].path)[:48, :40], 1 / 4).astype(np.float32) / 255

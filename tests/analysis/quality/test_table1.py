@@ -216,6 +216,19 @@ def test_unequal_training_is_said(tmp_path: Path, shipped: dict[str, Path]) -> N
     assert "the shipped weights, not equally trained: SMSRN" in words
 
 
+def test_earlier_trainings_are_conditions(tmp_path: Path, shipped: dict[str, Path]) -> None:
+    stage = {"step": 400, "seed": 1, "recipe_digest": "cd" * 32, "data": "9 images of a"}
+    saved = save_all(tmp_path, shipped, earlier=[stage])
+    page = table1_page.markdown(measurements(tmp_path))
+    assert "Same recipe, steps, data and seed for both." in page
+    assert " ".join(page.split()).count("to step 400: data: 9 images of a, seed 1, recipe `cdcdcdcdcdcd`.") == 2
+    for (_, model), made in saved.items():
+        if model == "msrn":
+            records.save(tmp_path, replace(made, training=TRAINING | {"earlier": [stage | {"seed": 2}]}))
+    page = table1_page.markdown(measurements(tmp_path))
+    assert "**Not under the same conditions** (different: earlier trainings)" in page
+
+
 def test_the_csv_has_every_value_and_no_claim_about_the_papers_channels(
     tmp_path: Path, shipped: dict[str, Path]
 ) -> None:
