@@ -16,7 +16,9 @@ from analysis.quality.calibration import calibrated
 from analysis.quality.columns import AVERAGE, collect, measured
 from analysis.quality.ladder import (
     OTHER_PAIR,
+    Loss,
     Rung,
+    SeedLoss,
     best_within,
     by_todays_recipe,
     headline,
@@ -26,7 +28,7 @@ from analysis.quality.ladder import (
     setting,
 )
 from analysis.quality.training import share_with_range
-from analysis.text import percent
+from analysis.text import percent, small_percent
 from replication.models import build_any, count_parameters
 from replication.records import BY_PROTOCOL, NOISE_PSNR
 
@@ -57,7 +59,11 @@ def decibels() -> list[str]:
     more = 10 ** ((msrn - smsrn) / 10) - 1
     bicubic = measured(collect(RESULTS), "bicubic", *BY_PROTOCOL["public_code"]).average
     assert bicubic
-    lost = [f"{msrn - smsrn:.2f} dB", f"{100 * more:.0f} % more", f"{msrn - bicubic.psnr:.2f} dB below MSRN"]
+    lost = [
+        f"| the paper's | 100 % | {msrn - smsrn:.2f} dB |",
+        f"{100 * more:.0f} % more",
+        f"{msrn - bicubic.psnr:.2f} dB below MSRN",
+    ]
     return [*lost, f"{100 * bicubic.psnr / msrn:.0f} % of the decibels"]
 
 
@@ -72,20 +78,17 @@ def measurements() -> list[str]:
         f"**{loss.mean:.3f} dB** after {first.steps:,} steps",
         f"{percent(first.share, 2)} of the paper's training",
     ]
-    wanted += [f"{loss.low:.3f} to {loss.high:.3f} dB by the choice of", share.partition("(")[2].rstrip(")")]
+    wanted.append(share.partition("(")[2].rstrip(")"))
     joined = over_seeds(today)
-    for one in joined:
-        mean = one.loss[AVERAGE]
-        words = f"{mean.mean:.3f} dB on the mean of {len(one.seeds)} seeds ({mean.low:.3f} to {mean.high:.3f}"
-        wanted.append(words)
-    known = {one.length for one in joined} | {first.length}
     lengths = [one for one in found if one in today or one.full.run.earlier]
-    wanted += [f"{one.loss[AVERAGE].mean:.3f} dB after {one.steps:,}" for one in lengths if one.length not in known]
+    alone = [one for one in lengths if one.length not in {one.length for one in joined}]
+    wanted += [row(one, one.loss[AVERAGE], f"over {len(one.seeds)} seeds") for one in joined]
+    wanted += [row(one, one.loss[AVERAGE], "over the test images") for one in alone]
     limit = 2 * 2**0.5 * max(one.deviation for one in joined)
     steady = all(abs(loss.mean - one.loss[AVERAGE].mean) <= limit for one in lengths)
-    assert steady == ("no change beyond what the seed makes" in FINDINGS)
+    assert steady == ("No change beyond what the seed makes" in FINDINGS)
     if restarts := " and ".join(f"{one['step']:,}" for one in first.full.run.earlier):
-        wanted.append(f"restarted after {restarts} of them")
+        wanted.append(f"restarted after {restarts} of its steps")
     rates = [one.loss[AVERAGE].mean for one in found if one not in lengths]
     wanted.append(f"the loss was {min(rates):.3f} to {max(rates):.3f} dB")
     wanted += [*dead_filters(first), *equal_arithmetic(today)]
@@ -94,6 +97,12 @@ def measurements() -> list[str]:
         assert mean, f"{model} is not measured on all four sets"
         wanted.append(f"{mean.psnr:.2f} dB ({DISPLAY[model]})")
     return wanted
+
+
+def row(one: Rung | SeedLoss, loss: Loss, over: str) -> str:
+    """The table's row of one length of training."""
+    share = small_percent(one.share)
+    return f"| {one.steps:,} | {share} | {loss.mean:.3f} dB | {loss.low:.3f} to {loss.high:.3f} dB {over} |"
 
 
 def another_network() -> list[str]:
