@@ -27,12 +27,16 @@ def read_log(path: Path) -> list[dict[str, float]]:
 
 
 def common_limits(logs: Sequence[Sequence[Mapping[str, float]]]) -> dict[str, tuple[float, float]]:
-    """Axes that hold all curves, with a margin: curves on different scales cannot be compared by eye."""
+    """Axes that hold all curves, with a margin: curves on different scales cannot be compared by eye.
+
+    Without validation images none of its column.
+    """
     limits = {}
     for name in CURVE:
         values = [row[name] for log in logs for row in log if isfinite(row[name])]
-        margin = 0.05 * (max(values) - min(values))
-        limits[name] = (min(values) - margin, max(values) + margin)
+        if values:
+            margin = 0.05 * (max(values) - min(values))
+            limits[name] = (min(values) - margin, max(values) + margin)
     return limits
 
 
@@ -50,6 +54,6 @@ def draw_curve(path: Path, log: Sequence[Mapping[str, float | None]], limits: Li
     scores.set_ylabel("PSNR in dB, luma")
     if limits:
         axes.set(xlim=limits["step"], ylim=limits["loss"])
-        scores.set_ylim(limits["validation_psnr"])
+        scores.set_ylim(limits.get("validation_psnr"))
     figure.legend(loc="outside upper center", ncols=2)
     write_with(path, lambda target: figure.savefig(target, dpi=120, metadata={"Software": None}))

@@ -23,12 +23,13 @@ def earlier(initial: Path | None) -> list[dict[str, Any]]:
     facts = weights.read(initial).metadata if initial else {}
     if "expanded_from" in facts or any(name not in facts for name in STAGE):
         return []
-    return [*facts.get("earlier", []), {name: facts[name] for name in STAGE}]
+    return [*facts.get("earlier", []), {name: facts.get(name) for name in (*STAGE, "precision")}]
 
 
 def conditions(stages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """What two networks must have in common of earlier trainings, to be trained alike."""
-    return [{name: one[name] for name in ("step", "seed", "recipe_digest", "data")} for one in stages]
+    names = ("step", "seed", "recipe_digest", "data", "precision")  # the last is not known of the oldest
+    return [{name: one.get(name) for name in names} for one in stages]
 
 
 def in_all(facts: Mapping[str, Any], step: int, seconds: float) -> dict[str, Any]:

@@ -147,10 +147,13 @@ def _measured(model: str, scale: int, digest: str, known: Sequence[records.Evalu
 
 
 def _longer(facts: dict[str, Any], path: Path) -> str:
-    return (
+    """By the recipe of the last training, with a seed that none had: the same one would draw the same samples again."""
+    seed = 1 + max(one["seed"] for one in (*facts.get("earlier", []), facts))
+    command = (
         f"python -m replication.train --recipe cpu --model {facts['model']} --scale {facts['scale']} --data BSDS400 "
-        f"--initial replication/weights/{path.name} --steps {LONGER * facts['step']} --output runs/longer"
+        f"--seed {seed} --steps {LONGER * facts['step']} --initial replication/weights/{path.name} --output runs/longer"
     )
+    return made_by(command, facts["recipe"])
 
 
 def _needs(facts: dict[str, Any]) -> str:

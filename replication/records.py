@@ -53,7 +53,9 @@ NOISE_PSNR, NOISE_SSIM = 0.001, 0.0001
 """How far (dB, SSIM) an image's measurement may be from the record that it repeats. Other processors and numbers of
 threads add in another order; that moves a few pixels by one level of 255, and an image by some 0.00001 dB."""
 
-TRAINING_FACTS = ("recipe_digest", "step", "steps", "seed", "data", "hours", "machine", "paper_fraction")
+TRAINING_FACTS = (
+    "recipe_digest", "step", "steps", "seed", "data", "precision", "hours", "machine", "paper_fraction",
+)  # fmt: skip
 """What a record repeats of the metadata inside a weights file."""
 
 VOLATILE = frozenset({"date", "seconds"})

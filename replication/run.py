@@ -185,10 +185,6 @@ def state_to_go_on_from(plan: Recipe, options: Options, own: dict[str, Any]) -> 
     )
     if found is None and options.trunk:
         found = newest_fitting(plan, options.trunk, own, [checkpoint.read(options.trunk)])
-        if found is None:
-            raise UserError(
-                f"--trunk {options.trunk}: this run's rate has fallen before its step: cannot branch from it"
-            )
     if options.resume or found:
         step = found.progress.step if found else 0
         print(f"going on in {options.output} after step {step}", file=sys.stderr)

@@ -4,6 +4,7 @@ Total compute is part of a result, so a run that failed or was dropped is record
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,15 @@ def read(folder: Path, note: str) -> TrainingRun:
     )
 
 
+def save(results: Path, folder: Path, note: str | None = None) -> Path | None:
+    """Record the run in ``folder``; without a ``note`` that of its record stays. Returns the record's path."""
+    found = read(folder, note or "")
+    if note is None:
+        notes = {one.file_name: one.note for one in records.load(results, TrainingRun)}
+        found = replace(found, note=notes.get(found.file_name, ""))
+    return records.save(results, found)
+
+
 def _log(found: Checkpoint, totals: Mapping[str, Any]) -> list[dict[str, float | None]]:
     """The rows of the run's log, steps and seconds counted from the start of the network's first training."""
     step = totals["step"] - found.progress.step
@@ -82,10 +92,10 @@ def main(argv: Sequence[str] | None = None) -> int:
   python -m replication.runs runs/trial --note 'rate too high, dropped'""",
     )
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folder of a training run")
-    parser.add_argument("--note", default="", help="why the runs were made, or why they were dropped")
+    parser.add_argument("--note", help="why the runs were made, or dropped (default: as recorded before)")
     parser.add_results()
     arguments = parser.parse_args(argv)
-    for path in [records.save(arguments.results, read(folder, arguments.note)) for folder in arguments.runs]:
+    for path in [save(arguments.results, folder, arguments.note) for folder in arguments.runs]:
         print(f"wrote {path}")
     return 0
 

@@ -11,7 +11,7 @@ from statistics import fmean
 
 import torch
 
-from replication import checkpoint, evaluate, history, records, runs, weights
+from replication import checkpoint, evaluate, history, runs, weights
 from replication.data import benchmarks
 from replication.errors import Parser, UserError, run
 from replication.files import write_bytes, write_text
@@ -49,12 +49,15 @@ def half_precision_change(model: MSRN, data: Path | None) -> tuple[str, float]:
     return benchmark.name, after - before
 
 
-def ship(run_folder: Path, data: Path | None, folder: Path = weights.FOLDER) -> list[Path]:
-    """Write weights, log and digest of a finished run into ``folder``; return the paths.
+def ship(run_folder: Path, data: Path | None) -> list[Path]:
+    """Write weights, log and digest of a finished run into `weights.FOLDER`; return the paths.
 
-    Raises UserError when the run is not finished.
+    Raises UserError when the run is not finished or its log is missing; what ships stays as it was then.
     """
     model, last = finished(run_folder)
+    logged = run_folder / "log.csv"
+    if not logged.is_file():
+        raise UserError(f"{logged}: expected the run's log, found nothing")
     measured_on, change = half_precision_change(model, data)
     dtype = torch.float16 if abs(change) <= LARGEST_CHANGE else torch.float32
     facts = {
@@ -62,13 +65,13 @@ def ship(run_folder: Path, data: Path | None, folder: Path = weights.FOLDER) -> 
         **history.in_all(last.run, last.progress.step, last.progress.seconds),
         "half_precision": {"measured_on": measured_on, "change_db": change, "used": dtype == torch.float16},
     }
-    path = folder / f"{last.run['model']}_x{last.run['scale']}.safetensors"
+    path = weights.FOLDER / f"{last.run['model']}_x{last.run['scale']}.safetensors"
     weights.write(path, model, facts, dtype=dtype)
     log = path.with_suffix(".csv")
-    write_bytes(log, (run_folder / "log.csv").read_bytes())
-    sums = {found.name: weights.digest(found) for found in sorted(folder.glob("*.safetensors"))}
-    write_text(folder / weights.SUMS, "".join(f"{value}  {name}\n" for name, value in sums.items()))
-    return [path, log, folder / weights.SUMS]
+    write_bytes(log, logged.read_bytes())
+    sums = {found.name: weights.digest(found) for found in sorted(weights.FOLDER.glob("*.safetensors"))}
+    write_text(weights.FOLDER / weights.SUMS, "".join(f"{value}  {name}\n" for name, value in sums.items()))
+    return [path, log, weights.FOLDER / weights.SUMS]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -85,8 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_results()
     arguments = parser.parse_args(argv)
     for folder in arguments.runs:
-        paths = [*ship(folder, arguments.data), records.save(arguments.results, runs.read(folder, ""))]
-        for path in paths:
+        for path in [*ship(folder, arguments.data), runs.save(arguments.results, folder)]:
             print(f"wrote {path}")
     print("next: python -m replication, python -m replication.model_card, python -m analysis")
     return 0

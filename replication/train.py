@@ -9,6 +9,7 @@ import argparse
 import copy
 import csv
 import io
+import shlex
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -230,6 +231,7 @@ class Trainer:
             if self.live.average:
                 averaged = self.options.output / "final-ema.safetensors"
                 self._write_weights(averaged, self._averaged(), ema_decay=self.plan.ema_decay)
+            write_log(self.options.output, self.progress.log)  # a run that was killed may lack its last row
             draw_curve(self.options.output / "curve.png", self.progress.log)
             print(
                 f"weights: {path}\nmeasure them: python -m replication.evaluate --model {self.options.model} "
@@ -353,15 +355,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _command(name: str, arguments: argparse.Namespace, values: dict[str, str]) -> str:
     """The command that makes the same weights, without the machine's folders."""
     parts = ["python -m replication.train", f"--recipe {name}", f"--model {arguments.model}"]
-    folders = " ".join(str(folder) for folder in arguments.data)
+    folders = " ".join(shlex.quote(str(folder)) for folder in arguments.data)
     parts += [f"--scale {arguments.scale}", f"--data {folders}", f"--seed {arguments.seed}"]
     if arguments.validation:
-        parts.append(f"--validation {arguments.validation.name}")
+        parts.append(f"--validation {shlex.quote(arguments.validation.name)}")
     if arguments.trunk:
-        parts.append(f"--trunk {arguments.trunk.parent.name}/{arguments.trunk.name}")
+        parts.append(f"--trunk {shlex.quote(f'{arguments.trunk.parent.name}/{arguments.trunk.name}')}")
     if arguments.initial:
-        parts.append(f"--initial {arguments.initial.name}")
-    return " ".join([*parts, *(f"--{key.replace('_', '-')} {value}" for key, value in values.items())])
+        parts.append(f"--initial {shlex.quote(arguments.initial.name)}")
+    return " ".join([*parts, *(f"--{key.replace('_', '-')} {shlex.quote(value)}" for key, value in values.items())])
 
 
 if __name__ == "__main__":

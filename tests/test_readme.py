@@ -18,7 +18,6 @@ from analysis.quality.ladder import (
     OTHER_PAIR,
     Loss,
     Rung,
-    SeedLoss,
     best_within,
     by_todays_recipe,
     headline,
@@ -81,8 +80,8 @@ def measurements() -> list[str]:
     wanted.append(share.partition("(")[2].rstrip(")"))
     joined = over_seeds(today)
     lengths = [one for one in found if one in today or one.full.run.earlier]
-    alone = [one for one in lengths if one.length not in {one.length for one in joined}]
-    wanted += [row(one, one.loss[AVERAGE], f"over {len(one.seeds)} seeds") for one in joined]
+    alone = [rung for rung in lengths if all(rung not in one.rungs for one in joined)]
+    wanted += [row(one.first, one.loss[AVERAGE], f"over {len(one.rungs)} seeds") for one in joined]
     wanted += [row(one, one.loss[AVERAGE], "over the test images") for one in alone]
     limit = 2 * 2**0.5 * max(one.deviation for one in joined)
     steady = all(abs(loss.mean - one.loss[AVERAGE].mean) <= limit for one in lengths)
@@ -99,7 +98,7 @@ def measurements() -> list[str]:
     return wanted
 
 
-def row(one: Rung | SeedLoss, loss: Loss, over: str) -> str:
+def row(one: Rung, loss: Loss, over: str) -> str:
     """The table's row of one length of training."""
     share = small_percent(one.share)
     return f"| {one.steps:,} | {share} | {loss.mean:.3f} dB | {loss.low:.3f} to {loss.high:.3f} dB {over} |"
@@ -110,7 +109,7 @@ def another_network() -> list[str]:
     other, pair = sorted(rungs(RESULTS, OTHER_PAIR), key=lambda rung: by_todays_recipe(rung.full.run))
     full, light = (count_parameters(build_any(model, scale=SCALE)) for model in OTHER_PAIR)
     loss = pair.loss[AVERAGE]
-    (same,) = [one.loss[AVERAGE] for one in over_seeds(rungs(RESULTS)) if one.length == pair.length]
+    (same,) = [one.loss[AVERAGE] for one in over_seeds(rungs(RESULTS)) if one.first.length == pair.length]
     return [
         f"saves {percent(1 - light / full)} of the parameters and loses {loss.mean:.3f} dB",
         f"({loss.low:.3f} to {loss.high:.3f} dB) after {pair.steps:,} steps, SMSRN {same.mean:.3f} dB",

@@ -68,3 +68,9 @@ def test_curves_share_their_axes() -> None:
     assert limits["step"] == pytest.approx((60, 940))
     assert limits["loss"] == pytest.approx((0.009, 0.031))
     assert limits["validation_psnr"] == pytest.approx((25.95, 27.05))
+
+
+def test_a_curve_without_validation(tmp_path: Path) -> None:
+    log = [{"step": step, "loss": 1 / step, "validation_psnr": math.nan} for step in (100.0, 200.0)]
+    curve.draw_curve(tmp_path / "curve.png", log, curve.common_limits([log]))
+    assert (tmp_path / "curve.png").is_file()

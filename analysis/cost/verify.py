@@ -134,14 +134,14 @@ def check_ratio(
     return checks
 
 
-def verify_equations(rows: Sequence[Mapping[str, int | float]], size: tuple[int, int] = SIZES[0]) -> list[Check]:
+def verify_equations(rows: Sequence[Mapping[str, int | float]]) -> list[Check]:
     """Equations 1-5 against fvcore's count of the very layers, standard and separable, built with those sizes.
 
-    ``rows``: as `analysis.cost.equations.equation_row` gives them. ``size``: height and width of the input.
+    ``rows``: as `analysis.cost.equations.equation_row` gives them.
     """
     from replication.models.layers import SeparableConv2d, standard_conv
 
-    checks = []
+    checks, size = [], SIZES[0]
     for row in rows:
         kernel, inputs, outputs = (int(row[name]) for name in ("kernel", "in_channels", "out_channels"))
         layer = f"{kernel}x{kernel}, {inputs} to {outputs}"

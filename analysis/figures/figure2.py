@@ -44,11 +44,6 @@ class Box:
     colors: Sequence[str]
 
     @property
-    def cubes(self) -> int:
-        """Number of values that the box stands for."""
-        return self.width * self.height * len(self.colors)
-
-    @property
     def size(self) -> tuple[float, float]:
         """Width and height of the drawing."""
         return self.width + DEPTH * len(self.colors), self.height + DEPTH * len(self.colors)

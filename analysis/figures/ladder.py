@@ -24,7 +24,7 @@ LINES: dict[str, dict[str, Any]] = {
     "msrn": {"linestyle": "--", "marker": "s", "color": style.EDGE},
 }
 """Line and marker of each network, so that they differ without colour."""
-FILLS = ("full", "none", "left", "right")
+FILLS = ("full", "none", "left", "right", "bottom", "top")
 """Of the markers of one setting each."""
 NEAREST = 0.7
 """Numbers of steps whose ratio is above this are too near each other for two labels."""

@@ -44,9 +44,9 @@ def scaled(values: Iterable[float], least: float = 0.1) -> tuple[int, str]:
     return 1, ""
 
 
-def amount(value: float, divisor: int, digits: int = 2) -> str:
+def amount(value: float, divisor: int) -> str:
     """``value`` in the unit of ``divisor``."""
-    return f"{value / divisor:,.{digits if divisor > 1 else 0}f}"
+    return f"{value / divisor:,.{2 if divisor > 1 else 0}f}"
 
 
 def convention(bias: bool) -> str:

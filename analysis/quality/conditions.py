@@ -1,6 +1,6 @@
 """What stands next to every comparison of two trainings: seeds, how the recipe came about, the validation images."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from analysis.names import DISPLAY
@@ -56,14 +56,6 @@ def dead_text(*runs: TrainingRun) -> str:
 
 
 ONE_SEED = "one seed of each network: how much a difference varies with the seed is not known from it."
-
-
-def seeds_text(seeds: Sequence[int]) -> str:
-    """How many seeds there are, and what that means for a difference."""
-    count = len(set(seeds))
-    if count == 1:
-        return ONE_SEED[0].upper() + ONE_SEED[1:]
-    return f"{count} seeds of each network."
 
 
 def validation_text(last: Mapping[str, float]) -> str:

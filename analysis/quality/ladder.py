@@ -133,10 +133,15 @@ def differences(full: Evaluation, light: Evaluation, metric: Metric) -> list[flo
     return [getattr(a, metric) - getattr(b, metric) for a, b in zip(full.images, light.images, strict=True)]
 
 
-def finished_runs(results: Path) -> list[TrainingRun]:
-    """The recorded runs at `SCALE` that reached their last step, none of which began with another network's weights."""
+def finished_runs(results: Path, known: Sequence[Evaluation]) -> list[TrainingRun]:
+    """The recorded runs at `SCALE` that reached their last step, none of which began with another network's weights.
+
+    Of runs that repeat one another there is one, if possible one of those that ``known`` measures.
+    """
     runs = records.load(results, TrainingRun)
-    return [run for run in runs if run.step == run.steps and run.scale == SCALE and run.begins_at_random]
+    found = [run for run in runs if run.step == run.steps and run.scale == SCALE and run.begins_at_random]
+    measured_last = sorted(found, key=lambda run: bool(_evaluations(run, known)))
+    return list({(run.model, *condition(run)): run for run in measured_last}.values())
 
 
 def last_validation(run: TrainingRun) -> float | None:
@@ -160,7 +165,7 @@ def rungs(results: Path, pair: tuple[str, str] = PAIR) -> list[Rung]:
     """All rungs of a pair that are recorded and measured on at least one set, by images, steps and seed."""
     known = records.load_all(results)
     partners: dict[tuple[object, ...], dict[str, TrainingRun]] = {}
-    for run in finished_runs(results):
+    for run in finished_runs(results, known):
         if run.model in pair:
             partners.setdefault(condition(run), {})[run.model] = run
     found = [_rung(runs[pair[0]], runs[pair[1]], known) for runs in partners.values() if len(runs) == len(pair)]
@@ -238,7 +243,7 @@ def _evaluations(run: TrainingRun, known: Sequence[Evaluation]) -> dict[str, Eva
 def of_one_network(results: Path, model: str) -> list[Member]:
     """Every finished and measured run of a network, by steps: the rungs that have no partner included."""
     known = records.load_all(results)
-    members = [member(run, known) for run in finished_runs(results) if run.model == model]
+    members = [member(run, known) for run in finished_runs(results, known) if run.model == model]
     return sorted((one for one in members if one.psnr), key=lambda one: (one.run.steps, one.run.seed))
 
 
@@ -260,7 +265,7 @@ class Seeds:
 def seeds(results: Path) -> list[Seeds]:
     """How far runs lie apart that differ in the seed alone; restarted ones may share a training, and are left out."""
     known, groups = records.load_all(results), dict[tuple[object, ...], list[TrainingRun]]()
-    for run in finished_runs(results):
+    for run in finished_runs(results, known):
         if not run.earlier:
             groups.setdefault((run.model, run.steps, setting(run), run.recipe_digest, run.precision), []).append(run)
     found = []
@@ -279,20 +284,26 @@ class SeedLoss:
     """What the separable network loses after the same steps, over several seeds: the mean of the pairs' losses by set.
 
     The interval, of 95 % by Student's t, is that of the mean over all seeds; the test images are the same throughout.
-    ``deviation``: standard deviation of the average loss over the seeds, in dB.
+    ``rungs``: the pairs, which differ in the seed alone.
     """
 
-    setting: str
-    steps: int
-    share: float
-    seeds: tuple[int, ...]
+    rungs: tuple[Rung, ...]
     loss: dict[str, Loss]
-    deviation: float
 
     @property
-    def length(self) -> str:
-        """That of the pairs: see `Rung.length`."""
-        return length(self.steps, self.setting)
+    def first(self) -> Rung:
+        """One of the pairs, for what they have in common."""
+        return self.rungs[0]
+
+    @property
+    def seeds(self) -> str:
+        """The seeds, as a list."""
+        return ", ".join(str(rung.seed) for rung in self.rungs)
+
+    @property
+    def deviation(self) -> float:
+        """Standard deviation of the average loss over the seeds, in dB."""
+        return stdev(rung.loss[AVERAGE].mean for rung in self.rungs)
 
 
 FEWEST_SEEDS = 3
@@ -302,21 +313,21 @@ FEWEST_SEEDS = 3
 def over_seeds(found: Sequence[Rung]) -> list[SeedLoss]:
     """Losses of ``found`` joined over the seeds, where there are `FEWEST_SEEDS` of the same setting and steps.
 
-    Restarted pairs are left out: several may share a training, and are no draws of their own.
+    A seed counts once, however often it was trained. Restarted pairs are left out: several may share a training, and
+    are no draws of their own.
     """
-    groups: dict[tuple[str, int, str], list[Rung]] = {}
+    groups: dict[tuple[str, str], dict[int, Rung]] = {}
     for rung in found:
         if AVERAGE in rung.loss and not rung.full.run.earlier:
-            groups.setdefault((rung.setting, rung.steps, rung.full.run.precision), []).append(rung)
+            groups.setdefault((rung.length, rung.full.run.precision), {}).setdefault(rung.seed, rung)
     return [
         SeedLoss(
-            folders, steps, same[0].share, tuple(rung.seed for rung in same),
-            {name: mean_of_seeds([rung.loss[name].mean for rung in same]) for name in same[0].loss},
-            stdev(rung.loss[AVERAGE].mean for rung in same),
+            tuple(same.values()),
+            {name: mean_of_seeds([rung.loss[name].mean for rung in same.values()]) for name in (*BENCHMARKS, AVERAGE)},
         )
-        for (folders, steps, _), same in groups.items()
+        for same in groups.values()
         if len(same) >= FEWEST_SEEDS
-    ]  # fmt: skip
+    ]
 
 
 def headline(found: Sequence[Rung]) -> Rung | None:
@@ -347,14 +358,14 @@ def best_within(members: Sequence[Member], name: str, *, steps: float = np.inf, 
 
 
 def step_ratios(results: Path) -> dict[str, tuple[float, float]]:
-    """How many steps of SMSRN take as long as one of MSRN, by machine: least and most of the recorded benchmark.
+    """How many steps of SMSRN take as long as one of MSRN, by machine: least and most of the recorded benchmarks.
 
     Of its last two variants, steps by the whole recipe without and with the loading of images, which is the same work
     for both networks: that their ratios differ is the noise of the machine.
     """
-    found = {}
+    found: dict[str, list[float]] = {}
     for record in records.load(results, TrainingSpeed):
         seconds = {network: [one.median for one in record.steps if one.network == network][-2:] for network in PAIR}
         ratios = [full / light for full, light in zip(*seconds.values(), strict=True)]
-        found[record.environment["machine"]] = min(ratios), max(ratios)
-    return found
+        found.setdefault(record.environment["machine"], []).extend(ratios)
+    return {machine: (min(ratios), max(ratios)) for machine, ratios in found.items()}

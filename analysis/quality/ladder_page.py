@@ -72,7 +72,7 @@ def over_seeds_table(found: Sequence[SeedLoss]) -> str:
     """What the separable network loses on the mean of several seeds."""
     rows = [
         [
-            one.setting, f"{one.steps:,}", ", ".join(map(str, one.seeds)), small_percent(one.share),
+            one.first.setting, f"{one.first.steps:,}", one.seeds, small_percent(one.first.share),
             *(loss_cell(one.loss[name]) for name in SETS),
         ]
         for one in found
@@ -94,9 +94,9 @@ def seeds_table(found: Sequence[Seeds]) -> str:
 
 def recipe_lines(found: Sequence[Rung]) -> list[str]:
     """How many seeds each pair has, and how the recipe was chosen."""
-    groups: dict[str, list[int]] = {}
+    groups: dict[str, set[int]] = {}
     for rung in found:
-        groups.setdefault(rung.length, []).append(rung.seed)
+        groups.setdefault(rung.length, set()).add(rung.seed)
     several = [f"{name}: {len(some)} seeds of each network." for name, some in groups.items() if len(some) > 1]
     single = [name for name, some in groups.items() if len(some) == 1]
     alone = [f"{'; '.join(single)}: {conditions.ONE_SEED}"] if single else []

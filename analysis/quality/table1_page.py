@@ -220,7 +220,7 @@ def weights_text(facts: Measurements) -> list[str]:
             if differing
             else "- Same recipe, steps, data and seed for both."
         )
-        items.append(f"- {conditions.seeds_text([one['seed'] for one in trainings if 'seed' in one] or [0])}")
+        items.append(f"- {conditions.ONE_SEED.capitalize()}")
         items.append(f"- {conditions.RECIPE}")
         if facts.validation:
             items.append(f"- {conditions.validation_text(facts.validation)}")
@@ -257,11 +257,11 @@ def warning(facts: Measurements) -> str:
 
 def equally_trained_table(found: Sequence[Rung]) -> list[list[str]]:
     """PSNR lost after equal trainings: the paper's, and a column for each length and images, seeds joined."""
-    joined = {one.length: one for one in over_seeds(found)}
-    columns: dict[str, tuple[dict[str, Loss], list[Rung]]] = {}
+    joined = over_seeds(found)
+    columns: dict[str, tuple[dict[str, Loss], Sequence[Rung]]] = {}
     for rung in found:
-        if one := joined.get(rung.length):
-            columns.setdefault(f"{rung.length}, mean of {len(one.seeds)} seeds", (one.loss, []))[1].append(rung)
+        if one := next((one for one in joined if rung in one.rungs), None):
+            columns[f"{rung.length}, mean of {len(one.rungs)} seeds"] = one.loss, one.rungs
         elif AVERAGE in rung.loss:
             columns[f"{rung.length}, seed {rung.seed}"] = rung.loss, [rung]
     table = [["", "the paper", *columns]]

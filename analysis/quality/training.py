@@ -2,16 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path
 from typing import Any
-
-import pandas as pd
 
 from analysis.names import SCALE
 from analysis.quality.columns import Rows, collect
 from analysis.quality.ladder import Rung, rungs
 from analysis.text import small_percent
 from replication import recipe, records, weights
+from replication.curve import read_log
 from replication.data.download import SOURCES
 from replication.models import MODELS, build, count_parameters
 from replication.records import Confirmation
@@ -20,7 +20,7 @@ FULL_BUDGET = 0.95
 """Minimum share of the paper's training before measured and printed values are compared."""
 
 CONDITIONS = {
-    "recipe_digest": "recipe", "step": "number of steps", "data": "images", "seed": "seed",
+    "recipe_digest": "recipe", "step": "number of steps", "data": "images", "seed": "seed", "precision": "precision",
     "earlier": "earlier trainings",
 }  # fmt: skip
 """What must be the same for two trainings to be under equal conditions: the fact, and what it is called."""
@@ -86,10 +86,11 @@ def shipped_validation() -> dict[str, float]:
     """The last validation PSNR (dB) in the training log of each network's shipped weights; empty if one has none."""
     found = {}
     for model in ("msrn", "smsrn"):
-        scores = pd.read_csv(weights.FOLDER / f"{model}_x4.csv")["validation_psnr"].dropna()
-        if not len(scores):
+        log = read_log(weights.FOLDER / f"{model}_x{SCALE}.csv")
+        scores = [row["validation_psnr"] for row in log if isfinite(row["validation_psnr"])]
+        if not scores:
             return {}
-        found[model] = float(scores.iloc[-1])
+        found[model] = scores[-1]
     return found
 
 

@@ -259,9 +259,9 @@ def joined_losses(found: Sequence[Rung]) -> Table | None:
     sets = (AVERAGE, *BENCHMARKS)
     body: list[tuple[Cell, ...]] = [
         (
-            f"{one.length} ({small_percent(one.share)})",
-            ", ".join(map(str, one.seeds)),
-            *(_mean_loss(one, found, name) for name in sets),
+            f"{one.first.length} ({small_percent(one.first.share)})",
+            one.seeds,
+            *(_mean_loss(one, name) for name in sets),
         )
         for one in over_seeds(found)
     ]
@@ -269,13 +269,11 @@ def joined_losses(found: Sequence[Rung]) -> Table | None:
     return Table(caption, ("training (share of the paper's)", "seeds", *sets), tuple(body)) if body else None
 
 
-def _mean_loss(joined: SeedLoss, found: Sequence[Rung], name: str) -> Number:
-    same = [rung for rung in found if rung.length == joined.length]
-    seeds = ", ".join(map(str, joined.seeds))
-    words = f"{_what(same[0], name)}, mean of the seeds {seeds}, with its 95 % interval by Student's t"
-    sources = tuple(path for rung in same for path in loss_records(rung, name))
+def _mean_loss(joined: SeedLoss, name: str) -> Number:
+    words = f"{_what(joined.first, name)}, mean of the seeds {joined.seeds}, with its 95 % interval by Student's t"
+    sources = tuple(path for rung in joined.rungs for path in loss_records(rung, name))
     text = str(joined.loss[name])
-    return replace(loss_number(same[0], name), text=text, what=f"{words}; public code's luma", records=sources)
+    return replace(loss_number(joined.first, name), text=text, what=f"{words}; public code's luma", records=sources)
 
 
 def runs_table(runs: Sequence[TrainingRun]) -> Table:

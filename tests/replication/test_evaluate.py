@@ -98,7 +98,7 @@ def test_a_network_is_recorded_with_its_weights(
     assert row.record.key.weights == weights.digest(weights_file)
     assert row.record.training == {"step": 10, "paper_fraction": 0.01}
     assert str(tmp_path) not in records.to_json(row.record)
-    stage = {"step": 8, "seed": 3, "recipe_digest": "ab", "data": "3 images of a set"}
+    stage = {"step": 8, "seed": 3, "recipe_digest": "ab", "data": "3 images of a set", "precision": "bf16"}
     facts = {"model": "smsrn", "scale": 4, "step": 10, "earlier": [{**stage, "machine": "a machine"}]}
     weights.write(restarted := tmp_path / "restarted.safetensors", build("smsrn"), facts)
     assert evaluate.subject("smsrn", 4, restarted).training == {"step": 10, "earlier": [stage]}

@@ -43,9 +43,9 @@ def test_a_card_names_all_trainings(monkeypatch: pytest.MonkeyPatch) -> None:
     if path is None:
         pytest.skip("no weights are shipped")
     found = weights.read(path)
-    first = {"command": "train --recipe cpu --seed 7", "recipe": found.metadata["recipe"]}
+    first = {"command": "train --recipe cpu --seed 7", "recipe": found.metadata["recipe"], "seed": 7}
     first |= {"step": found.metadata["step"] - 100, "hours": found.metadata["hours"] - 1}
-    last = {"earlier": [first], "initial": "5" * 64}
+    last = {"earlier": [first], "initial": "5" * 64, "seed": 8, "recipe": {**first["recipe"], "matrix_rate": 0.125}}
     changed = replace(found, metadata={**found.metadata, **last})
     monkeypatch.setattr(weights, "read", lambda _: changed)
     text = card("smsrn", 4, [], [])
@@ -55,3 +55,6 @@ def test_a_card_names_all_trainings(monkeypatch: pytest.MonkeyPatch) -> None:
     assert row.count("`, then `") + row.count("`), then `") == 2
     hours = found.metadata["step"] * LONGER / 100
     assert f"steps take {hours:,.0f} hours on that machine" in text
+    (longer,) = (line.split() for line in text.splitlines() if "--output runs/longer" in line)
+    assert longer[longer.index("--seed") + 1] == "9"
+    assert longer[longer.index("--matrix-rate") + 1] == "0.125"

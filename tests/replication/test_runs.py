@@ -44,6 +44,12 @@ def test_a_run_is_recorded_with_what_it_reached_and_cost(folder: Path, tmp_path:
     assert found.environment == {"machine": "a machine", "torch": "2", "date": "2026-01-01"}
 
 
+def test_a_note_stays_unless_another_is_given(folder: Path, tmp_path: Path) -> None:
+    for options, note in ((["--note", "a trial"], "a trial"), ([], "a trial"), (["--note", ""], "")):
+        runs.main([str(folder), *options, "--results", str(tmp_path)])
+        assert [one.note for one in records.load(tmp_path, TrainingRun)] == [note]
+
+
 def test_a_run_that_went_on_replaces_its_record(folder: Path, tmp_path: Path) -> None:
     before = runs.read(folder, "")
     later = replace(before, step=80, hours=1.0, environment={**before.environment, "date": "2026-02-02"})

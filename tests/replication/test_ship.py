@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from replication import checkpoint, dead_filters, recipe, records, ship, weights
+from replication import checkpoint, dead_filters, recipe, records, runs, ship, weights
 from replication.checkpoint import Live, Progress
 from replication.data.benchmarks import EMBEDDED, BenchmarkImage
 from replication.errors import UserError
@@ -43,7 +43,7 @@ def run_of(model: MSRN, folder: Path, step: int) -> Path:
 
 
 def test_a_finished_run_ships_in_half_precision(model: MSRN, tmp_path: Path) -> None:
-    paths = ship.ship(run_of(model, tmp_path / "run", 80), None, weights.FOLDER)
+    paths = ship.ship(run_of(model, tmp_path / "run", 80), None)
     assert [path.name for path in paths] == ["smsrn_x4.safetensors", "smsrn_x4.csv", weights.SUMS]
     found = weights.read(paths[0])
     for name, value in model.state_dict().items():
@@ -59,7 +59,7 @@ def test_a_finished_run_ships_in_half_precision(model: MSRN, tmp_path: Path) -> 
 
 def test_other_weights_keep_their_digest(model: MSRN, tmp_path: Path) -> None:
     weights.write(weights.FOLDER / "msrn_x4.safetensors", model, {})
-    ship.ship(run_of(model, tmp_path / "run", 80), None, weights.FOLDER)
+    ship.ship(run_of(model, tmp_path / "run", 80), None)
     assert list(weights.shipped_digests()) == ["msrn_x4.safetensors", "smsrn_x4.safetensors"]
 
 
@@ -67,21 +67,31 @@ def test_weights_that_half_precision_would_change_ship_in_single(
     model: MSRN, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ship, "LARGEST_CHANGE", 0.0)
-    path, *_ = ship.ship(run_of(model, tmp_path / "run", 80), None, weights.FOLDER)
+    path, *_ = ship.ship(run_of(model, tmp_path / "run", 80), None)
     found = weights.read(path)
     assert all(torch.equal(found.state[name], value) for name, value in model.state_dict().items())
     assert found.metadata["half_precision"]["used"] is False
 
 
-def test_the_command_records_the_run_with_what_shipped(
-    model: MSRN, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = tmp_path / "weights"
-    monkeypatch.setattr(ship, "ship", lambda run, data, made=ship.ship: made(run, data, folder))
-    ship.main([str(run_of(model, tmp_path / "run", 80)), "--results", str(tmp_path)])
+def test_the_command_records_the_run_with_what_shipped(model: MSRN, tmp_path: Path) -> None:
+    """And keeps the note of the run's record."""
+    folder = run_of(model, tmp_path / "run", 80)
+    runs.save(tmp_path, folder, "a trial")
+    ship.main([str(folder), "--results", str(tmp_path)])
     (record,) = records.load(tmp_path, TrainingRun)
     assert record.step == record.steps == 80
-    assert record.weights == {"shipped": weights.digest(folder / "smsrn_x4.safetensors")}
+    assert record.weights == {"shipped": weights.digest(weights.FOLDER / "smsrn_x4.safetensors")}
+    assert record.note == "a trial"
+
+
+def test_what_ships_stays_where_a_run_has_no_log(model: MSRN, tmp_path: Path) -> None:
+    folder = run_of(model, tmp_path / "run", 80)
+    ship.ship(folder, None)
+    before = {path.name: path.read_bytes() for path in weights.FOLDER.iterdir()}
+    (folder / "log.csv").unlink()
+    with pytest.raises(UserError, match=r"log\.csv: expected the run's log"):
+        ship.ship(folder, None)
+    assert {path.name: path.read_bytes() for path in weights.FOLDER.iterdir()} == before
 
 
 def test_a_run_that_is_not_finished_is_refused_and_nothing_written(model: MSRN, tmp_path: Path) -> None:

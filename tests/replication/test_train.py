@@ -1,6 +1,7 @@
 import csv
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -792,15 +793,18 @@ def test_a_trunk_whose_rate_has_fallen_or_that_is_missing_is_refused(
 
 
 def test_several_folders_each_with_its_size(images: Path, tmp_path: Path) -> None:
-    more = tmp_path / "photographs"
+    """And the recorded command is one that a shell takes."""
+    more = tmp_path / "my photographs"
     more.mkdir()
     write_image(more / "0.png", noise(80, 96, 7))
-    options = arguments(images, tmp_path / "run", steps=2)
+    options = arguments(images, tmp_path / "run", "--scaling", "[1.0, 0.9]", steps=2)
     options[options.index(str(images)) + 1 : options.index(str(images)) + 1] = [f"{more}@0.5"]
     main(options)
     facts = newest(tmp_path / "run").run
-    assert facts["data"] == "3 images of images and 1 images of photographs@0.5"
-    assert "--data images photographs@0.5 " in facts["command"]
+    assert facts["data"] == "3 images of images and 1 images of my photographs@0.5"
+    command = shlex.split(facts["command"])
+    assert command[command.index("--data") + 1 :][:2] == ["images", "my photographs@0.5"]
+    assert command[command.index("--scaling") + 1] == "[1.0, 0.9]"
 
 
 def test_what_validates_trains_at_no_size(images: Path, tmp_path: Path) -> None:

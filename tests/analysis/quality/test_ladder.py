@@ -13,8 +13,9 @@ import scipy.stats
 from analysis import style
 from analysis.figures import ladder as figure
 from analysis.paper import BENCHMARKS
-from analysis.quality import conditions, ladder, ladder_page, runs_page
+from analysis.quality import conditions, ladder, ladder_page, runs_page, table1_page
 from analysis.quality.columns import AVERAGE
+from analysis.report import training as report_training
 from replication import recipe, records, weights
 from replication.records import Evaluation, ImageResult, Key, StepTime, TrainingRun, TrainingSpeed
 
@@ -124,7 +125,7 @@ def test_losses_are_joined_over_seeds_of_the_same_length(tmp_path: Path) -> None
         lay(tmp_path, 4000, loss, seed=seed)
     lay(tmp_path, 2000, 0.5)
     (joined,) = ladder.over_seeds(ladder.rungs(tmp_path))
-    assert (joined.setting, joined.steps, joined.seeds) == ("a set", 4000, (0, 1, 2))
+    assert (joined.first.length, joined.seeds) == ("4,000 steps, a set", "0, 1, 2")
     average = joined.loss[AVERAGE]
     half = 4.3027 * 0.1 / 3**0.5  # Student's t for two degrees of freedom, from a printed table
     assert (average.mean, average.low, average.high) == pytest.approx((0.2, 0.2 - half, 0.2 + half), abs=1e-5)
@@ -214,6 +215,39 @@ def test_restarted_runs_are_no_draws_of_a_seed(tmp_path: Path) -> None:
     )
 
 
+def test_a_seed_that_was_trained_again_counts_once(tmp_path: Path) -> None:
+    """By the same command, or with another logging interval; of a repeated run the measured one counts."""
+    for seed, loss in enumerate((0.1, 0.2, 0.3)):
+        lay(tmp_path, 4000, loss, seed=seed)
+    (joined,), spread = ladder.over_seeds(ladder.rungs(tmp_path)), ladder.seeds(tmp_path)
+    other = recipe.load("cpu", {"steps": "4000", "steps_per_epoch": "8"})
+    lay(tmp_path, 4000, 0.1, changes={"recipe": other.as_dict(), "recipe_digest": other.digest()})
+    for again in range(8):
+        records.save(tmp_path, training("msrn", 4000, log=({"seconds": 99.0 + again},), weights={"final": "again"}))
+    found = ladder.rungs(tmp_path)
+    assert len(found) == 4
+    (after,) = ladder.over_seeds(found)
+    assert (after.seeds, after.loss) == (joined.seeds, joined.loss)
+    assert [one.count for one in ladder.seeds(tmp_path)] == [one.count for one in spread]
+    assert "4,000 steps, a set: 3 seeds of each network." in ladder_page.recipe_lines(found)
+
+
+def test_a_pair_that_is_measured_in_part_is_no_part_of_a_mean(tmp_path: Path) -> None:
+    for seed, loss in enumerate((0.1, 0.2, 0.3)):
+        lay(tmp_path, 4000, loss, seed=seed, changes={"dead_filters": 0.1})
+    for run in [training(model, 4000, seed=3, dead_filters=0.5) for model in ladder.PAIR]:
+        records.save(tmp_path, run)
+        records.save(tmp_path, evaluation(run, "Set5", np.arange(IMAGES) / 10))
+    found = ladder.rungs(tmp_path)
+    assert len(found) == 4
+    table = report_training.joined_losses(found)
+    assert table
+    assert [row[1] for row in table.rows] == ["0, 1, 2"]
+    heading, *_, dead = table1_page.equally_trained_table(found)
+    assert heading[2:] == ["4,000 steps, a set, mean of 3 seeds"]
+    assert dead[2:] == ["10.0 %"]
+
+
 def test_the_pair_that_ships_is_named_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     old = recipe.load("cpu", {"steps": "4000", "matrix_rate": "0.5"})
     lay(tmp_path, 4000, 0.1, changes={"recipe": old.as_dict(), "recipe_digest": old.digest()})
@@ -285,6 +319,9 @@ def test_equal_time_is_that_of_the_recorded_steps(tmp_path: Path) -> None:
     assert "| a set | 2,000 | 0 | time on M | 4,000 | 100 % |" in page
     assert "| a set | 4,000 | 0 | time on M | 8,000 | 100 % |" in page
     assert "as long as 2.0 to 2.2 of SMSRN: the lower number counts" in page
+    faster = [replace(one, median=one.median / (2 if one.network == "smsrn" else 1)) for one in times]
+    records.save(tmp_path, replace(speed, steps=tuple(faster), threads=2, environment={"machine": "M"}))
+    assert ladder.step_ratios(tmp_path) == {"M": (2.0, pytest.approx(4.4))}
 
 
 def test_page_and_figure(tmp_path: Path) -> None:

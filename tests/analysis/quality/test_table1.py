@@ -14,7 +14,7 @@ from analysis import paper
 from analysis.quality import table1_page
 from analysis.quality.columns import AVERAGE, collect
 from analysis.quality.ladder import Loss, Rung
-from analysis.quality.training import measurements
+from analysis.quality.training import CONDITIONS, measurements
 from replication import evaluate, recipe, records, weights
 from replication.errors import UserError
 from replication.models import build
@@ -216,17 +216,20 @@ def test_unequal_training_is_said(tmp_path: Path, shipped: dict[str, Path]) -> N
     assert "the shipped weights, not equally trained: SMSRN" in words
 
 
-def test_earlier_trainings_are_conditions(tmp_path: Path, shipped: dict[str, Path]) -> None:
-    stage = {"step": 400, "seed": 1, "recipe_digest": "cd" * 32, "data": "9 images of a"}
+@pytest.mark.parametrize("fact", ["recipe_digest", "step", "data", "seed", "precision", "earlier"])
+def test_every_condition_counts(fact: str, tmp_path: Path, shipped: dict[str, Path]) -> None:
+    stage = {"step": 400, "seed": 1, "recipe_digest": "cd" * 32, "data": "9 images of a", "precision": "bf16"}
     saved = save_all(tmp_path, shipped, earlier=[stage])
     page = table1_page.markdown(measurements(tmp_path))
     assert "Same recipe, steps, data and seed for both." in page
     assert " ".join(page.split()).count("to step 400: data: 9 images of a, seed 1, recipe `cdcdcdcdcdcd`.") == 2
     for (_, model), made in saved.items():
         if model == "msrn":
-            records.save(tmp_path, replace(made, training=TRAINING | {"earlier": [stage | {"seed": 2}]}))
+            other = {**stage, "precision": "fp32"} if fact == "earlier" else 7
+            facts = TRAINING | {"earlier": [stage]} | {fact: [other] if fact == "earlier" else other}
+            records.save(tmp_path, replace(made, training=facts))
     page = table1_page.markdown(measurements(tmp_path))
-    assert "**Not under the same conditions** (different: earlier trainings)" in page
+    assert f"**Not under the same conditions** (different: {CONDITIONS[fact]})" in page
 
 
 def test_the_csv_has_every_value_and_no_claim_about_the_papers_channels(
