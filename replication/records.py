@@ -34,7 +34,7 @@ METRICS: tuple[Metric, ...] = (
     *("psnr_unrounded", "ssim_unrounded", "psnr_public_code"),
 )
 """PSNR in dB and SSIM on rounded luma (``_y``), on RGB, on luma that is not rounded, and as the public code takes it
-(its SSIM is that on RGB); the protocols are in the record's key."""
+(the SSIM that goes with it is that on RGB); the protocols are in the record's key."""
 
 LUMA_AND_RGB: tuple[Metric, ...] = METRICS[:4]
 """What a table of one line for each measurement has room for."""

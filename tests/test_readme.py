@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from analysis import paper
 from analysis.artefacts import ARTEFACTS
-from analysis.claims.verdict import ledger
+from analysis.claims.verdict import ADOPTED, CONFIRMED, CONTRADICTED, PART, ROUNDING, UNDECIDABLE, ledger
 from analysis.cost import closed_form, designs
 from analysis.names import DISPLAY, SCALE
 from analysis.quality.calibration import calibrated
@@ -17,6 +18,7 @@ from analysis.quality.columns import AVERAGE, collect, measured
 from analysis.quality.ladder import (
     OTHER_PAIR,
     Loss,
+    Member,
     Rung,
     best_within,
     by_todays_recipe,
@@ -25,6 +27,7 @@ from analysis.quality.ladder import (
     over_seeds,
     rungs,
     setting,
+    step_ratios,
 )
 from analysis.quality.training import share_with_range
 from analysis.text import percent, small_percent
@@ -108,13 +111,13 @@ def another_network() -> list[str]:
     """What the paper's step saves and costs in another network, beside SMSRN after as many steps."""
     other, pair = sorted(rungs(RESULTS, OTHER_PAIR), key=lambda rung: by_todays_recipe(rung.full.run))
     full, light = (count_parameters(build_any(model, scale=SCALE)) for model in OTHER_PAIR)
-    loss = pair.loss[AVERAGE]
+    loss, past = pair.loss[AVERAGE], other.loss[AVERAGE]
     (same,) = [one.loss[AVERAGE] for one in over_seeds(rungs(RESULTS)) if one.first.length == pair.length]
     return [
         f"saves {percent(1 - light / full)} of the parameters and loses {loss.mean:.3f} dB",
         f"({loss.low:.3f} to {loss.high:.3f} dB) after {pair.steps:,} steps, SMSRN {same.mean:.3f} dB",
         "killed {} of the filters of EDSR-baseline and {} of the separable".format(*dead_filters(other)),
-        f"it was {other.loss[AVERAGE].mean:.3f} dB",
+        f"it was {past.mean:.3f} dB ({past.low:.3f} to {past.high:.3f} dB)",
     ]
 
 
@@ -130,17 +133,32 @@ def equal_arithmetic(today: list[Rung]) -> list[str]:
     best = best_within(same, AVERAGE, macs=msrn.training_macs)
     assert best
     return [
-        f"{best.run.steps:,} steps and {best.psnr[AVERAGE]:.2f} dB, and {percent(best.run.dead_filters or 0)} of",
+        f"after {best.run.steps:,} steps at the rate {best.run.recipe['matrix_rate']}",
+        f"it has {best.psnr[AVERAGE]:.2f} dB",
+        f"and {percent(best.run.dead_filters or 0)} of its filters are dead",
         f"{percent(best.training_macs / msrn.training_macs, 0)} of the multiply-adds of MSRN's 4,000 steps",
-        f"{best.psnr[AVERAGE] - msrn.psnr[AVERAGE]:.3f} dB ahead",
+        f"{best.psnr[AVERAGE] - msrn.psnr[AVERAGE]:.3f} dB more than MSRN after 4,000 steps",
+        *equal_time(same, msrn),
     ]
+
+
+def equal_time(same: list[Member], msrn: Member) -> list[str]:
+    """By how much the best SMSRN that took no more time than ``msrn`` is ahead or behind, by processor."""
+    words = []
+    for machine, (least, _) in step_ratios(RESULTS).items():
+        best = best_within(same, AVERAGE, steps=least * msrn.run.steps)
+        assert best
+        ahead = best.psnr[AVERAGE] - msrn.psnr[AVERAGE]
+        processor = machine.split(",")[0].replace("(R)", "").removesuffix(" Processor")
+        words.append(f"{abs(ahead):.3f} dB {'ahead' if ahead > 0 else 'behind'} on the {processor}")
+    return words
 
 
 def calibration() -> list[str]:
     found = calibrated(RESULTS).comparisons
     agreeing, farthest = sum(one.agrees for one in found), max(abs(one.difference) for one in found)
     return [
-        f"of {len(found)} values",
+        f"Of {len(found)} values",
         f"{agreeing} come out here",
         f"all within {math.ceil(100 * farthest) / 100:.2f} dB",
     ]
@@ -148,10 +166,25 @@ def calibration() -> list[str]:
 
 def verdicts() -> list[str]:
     entries = ledger(RESULTS)
-    return [f"{len(entries)} claims"]
+    of = Counter(entry.verdict for entry in entries)
+    return [
+        f"{len(entries)} claims",
+        f"{of[CONFIRMED] + of[ROUNDING]} are confirmed, {of[PART]} for part, and {of[CONTRADICTED]} contradicted",
+        f"{of[ADOPTED]} are choices of the authors, and {of[UNDECIDABLE]} cannot be decided",
+    ]
 
 
-@pytest.mark.parametrize("numbers", [networks, cost, decibels, measurements, another_network, calibration, verdicts])
+def smaller_network() -> list[str]:
+    """A published network that is smaller and better than SMSRN as the paper has it."""
+    imdn, smsrn = (paper.published_row(name) for name in ("IMDN", "SMSRN"))
+    assert imdn.parameters < smsrn.parameters
+    return [f"IMDN, of {imdn.year}, has fewer", f"{imdn.psnr['Set5'] - smsrn.psnr['Set5']:.2f} dB more on Set5"]
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [networks, cost, decibels, measurements, another_network, calibration, smaller_network, verdicts],
+)
 def test_findings_are_computed_ones(numbers: Callable[[], list[str]]) -> None:
     for words in numbers():
         assert words in FINDINGS, f"README.md, findings: expected {words!r}"

@@ -315,9 +315,9 @@ def markdown(facts: Measurements) -> str:
     both_channels = equal_table(rows)
     parts = [
         "# Table 1: MSRN and SMSRN at x4, in the paper and measured",
-        "PSNR (dB) on luma / SSIM as the mean over R, G and B, both under the protocol `public_code`, that of the "
-        "code on which the paper's MSRN is built; [calibration](calibration.md) shows which published values come out "
-        "under it.",
+        "PSNR (dB) on luma as the public EDSR and MSRN code takes it / SSIM as the mean over R, G and B, which the "
+        "paper's values fit: together the protocol `public_code`. [Calibration](calibration.md) shows which published "
+        "values come out under it.",
         _markdown_table(paper_table(facts)),
         warning(facts),
         readings_note(),
