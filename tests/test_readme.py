@@ -89,8 +89,9 @@ def measurements() -> list[str]:
     limit = 2 * 2**0.5 * max(one.deviation for one in joined)
     steady = all(abs(loss.mean - one.loss[AVERAGE].mean) <= limit for one in lengths)
     assert steady == ("No change beyond what the seed makes" in FINDINGS)
-    if restarts := " and ".join(f"{one['step']:,}" for one in first.full.run.earlier):
-        wanted.append(f"restarted after {restarts} of its steps")
+    if restarts := [f"{one['step']:,}" for one in first.full.run.earlier]:
+        words = " and ".join(filter(None, (", ".join(restarts[:-1]), restarts[-1])))
+        wanted.append(f"restarted after {words} of its steps")
     rates = [one.loss[AVERAGE].mean for one in found if one not in lengths]
     wanted.append(f"the loss was {min(rates):.3f} to {max(rates):.3f} dB")
     wanted += [*dead_filters(first), *equal_arithmetic(today)]
