@@ -68,7 +68,7 @@ def variants() -> list[Variant]:
 def make_step(model: str, variant: Variant, plan: Recipe, batch: Callable[[], tuple[Tensor, Tensor]]) -> Step:
     """A function that makes one optimiser step of ``model`` on what ``batch`` gives: LR and HR, float in 0..1.
 
-    Gradients are not clipped.
+    It does not clip gradients.
     """
     network = build(model, scale=SCALE)
     identity_start(network, seed=0)

@@ -74,7 +74,7 @@ def section(record: TrainingSpeed) -> list[str]:
             f"{where['torch']}; {record.batch_size} patches of {size}x{size} LR pixels, x{record.scale}; images: "
             f"{record.images}; recipe `{record.recipe[:12]}` (start of its SHA-256). Medians of {record.rounds} steps, "
             "all variants in one run in shuffled order; spread: the farthest single step from the median. Each step "
-            "has one shortcut more than the one above it. Gradients are not clipped, which a training does as well."
+            "has one shortcut more than the one above it. A training clips its gradients besides; these steps do not."
         ),
         step_table(record),
     ]
