@@ -184,10 +184,20 @@ def tendency(found: Sequence[Rung]) -> str:
 
 
 def restarted(found: Sequence[Rung]) -> str:
-    """What the restarted pairs lose, as a sentence; empty without any."""
+    """What the restarted pairs lose, and what each gained upon the one that it went on from; empty without any."""
     pairs = [rung for rung in found if rung.full.run.earlier and AVERAGE in rung.loss]
     losses = [f"{rung.loss[AVERAGE].mean:+.3f} dB after {rung.steps:,} steps" for rung in pairs]
-    return f"Restarted pairs lose {', '.join(losses)}. " if losses else ""
+    gains = [
+        f"to {after.steps:,} steps {_gain(before.full, after.full)} and {_gain(before.light, after.light)}"
+        for before, after in pairwise(pairs)
+        if after.full.run.earlier[-1]["step"] == before.steps
+    ]
+    said = f"Restarted pairs lose {', '.join(losses)}. " if losses else ""
+    return said + (f"Their averages changed from one to the next: {'; '.join(gains)}. " if gains else "")
+
+
+def _gain(before: Member, after: Member) -> str:
+    return f"that of {DISPLAY[after.run.model]} by {after.psnr[AVERAGE] - before.psnr[AVERAGE]:+.3f} dB"
 
 
 def chance(joined: Sequence[SeedLoss]) -> str:

@@ -203,6 +203,15 @@ def test_a_restarted_pair_is_a_rung_of_its_own(tmp_path: Path) -> None:
     assert runs_page.row(training("msrn", 4000, initial="another network's"))[6] == "other weights"
 
 
+def test_a_restart_says_what_each_network_gained(tmp_path: Path) -> None:
+    lay(tmp_path, 16000, 0.2, seed=1, changes={"earlier": (STAGE,), "initial": "first"})
+    lay(tmp_path, 24000, 0.1, seed=2, changes={"earlier": (STAGE, {**STAGE, "step": 16000}), "initial": "second"})
+    said = ladder_page.restarted(ladder.rungs(tmp_path))
+    assert said.endswith(
+        "from one to the next: to 24,000 steps that of MSRN by -0.042 dB and that of SMSRN by +0.058 dB. "
+    )
+
+
 def test_restarted_runs_are_no_draws_of_a_seed(tmp_path: Path) -> None:
     """Several may have gone on from one training; the loss of each pair is said, though."""
     for seed in range(3):
