@@ -782,6 +782,17 @@ def test_an_interrupted_branch_goes_on_in_its_own_folder_and_remembers_its_trunk
     assert newest(tmp_path / "branch").run["trunk"]["step"] == 4
 
 
+def test_a_log_that_lacks_rows_is_whole_again_after_resuming(images: Path, tmp_path: Path) -> None:
+    """As that of a run which was killed between its last state and its log."""
+    options = arguments(images, tmp_path / "run", steps=2)
+    main(options)
+    log = tmp_path / "run" / "log.csv"
+    whole = log.read_bytes()
+    log.write_bytes(whole.splitlines(keepends=True)[0])
+    main([*options, "--resume"])
+    assert log.read_bytes() == whole
+
+
 def test_a_trunk_whose_rate_has_fallen_or_that_is_missing_is_refused(
     images: Path, finished: Path, tmp_path: Path
 ) -> None:
