@@ -14,7 +14,7 @@ from analysis import paper
 from analysis.quality import table1_page
 from analysis.quality.columns import AVERAGE, collect
 from analysis.quality.ladder import Loss, Rung
-from analysis.quality.training import CONDITIONS, measurements
+from analysis.quality.training import CONDITIONS, measurements, shipped_validation
 from replication import evaluate, recipe, records, weights
 from replication.errors import UserError
 from replication.models import build
@@ -230,6 +230,15 @@ def test_every_condition_counts(fact: str, tmp_path: Path, shipped: dict[str, Pa
             records.save(tmp_path, replace(made, training=facts))
     page = table1_page.markdown(measurements(tmp_path))
     assert f"**Not under the same conditions** (different: {CONDITIONS[fact]})" in page
+
+
+def test_the_last_validation_that_was_taken_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weights, "FOLDER", tmp_path)
+    for model in ("msrn", "smsrn"):
+        (tmp_path / f"{model}_x4.csv").write_text("step,loss,validation_psnr\n1,0.1,25.5\n2,0.1,\n")
+    assert shipped_validation() == {"msrn": 25.5, "smsrn": 25.5}
+    (tmp_path / "smsrn_x4.csv").write_text("step,loss,validation_psnr\n1,0.1,\n")
+    assert shipped_validation() == {}
 
 
 def test_the_csv_has_every_value_and_no_claim_about_the_papers_channels(
