@@ -54,7 +54,7 @@ def embedded(job: Job) -> Outcome:
             outcome.findings.append(f"{model} on the embedded images: measured here, nothing recorded to compare with")
         else:
             record = Repetition(**vars(record))
-            found = records.confirmation(before, record)
+            found = records.Confirmation(before, *records.largest_difference(before, record))
             words = f"{model} on the embedded images: {found.psnr:.6f} dB and {found.ssim:.8f} (SSIM) from the record"
             if found.holds:
                 outcome.findings.append(f"confirmed here, {words} at most")

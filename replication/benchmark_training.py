@@ -188,7 +188,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "`python -m analysis training_speed` makes the page of it.",
         epilog="""examples:
   python -m replication.benchmark_training
-  python -m replication.benchmark_training --threads 1 --rounds 40 --data BSDS400
+  python -m replication.benchmark_training --threads 1 --rounds 40 --data data/train/BSDS400
   python -m replication.benchmark_training --rounds 1 --results /tmp/results     # a quick look""",
     )
     parser.add_argument("--recipe", default="cpu", help="for patch size, batch size and optimiser (default: cpu)")

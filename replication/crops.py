@@ -135,8 +135,7 @@ def save(results: Path, made: Cut) -> list[Path]:
 
 def shipped() -> dict[str, str]:
     """Digest of the weights that ship for each network, where there are some."""
-    found = {model: weights.shipped(model, SCALE) for model in MODELS}
-    return {model: weights.digest(path) for model, path in found.items() if path}
+    return {model: digest for model in MODELS if (digest := weights.shipped_digest(model, SCALE))}
 
 
 def current(results: Path) -> list[Detail]:

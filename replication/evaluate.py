@@ -303,12 +303,9 @@ def recorded(record: Evaluation) -> str:
 
 def recorded_row(known: Sequence[Evaluation], benchmark: str, model: str, scale: int) -> Row:
     """What the ``known`` records say of ``model`` with its shipped weights; the status says why there is none."""
-    digest = None
-    if model != BICUBIC:
-        path = weights.shipped(model, scale)
-        if path is None:
-            return Row(benchmark, model, None, NOT_TRAINED)
-        digest = weights.digest(path)
+    digest = weights.shipped_digest(model, scale)
+    if digest is None and model != BICUBIC:
+        return Row(benchmark, model, None, NOT_TRAINED)
     record = records.find(known, benchmark=benchmark, model=model, scale=scale, weights=digest)
     return Row(benchmark, model, record, recorded(record) if record else NOT_MEASURED)
 
@@ -320,8 +317,7 @@ def table(rows: Sequence[Row]) -> str:
         values: list[str] = [""] * 6
         if row.record:
             values = [str(len(row.record.images))]
-            values += [f"{row.record.mean(name):.{2 if 'psnr' in name else 4}f}" for name in records.LUMA_AND_RGB]
-            values.append(f"{row.record.mean('seconds'):.2f}")
+            values += [*row.record.cells(), f"{row.record.mean('seconds'):.2f}"]
         cells.append([row.benchmark, row.model, *values, row.status])
     header = ["set", "model", "images", "PSNR Y", "SSIM Y", "PSNR RGB", "SSIM RGB", "s/image", "source"]
     return tabulate(cells, header, disable_numparse=True, colalign=["left"] * 2 + ["right"] * 6 + ["left"])

@@ -53,9 +53,10 @@ def write_bytes(path: Path, content: bytes) -> None:
         temporary.write_bytes(content)
 
 
-def write_text(path: Path, content: str) -> None:
-    """Write ``content`` to ``path`` atomically as UTF-8 with ``\\n`` line ends. Raises UserError naming ``path``."""
+def write_text(path: Path, content: str) -> Path:
+    """Write ``content`` to ``path`` atomically as UTF-8 with ``\\n`` line ends; return ``path``. Raises UserError."""
     write_bytes(path, content.encode("utf-8"))
+    return path
 
 
 def write_with(path: Path, writer: Callable[[Path], object]) -> None:

@@ -51,7 +51,7 @@ def card(model: str, scale: int, known: Sequence[records.Evaluation], runs: Sequ
         ("recipe", f"SHA-256 `{facts['recipe_digest'][:16]}...`; its values travel inside the file"),
         ("start, seed", f"{start}; seed {facts['seed']}"),
         ("optimiser", recipe.optimizers_in_words(plan)),
-        ("trained in", f"{facts.get('precision', plan['precision'])}, {_threads(facts)}"),
+        ("trained in", f"{facts['precision']}, {facts['threads']} thread{'s' if facts['threads'] > 1 else ''}"),
         ("machine", f"{facts['machine']}; {facts['hours']:.1f} hours by the clock, not alone on it"),
         ("packages", ", ".join(f"{name} {value}" for name, value in facts["versions"].items() if name != "date")),
         ("started", facts["versions"]["date"] + " (UTC)"),
@@ -67,7 +67,7 @@ def card(model: str, scale: int, known: Sequence[records.Evaluation], runs: Sequ
         f"## Measured\n\n{_measured(model, scale, digest, known)}\n\n"
         f"## Training\n\n![loss and validation PSNR]({path.stem}.png)\n\nThe axes are those of all cards.\n\n"
         f"Numbers: [{path.stem}.csv]({path.stem}.csv). To go on from them, with a fresh warm-up:\n\n"
-        f"    {_longer(facts, path)}\n\n"
+        f"    {_longer(facts, path, runs)}\n\n"
         f"{_needs(facts)}\n\n"
         "## Licence and limits\n\n"
         "MIT, as the package. The training images are no part of it; where they come from is said in docs/data.md.\n"
@@ -106,14 +106,9 @@ def _several(trainings: int) -> str:
     if trainings == 1:
         return ""
     return (
-        f"Length, machines and hours are those of {trainings} trainings, one after the other; recipe, start,\n"
-        "optimiser, precision, threads, packages, date and the curve below are those of the last.\n"
+        f"Length, machines and hours are those of {trainings} trainings, one after the other; images, recipe,\n"
+        "start, optimiser, precision, threads, packages, date and the curve below are those of the last.\n"
     )
-
-
-def _threads(facts: dict[str, Any]) -> str:
-    count = facts.get("threads")
-    return "an unknown number of threads" if count is None else "1 thread" if count == 1 else f"{count} threads"
 
 
 def _precision(rounding: dict[str, Any]) -> str:
@@ -135,23 +130,20 @@ def _measured(model: str, scale: int, digest: str, known: Sequence[records.Evalu
     rows = []
     for name in (*BENCHMARKS, EMBEDDED):
         found = records.find(known, benchmark=name, model=model, scale=scale, weights=digest)
-        values = (
-            [f"{found.mean(metric):.{2 if 'psnr' in metric else 4}f}" for metric in records.LUMA_AND_RGB]
-            if found
-            else []
-        )
-        rows.append([name, *(values or ["not measured"])])
+        rows.append([name, *(found.cells() if found else ["not measured"])])
     headers = ("set", "PSNR luma", "SSIM luma", "PSNR RGB", "SSIM RGB")
     table = tabulate(rows, headers, tablefmt="github", disable_numparse=True, colalign=("left", *["right"] * 4))
     return f"{table}\n\nMeans over the images, in dB; protocol and dates in `results/table1.md`."
 
 
-def _longer(facts: dict[str, Any], path: Path) -> str:
+def _longer(facts: dict[str, Any], path: Path, runs: Sequence[records.TrainingRun]) -> str:
     """By the recipe of the last training, with a seed that none had: the same one would draw the same samples again."""
-    seed = 1 + max(one["seed"] for one in (*facts.get("earlier", []), facts))
+    seeds = [one["seed"] for one in (*facts.get("earlier", []), facts)] + [run.seed for run in runs]
+    folders = " ".join(f"data/train/{name}" for name in re.findall(r"images of (\S+)", facts["data"]))
     command = (
-        f"python -m replication.train --recipe cpu --model {facts['model']} --scale {facts['scale']} --data BSDS400 "
-        f"--seed {seed} --steps {LONGER * facts['step']} --initial replication/weights/{path.name} --output runs/longer"
+        f"python -m replication.train --recipe cpu --model {facts['model']} --scale {facts['scale']} --data {folders} "
+        f"--seed {1 + max(seeds)} --steps {LONGER * facts['step']} --initial replication/weights/{path.name} "
+        "--output runs/longer"
     )
     return made_by(command, facts["recipe"])
 

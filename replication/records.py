@@ -133,6 +133,10 @@ class Evaluation(Record):
         """Mean of the unrounded per-image values."""
         return fmean(getattr(image, metric) for image in self.images)
 
+    def cells(self) -> list[str]:
+        """The means of `LUMA_AND_RGB` as tables show them: two decimals of PSNR, four of SSIM."""
+        return [f"{self.mean(metric):.{2 if 'psnr' in metric else 4}f}" for metric in LUMA_AND_RGB]
+
     @property
     def file_name(self) -> str:
         return file_name(self.benchmark, self.key)
@@ -639,8 +643,7 @@ def save(results: Path, record: Record) -> Path | None:
         there = _read(path, type(record))
         if record.IGNORED and _without(there, record.IGNORED) == _without(record, record.IGNORED):
             return None
-    write_text(path, to_json(record))
-    return path
+    return write_text(path, to_json(record))
 
 
 def largest_difference(old: Evaluation, new: Evaluation) -> tuple[float, float]:
@@ -671,16 +674,11 @@ class Confirmation:
         return self.psnr <= NOISE_PSNR and self.ssim <= NOISE_SSIM
 
 
-def confirmation(record: Evaluation, repeated: Evaluation) -> Confirmation:
-    """Compare a repeated measurement with its record; both of the same images."""
-    return Confirmation(record, *largest_difference(record, repeated))
-
-
 def confirmations(results: Path) -> list[Confirmation]:
     """What this machine repeated of the records, in their order; nothing where it repeated nothing."""
     repeated = {one.key.digest: one for one in load(results, Repetition)}
     known = [one for one in load_all(results) if one.key.digest in repeated]
-    return [confirmation(one, repeated[one.key.digest]) for one in known]
+    return [Confirmation(one, *largest_difference(one, repeated[one.key.digest])) for one in known]
 
 
 def _read(path: Path, kind: type[Kind]) -> Kind:

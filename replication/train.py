@@ -276,10 +276,10 @@ def _parser() -> Parser:
         prog="python -m replication.train",
         description="Train a network by a recipe and write weights that `python -m replication.evaluate` takes.",
         epilog="""examples:
-  python -m replication.train --recipe cpu --model smsrn --data BSDS400
-  python -m replication.train --recipe cpu --model smsrn --data BSDS400 --steps 200
-  python -m replication.train --recipe cpu --model smsrn --data BSDS400 photographs@0.5 --seed 1
-  python -m replication.train --recipe cpu --model smsrn --data BSDS400 --steps 20000 --resume
+  python -m replication.train --recipe cpu --model smsrn --data data/train/BSDS400
+  python -m replication.train --recipe cpu --model smsrn --data data/train/BSDS400 --steps 200
+  python -m replication.train --recipe cpu --model smsrn --data data/train/BSDS400 photographs@0.5 --seed 1
+  python -m replication.train --recipe cpu --model smsrn --data data/train/BSDS400 --steps 20000 --resume
   accelerate launch --num_processes 2 -m replication.train --recipe paper --model msrn \\
       --data DIV2K/DIV2K_train_HR --validation DIV2K/DIV2K_valid_HR
 

@@ -48,6 +48,12 @@ def shipped(model: str, scale: int) -> Path | None:
     return path if path.is_file() else None
 
 
+def shipped_digest(model: str, scale: int) -> str | None:
+    """The `digest` of the file of `shipped`; None where there is none."""
+    path = shipped(model, scale)
+    return digest(path) if path else None
+
+
 def read(path: Path) -> Weights:
     """Read a weights file. Raises UserError, naming the file, when it is missing, damaged or not one of ours."""
     try:

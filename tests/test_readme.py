@@ -184,9 +184,11 @@ def calibration() -> list[str]:
 def verdicts() -> list[str]:
     entries = ledger(RESULTS)
     of = Counter(entry.verdict for entry in entries)
+    implied = sum(entry.claim.implied for entry in entries if entry.verdict == CONTRADICTED)
     return [
         f"{len(entries)} claims",
         f"{of[CONFIRMED] + of[ROUNDING]} are confirmed, {of[PART]} for part, and {of[CONTRADICTED]} contradicted",
+        f"contradicted, of which it only implies {implied};",
         f"{of[ADOPTED]} are choices of the authors, and {of[UNDECIDABLE]} cannot be decided",
     ]
 

@@ -25,6 +25,4 @@ def markdown(assumptions: Sequence[Assumption]) -> str:
 
 def write(results: Path) -> list[Path]:
     """Write ``assumptions.md`` into the results folder; return its path."""
-    path = results / "assumptions.md"
-    write_text(path, markdown(load()))
-    return [path]
+    return [write_text(results / "assumptions.md", markdown(load()))]

@@ -7,6 +7,7 @@ import torch
 from analysis.claims.finding import Finding, Recomputed, Sources, yes_or_no
 from analysis.paper import BENCHMARKS
 from replication import optimizers, recipe
+from replication.crops import PAPERS
 from replication.data import benchmarks
 
 UNSEEN = "What the authors ran cannot be seen from outside. Read from the recipe `replication/recipes/paper.toml`"
@@ -68,7 +69,7 @@ def same_training(sources: Sources) -> Finding:
 
 def pictured_images(sources: Sources) -> Finding:
     """The set that each pictured image belongs to."""
-    names = {"baby", "comic", "102061", "img004"}
+    names = {name for _, name in PAPERS}
     values: dict[str, Recomputed] = {
         image: name for name in BENCHMARKS for image in benchmarks.manifest()[name] if image in names
     }

@@ -116,9 +116,7 @@ def as_dictionary(result: Search, names: dict[str, int]) -> dict[str, Any]:
 
 def write(results: Path) -> list[Path]:
     """Write ``identify.md`` into the results folder; return its path."""
-    path = results / "identify.md"
-    write_text(path, as_text(paper_search(), printed_totals(), markdown=True))
-    return [path]
+    return [write_text(results / "identify.md", as_text(paper_search(), printed_totals(), markdown=True))]
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -136,6 +136,4 @@ def markdown(facts: Folding) -> str:
 
 def save(facts: Folding, results: Path) -> list[Path]:
     """Write ``fold.md`` to ``results``; return its path. Raises UserError naming a path that cannot be written."""
-    path = results / "fold.md"
-    write_text(path, markdown(facts))
-    return [path]
+    return [write_text(results / "fold.md", markdown(facts))]

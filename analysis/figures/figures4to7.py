@@ -23,17 +23,14 @@ from analysis import style
 from analysis.names import IN_TEXT, SCALE
 from analysis.quality.training import readings_words, short_share
 from replication import evaluate, records
-from replication.crops import furthest
+from replication.crops import PAPERS, furthest
 from replication.data import benchmarks
 from replication.evaluate import BICUBIC, NOT_TRAINED, Image, Subject
 from replication.images.resize import imresize
 from replication.records import Evaluation, ImageResult
 
 PICTURES = {
-    "figure4": ("Set5", "baby"),
-    "figure5": ("Set14", "comic"),
-    "figure6": ("B100", "102061"),
-    "figure7": ("Urban100", "img004"),
+    **{f"figure{number}": picture for number, picture in enumerate(PAPERS, start=4)},
     "figure_embedded": (benchmarks.EMBEDDED, "astronaut"),
 }
 """Figure -> benchmark and image: the paper's four, and one that is free."""

@@ -145,6 +145,4 @@ def markdown(results: Path) -> str:
 
 def write(results: Path) -> list[Path]:
     """Write ``lighten.md`` into the results folder from what is recorded; return its path."""
-    path = results / "lighten.md"
-    write_text(path, markdown(results))
-    return [path]
+    return [write_text(results / "lighten.md", markdown(results))]

@@ -116,6 +116,4 @@ def recursion_table() -> str:
 
 def write(results: Path) -> list[Path]:
     """Write ``networks.md`` into the results folder; return its path."""
-    path = results / "networks.md"
-    write_text(path, markdown())
-    return [path]
+    return [write_text(results / "networks.md", markdown())]

@@ -111,6 +111,4 @@ def records_table(facts: Calibrated) -> str:
 
 def write(results: Path) -> list[Path]:
     """Write ``calibration.md``; return its path."""
-    path = results / "calibration.md"
-    write_text(path, markdown(calibrated(results)))
-    return [path]
+    return [write_text(results / "calibration.md", markdown(calibrated(results)))]

@@ -151,8 +151,9 @@ def cost_text(ratios: Mapping[str, tuple[float, float]]) -> str:
         for machine, (least, most) in ratios.items()
     )
     return (
-        "The best recorded SMSRN of the same setting that cost no more than MSRN did. Where it used much less than "
-        "that budget, no training of SMSRN that comes nearer is recorded, and the comparison is in MSRN's favour. "
+        "The recorded SMSRN of the same setting, of any seed, that is best on the four benchmarks among those that "
+        "cost no more than MSRN did. Where it used much less than that budget, no training of SMSRN that comes nearer "
+        "is recorded, and the comparison is in MSRN's favour. "
         "Multiply-adds are those of training, where the upsamplers of both networks are folded; times are by "
         f"[the steps](training_speed.md).{times}"
     )
@@ -219,9 +220,10 @@ def markdown(results: Path) -> str:
         "# What separability costs, at growing budgets",
         wrap(
             "Pairs of trainings that differ in the network alone: same recipe, images and order of samples, each with "
-            "its learning rate decayed to zero. A rung is one length of training; rungs of different lengths share the "
-            "steps at constant rate (the trunk). A restarted pair goes on from the weights of a shorter one, with a "
-            "new warm-up, once or more often: its steps are those of all its trainings, its setting and seed those of "
+            "its learning rate decayed to zero; the number of threads may differ, which changes the last bits of sums. "
+            "A rung is one length of training; rungs of different lengths share the steps at constant rate (the "
+            "trunk). A restarted pair goes on from the weights of a shorter one, with a new warm-up, once or more "
+            "often: its steps are those of all its trainings, its setting and seed those of "
             "the last; [runs.md](runs.md) lists each. Made by "
             "`python -m analysis ladder` from `records/runs` and the measurements of each run's final weights."
         ),
@@ -268,6 +270,4 @@ def markdown(results: Path) -> str:
 
 def write(results: Path) -> list[Path]:
     """Write ``training_ladder.md``; return its path."""
-    path = results / "training_ladder.md"
-    write_text(path, markdown(results))
-    return [path]
+    return [write_text(results / "training_ladder.md", markdown(results))]

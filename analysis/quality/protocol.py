@@ -69,15 +69,11 @@ def means(record: ProtocolStudy) -> Measured:
 
 def current(results: Path) -> list[Measured]:
     """The recorded measurements of each method with today's shipped weights, in the order of sets and methods."""
-    digests: dict[str, str | None] = {BICUBIC: None}
-    for model in METHODS:
-        path = None if model == BICUBIC else weights.shipped(model, SCALE)
-        if path is not None:
-            digests[model] = weights.digest(path)
+    digests = {model: weights.shipped_digest(model, SCALE) for model in METHODS}  # None: bicubic, or not trained
     known = load(results)
     found = []
     for name, model in product((*BENCHMARKS, EMBEDDED), METHODS):
-        wanted = (name, model, digests.get(model, "not trained"))
+        wanted = (name, model, digests[model])
         record = newest(one for one in known if (one.benchmark, one.key.model, one.key.weights) == wanted)
         if record:
             found.append(means(record))

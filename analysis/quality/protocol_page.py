@@ -147,6 +147,4 @@ def records_table(facts: Protocols) -> str:
 
 def write(results: Path) -> list[Path]:
     """Write ``protocol.md`` from the records in the results folder; return its path. Measures nothing."""
-    path = results / "protocol.md"
-    write_text(path, markdown(protocols(results), calibrated(results)))
-    return [path]
+    return [write_text(results / "protocol.md", markdown(protocols(results), calibrated(results)))]

@@ -76,7 +76,12 @@ def markdown(runs: Sequence[TrainingRun]) -> str:
         "share of the paper's training", "validation PSNR", "dead filters", "note",
     ]  # fmt: skip
     lost = [f"{run.trunk['step']:,.0f} of {DISPLAY[run.model]}" for run in unrecorded(runs) if run.trunk]
-    shared = f", those of runs that are not recorded themselves, too ({', '.join(lost)})" if lost else ""
+    shared = (
+        f". The totals hold steps of runs that have no row of their own, from which others branched "
+        f"({', '.join(lost)}), too"
+        if lost
+        else ""
+    )
     return (
         "\n\n".join(
             [
@@ -101,6 +106,4 @@ def markdown(runs: Sequence[TrainingRun]) -> str:
 
 def write(results: Path) -> list[Path]:
     """Write ``runs.md``; return its path."""
-    path = results / "runs.md"
-    write_text(path, markdown(records.load(results, TrainingRun)))
-    return [path]
+    return [write_text(results / "runs.md", markdown(records.load(results, TrainingRun)))]

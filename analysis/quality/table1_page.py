@@ -40,7 +40,7 @@ from replication.data.benchmarks import EMBEDDED
 from replication.evaluate import BICUBIC, METHODS, NOT_TRAINED
 from replication.files import write_text
 from replication.images.metrics import NAMED
-from replication.records import BY_PROTOCOL, LUMA_AND_RGB, METRICS, NOISE_PSNR, NOISE_SSIM, TRAINING_FACTS, Metric
+from replication.records import BY_PROTOCOL, METRICS, NOISE_PSNR, NOISE_SSIM, TRAINING_FACTS, Metric
 
 PAPERS = BY_PROTOCOL["public_code"]
 """What the paper's PSNR and SSIM are compared with; results/calibration.md says why."""
@@ -140,8 +140,7 @@ def embedded_table(rows: Rows) -> list[list[str]]:
     for model in METHODS:
         row = rows[EMBEDDED, model]
         if row.record:
-            values = [f"{row.record.mean(name):.{2 if name.startswith('psnr') else 4}f}" for name in LUMA_AND_RGB]
-            table.append([DISPLAY[model], str(len(row.record.images)), *values])
+            table.append([DISPLAY[model], str(len(row.record.images)), *row.record.cells()])
         else:
             table.append([DISPLAY[model], row.status, "", "", "", ""])
     return table

@@ -3,10 +3,10 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from analysis import paper
 from analysis.claims.verdict import Entry, ledger
 from analysis.cost import closed_form, designs, equations
 from analysis.cost.closed_form import total_macs, total_params
+from analysis.figures.summary import left_of_msrn
 from analysis.names import SCALE
 from analysis.quality.columns import AVERAGE, printed_losses
 from analysis.quality.ladder import Rung, headline
@@ -87,7 +87,6 @@ def with_local(report: Report, results: Path) -> Report:
 def answer(rungs: list[Rung]) -> Answer:
     """What the first screen says."""
     msrn, smsrn = closed_form.msrn(SCALE), closed_form.smsrn(SCALE)
-    table = paper.table1()
     counts = [total_params(msrn), total_params(smsrn)]
     gmacs = [closed_form.gmacs_720p(layers, SCALE) for layers in (msrn, smsrn)]
     share = counts[1] / counts[0]
@@ -120,10 +119,7 @@ def answer(rungs: list[Rung]) -> Answer:
         lost=training.loss_number(rung, AVERAGE) if rung else None,
         on_sets={name: training.mean_alone(rung, name) for name in rung.loss} if rung else {},
         others={one.name: training.loss_number(one, AVERAGE) for one in others},
-        left={
-            "parameters": (100 * share, 100 * table.smsrn.parameters / table.msrn.parameters),
-            "multiply-adds": (100 * (1 - saved), 100 - float(printed_saving.removesuffix("%"))),
-        },
+        left={what: (one.computed, one.printed) for what, one in left_of_msrn().items()},
     )  # fmt: skip
 
 

@@ -130,8 +130,7 @@ def embedded(rows: Rows) -> Table:
     for model in METHODS:
         record = rows[EMBEDDED, model].record
         cells: list[Cell] = []
-        for label, metric in metrics if record else ():
-            text = f"{record.mean(metric):.{2 if metric.startswith('psnr') else 4}f}" if record else ""
+        for (label, metric), text in zip(metrics, record.cells(), strict=True) if record else ():
             words = f"{label} of {DISPLAY[model]}, mean of the embedded photographs"
             cells.append(Number(text, words, COLUMNS, COMMAND, records_of(rows, EMBEDDED, (model,)), metric))
         body.append((DISPLAY[model], *(cells or [rows[EMBEDDED, model].status] * len(metrics))))

@@ -16,7 +16,7 @@ from analysis.paper import LAST_YEAR
 from analysis.paper.claims import Claim
 from analysis.quality import table1_page
 from analysis.quality.training import readings_note, share_with_range
-from analysis.report import landscape, training
+from analysis.report import landscape
 from analysis.report.chart import Axis, Chart, around
 from analysis.report.facts import Answer, Report, gather, with_local
 from analysis.report.numbers import Number, minus, together
@@ -114,8 +114,6 @@ def render(report: Report) -> str:
     return jinja.get_template("report.html").render(
         report=report,
         landscape_charts=charts,
-        described=landscape.described,
-        run_name=training.run_name,
         claims_page=claims_page,
         values=values,
         sentence=sentence,

@@ -63,9 +63,7 @@ def section(record: TrainingSpeed) -> list[str]:
         if one != LIGHT and {one, LIGHT} <= record.floor.keys()
     ]
     loading = [
-        f"a step of {DISPLAY[one]} {percent(record.loading[one], signed=True)} longer"
-        for one in networks
-        if one in record.loading
+        f"{DISPLAY[one]} {percent(record.loading[one], signed=True)}" for one in networks if one in record.loading
     ]
     parts = [
         f"## {where['machine']}, {where['instructions']}",
@@ -95,7 +93,12 @@ def section(record: TrainingSpeed) -> list[str]:
     days = " and ".join(f"{value:.0f} days for {DISPLAY[one]}" for one, value in paper_days(record).items())
     parts.append(wrap(f"The recipe `paper`, at the plain step's pace for each pixel of a patch, would take {days}."))
     if loading:
-        parts.append(wrap(f"Loading images makes {' and '.join(loading)} than on fixed tensors."))
+        parts.append(
+            wrap(
+                f"Images that are loaded, in place of fixed tensors, change the time of a step: {', '.join(loading)}. "
+                "What is within the spread is noise."
+            )
+        )
     for one in networks:
         if shares := record.operators.get(one):
             parts += [f"### Where the time of the fastest step of {DISPLAY[one]} goes", operator_table(shares)]
@@ -115,6 +118,4 @@ def markdown(found: list[TrainingSpeed]) -> str:
 
 def write(results: Path) -> list[Path]:
     """Write ``training_speed.md`` into the results folder from what is recorded; return its path."""
-    path = results / "training_speed.md"
-    write_text(path, markdown(records.load(results, TrainingSpeed)))
-    return [path]
+    return [write_text(results / "training_speed.md", markdown(records.load(results, TrainingSpeed)))]

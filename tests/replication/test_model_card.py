@@ -46,9 +46,11 @@ def test_a_card_names_all_trainings(monkeypatch: pytest.MonkeyPatch) -> None:
     first = {"command": "train --recipe cpu --seed 7", "recipe": found.metadata["recipe"], "seed": 7}
     first |= {"step": found.metadata["step"] - 100, "hours": found.metadata["hours"] - 1}
     last = {"earlier": [first], "initial": "5" * 64, "seed": 8, "recipe": {**first["recipe"], "matrix_rate": 0.125}}
+    last["data"] = "9 images of one and 2 images of other@0.5"
     changed = replace(found, metadata={**found.metadata, **last})
     monkeypatch.setattr(weights, "read", lambda _: changed)
-    text = card("smsrn", 4, [], [])
+    (run, *_) = records.load(RESULTS, TrainingRun)
+    text = card("smsrn", 4, [], [replace(run, seed=11)])
     assert "those of 2 trainings, one after the other" in text
     (row,) = (line for line in text.splitlines() if line.startswith("| made by"))
     assert row.index("--seed 7") < row.index("`, then `python -m replication.ship` (SHA-256 `5555")
@@ -56,5 +58,6 @@ def test_a_card_names_all_trainings(monkeypatch: pytest.MonkeyPatch) -> None:
     hours = found.metadata["step"] * LONGER / 100
     assert f"steps take {hours:,.0f} hours on that machine" in text
     (longer,) = (line.split() for line in text.splitlines() if "--output runs/longer" in line)
-    assert longer[longer.index("--seed") + 1] == "9"
+    assert longer[longer.index("--seed") + 1] == "12", "a seed that no recorded training had"
+    assert longer[longer.index("--data") + 1 :][:2] == ["data/train/one", "data/train/other@0.5"]
     assert longer[longer.index("--matrix-rate") + 1] == "0.125"
