@@ -194,7 +194,10 @@ def setting(run: TrainingRun) -> str:
     "restarted" where it began with the weights of earlier trainings, whatever their lengths.
     """
     words = {"matrix_rate": "SOAP's rate", "learning_rate": "Adam's rate"}
-    changed = [f"{words.get(key, key)} {value}" for key, value in changes(run).items()]
+    changed = [
+        f"scaled to {min(value)} to {max(value)}" if key == "scaling" else f"{words.get(key, key)} {value}"
+        for key, value in changes(run).items()
+    ]
     if len(changed) > 2:
         changed = [f"recipe {run.recipe_digest[:8]}"]
     return ", ".join([image_folders(run), *changed, *(["restarted"] if run.earlier else [])])

@@ -1,7 +1,7 @@
 """The page on what separability costs at growing budgets."""
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from itertools import pairwise, permutations
 from pathlib import Path
 
 from analysis.names import DISPLAY
@@ -27,6 +27,7 @@ from analysis.quality.ladder import (
 from analysis.quality.training import readings_note
 from analysis.text import percent, small_percent, table, wrap
 from replication.files import write_text
+from replication.records import TrainingRun
 
 SETS = (*BENCHMARKS, AVERAGE)
 
@@ -190,11 +191,17 @@ def restarted(found: Sequence[Rung]) -> str:
     losses = [f"{rung.loss[AVERAGE].mean:+.3f} dB after {rung.steps:,} steps" for rung in pairs]
     gains = [
         f"to {after.steps:,} steps {_gain(before.full, after.full)} and {_gain(before.light, after.light)}"
-        for before, after in pairwise(pairs)
-        if after.full.run.earlier[-1]["step"] == before.steps
+        for before, after in permutations(pairs, 2)
+        if goes_on(after.full.run, before.full.run)
     ]
     said = f"Restarted pairs lose {', '.join(losses)}. " if losses else ""
-    return said + (f"Their averages changed from one to the next: {'; '.join(gains)}. " if gains else "")
+    return said + (f"Their averages changed from those of the pair before: {'; '.join(gains)}. " if gains else "")
+
+
+def goes_on(after: TrainingRun, before: TrainingRun) -> bool:
+    """Whether a restarted run began with the weights that another ended with."""
+    names = ("step", "seed", "data", "recipe_digest")
+    return all(after.earlier[-1][name] == getattr(before, name) for name in names)
 
 
 def _gain(before: Member, after: Member) -> str:

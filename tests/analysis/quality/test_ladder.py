@@ -206,10 +206,14 @@ def test_a_restarted_pair_is_a_rung_of_its_own(tmp_path: Path) -> None:
 
 def test_a_restart_says_what_each_network_gained(tmp_path: Path) -> None:
     lay(tmp_path, 16000, 0.2, seed=1, changes={"earlier": (STAGE,), "initial": "first"})
-    lay(tmp_path, 24000, 0.1, seed=2, changes={"earlier": (STAGE, {**STAGE, "step": 16000}), "initial": "second"})
+    lay(tmp_path, 16000, 0.4, seed=5, changes={"earlier": (STAGE,), "initial": "first"})  # nothing goes on from it
+    stages = (STAGE, {**STAGE, "step": 16000, "seed": 1, "recipe_digest": training("msrn", 16000).recipe_digest})
+    lay(tmp_path, 24000, 0.1, seed=2, changes={"earlier": stages, "initial": "second"})
+    lay(tmp_path, 20000, 0.3, seed=3, changes={"earlier": stages, "initial": "second"})
     said = ladder_page.restarted(ladder.rungs(tmp_path))
     assert said.endswith(
-        "from one to the next: to 24,000 steps that of MSRN by -0.042 dB and that of SMSRN by +0.058 dB. "
+        "from those of the pair before: to 20,000 steps that of MSRN by +0.132 dB and that of SMSRN by +0.032 dB; "
+        "to 24,000 steps that of MSRN by -0.042 dB and that of SMSRN by +0.058 dB. "
     )
 
 
