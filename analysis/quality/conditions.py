@@ -26,7 +26,7 @@ def other_recipe(ours: Mapping[str, Any]) -> str:
     if ours["hr_patch"] != theirs["hr_patch"]:
         different.append(f"patches of {ours['hr_patch']} HR pixels a side ({theirs['hr_patch']})")
     if (list(ours["scaling"]) == [1.0]) != (list(theirs["scaling"]) == [1.0]):
-        different.append("no scaling (scaling)")
+        different.append("no scaling where the setting names none (scaling)")
     if not different:
         return ""
     return (

@@ -224,7 +224,19 @@ def weights_text(facts: Measurements) -> list[str]:
         if facts.validation:
             items.append(f"- {conditions.validation_text(facts.validation)}")
         items.append(SHORT_RUNS)
-    return items
+    return [*items, *longer_pairs(facts.rungs)]
+
+
+def longer_pairs(found: Sequence[Rung]) -> list[str]:
+    """What pairs reached that were trained for longer than the one that is named first."""
+    first = headline(found)
+    return [
+        f"- Also measured, after a longer training: {rung.name}: MSRN {rung.full.psnr[AVERAGE]:.3f} dB, SMSRN "
+        f"{rung.light.psnr[AVERAGE]:.3f} dB on average; the pair of {first.steps:,} steps has "
+        f"{first.full.psnr[AVERAGE]:.3f} and {first.light.psnr[AVERAGE]:.3f} dB."
+        for rung in found
+        if first and AVERAGE in rung.loss and rung.steps > first.steps
+    ]
 
 
 def earlier_text(stages: Sequence[dict[str, Any]]) -> str:

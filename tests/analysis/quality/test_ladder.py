@@ -217,6 +217,15 @@ def test_a_restart_says_what_each_network_gained(tmp_path: Path) -> None:
     )
 
 
+def test_table1_names_pairs_that_were_trained_for_longer(tmp_path: Path) -> None:
+    lay(tmp_path, 4000, 0.1)
+    assert table1_page.longer_pairs(ladder.rungs(tmp_path)) == []
+    lay(tmp_path, 16000, 0.2, seed=1, changes={"earlier": (STAGE,), "initial": "first"})
+    (line,) = table1_page.longer_pairs(ladder.rungs(tmp_path))
+    assert "16,000 steps, seed 1, a set, restarted: MSRN 28.547 dB, SMSRN 28.347 dB" in line
+    assert "the pair of 4,000 steps has 28.247 and 28.147 dB" in line
+
+
 def test_restarted_runs_are_no_draws_of_a_seed(tmp_path: Path) -> None:
     """Several may have gone on from one training; the loss of each pair is said, though."""
     for seed in range(3):
