@@ -3,8 +3,10 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import permutations
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 
@@ -24,13 +26,14 @@ from analysis.quality.ladder import (
     best_within,
     by_todays_recipe,
     headline,
-    last_validation,
+    image_folders,
     of_one_network,
     over_seeds,
     rungs,
     setting,
     step_ratios,
 )
+from analysis.quality.ladder_page import goes_on
 from analysis.quality.training import share_with_range
 from analysis.text import percent, small_percent
 from replication.models import build_any, count_parameters
@@ -64,7 +67,7 @@ def decibels() -> list[str]:
     bicubic = measured(collect(RESULTS), "bicubic", *BY_PROTOCOL["public_code"]).average
     assert bicubic
     lost = [
-        f"| the paper's | 100 % | {msrn - smsrn:.2f} dB |",
+        f"| the paper's | DIV2K | 100 % | {msrn:.2f} | {smsrn:.2f} | {msrn - smsrn:.2f} dB |",
         f"{100 * more:.0f} % more",
         f"{msrn - bicubic.psnr:.2f} dB below MSRN",
     ]
@@ -86,9 +89,9 @@ def measurements() -> list[str]:
     joined = over_seeds(today)
     lengths = [one for one in found if one in today or one.full.run.earlier]
     alone = [rung for rung in lengths if all(rung not in one.rungs for one in joined)]
-    wanted += [row(one.first, one.loss[AVERAGE], f"over {len(one.rungs)} seeds") for one in joined]
-    wanted += [row(one, one.loss[AVERAGE], "over the test images") for one in alone]
-    wanted += beyond_the_seed(first, lengths, joined)
+    wanted += [row(one.rungs, one.loss[AVERAGE], f"over {len(one.rungs)} seeds") for one in joined]
+    wanted += [row([one], one.loss[AVERAGE], "over the test images") for one in alone]
+    wanted += [*beyond_the_seed(lengths, joined), *gains(lengths), *beside_the_paper()]
     if restarts := [f"{one['step']:,}" for one in first.full.run.earlier]:
         words = " and ".join(filter(None, (", ".join(restarts[:-1]), restarts[-1])))
         wanted.append(f"restarted after {words} of its steps")
@@ -102,26 +105,48 @@ def measurements() -> list[str]:
     return wanted
 
 
-def beyond_the_seed(first: Rung, lengths: list[Rung], joined: list[SeedLoss]) -> list[str]:
-    """Up to which length of training the loss is that of the seeds' mean, and what each network did after that."""
+def beyond_the_seed(lengths: list[Rung], joined: list[SeedLoss]) -> list[str]:
+    """Up to which length of training the loss is near the seeds' mean."""
     (usual,) = joined
     limit = 2 * 2**0.5 * usual.deviation
-    beyond = [one for one in lengths if abs(one.loss[AVERAGE].mean - usual.loss[AVERAGE].mean) > limit]
-    assert all(one.steps > first.steps for one in beyond)
-    words = [f"Up to {first.steps:,} steps no change beyond what the seed makes is seen"]
-    for longer in beyond:
-        words.append(f"{longer.loss[AVERAGE].mean:.3f} dB after {longer.steps:,}")
-        for after, before in ((longer.full, first.full), (longer.light, first.light)):
-            now, then = (last_validation(one.run) for one in (after, before))
-            words.append(f"{before.psnr[AVERAGE]:.2f} to {after.psnr[AVERAGE]:.2f} dB")
-            words.append(f"{then:.3f} to {now:.3f} dB")
+    far = [one.steps for one in lengths if abs(one.loss[AVERAGE].mean - usual.loss[AVERAGE].mean) > limit]
+    near = max(one.steps for one in lengths if one.steps < min(far, default=math.inf))
+    return [f"Up to {near:,} steps no loss is further than {limit:.3f} dB from the mean of the three seeds"]
+
+
+def gains(lengths: list[Rung]) -> list[str]:
+    """What each network gained in the pairs that went on from the same one."""
+    pairs = [(after, before) for after, before in permutations(lengths, 2) if after.full.run.earlier]
+    pairs = [(after, before) for after, before in pairs if goes_on(after.full.run, before.full.run)]
+    branches = Counter(before.name for _, before in pairs)
+    words = []
+    for after, before in pairs:
+        if branches[before.name] > 1:
+            full, light = (
+                new.psnr[AVERAGE] - old.psnr[AVERAGE]
+                for new, old in ((after.full, before.full), (after.light, before.light))
+            )
+            words.append(f"{after.steps - before.steps:,} more steps")
+            words.append(f"{full:+.3f} dB (MSRN) and {light:+.3f} dB (SMSRN)")
     return words
 
 
-def row(one: Rung, loss: Loss, over: str) -> str:
-    """The table's row of one length of training."""
-    share = small_percent(one.share)
-    return f"| {one.steps:,} | {share} | {loss.mean:.3f} dB | {loss.low:.3f} to {loss.high:.3f} dB {over} |"
+def beside_the_paper() -> list[str]:
+    """PSNR of the shipped SMSRN, set by set, and the paper's."""
+    found = measured(collect(RESULTS), "smsrn", *BY_PROTOCOL["public_code"])
+    theirs = paper.table1().smsrn
+    sets = [f"{found.scores[name].psnr:.2f} on {name} ({theirs.scores[name].psnr:.2f})" for name in paper.BENCHMARKS]
+    return [*sets, f"paper's {theirs.average.psnr:.2f}"]
+
+
+def row(same: Sequence[Rung], loss: Loss, over: str) -> str:
+    """The table's row of one length of training, of one seed or several."""
+    one = same[0]
+    full, light = (fmean(getattr(rung, part).psnr[AVERAGE] for rung in same) for part in ("full", "light"))
+    return (
+        f"| {one.steps:,} | {image_folders(one.full.run)} | {small_percent(one.share)} | {full:.2f} | {light:.2f} "
+        f"| {loss.mean:.3f} dB | {loss.low:.3f} to {loss.high:.3f} dB {over} |"
+    )
 
 
 def another_network() -> list[str]:
@@ -160,14 +185,20 @@ def equal_arithmetic(today: list[Rung]) -> list[str]:
 
 
 def equal_time(same: list[Member], msrn: Member) -> list[str]:
-    """By how much the best SMSRN that took no more time than ``msrn`` is ahead or behind, by processor."""
+    """How far the best SMSRN in no more time than ``msrn`` is ahead, by processor; if behind, the next longer one."""
     words = []
-    for machine, (least, _) in step_ratios(RESULTS).items():
+    for machine, (least, most) in step_ratios(RESULTS).items():
         best = best_within(same, AVERAGE, steps=least * msrn.run.steps)
         assert best
-        ahead = best.psnr[AVERAGE] - msrn.psnr[AVERAGE]
+        ahead, used = best.psnr[AVERAGE] - msrn.psnr[AVERAGE], best.run.steps / msrn.run.steps / least
         processor = machine.split(",")[0].replace("(R)", "").removesuffix(" Processor")
         words.append(f"{abs(ahead):.3f} dB {'ahead' if ahead > 0 else 'behind'} on the {processor}")
+        words.append(f"{percent(used, 0)} of MSRN's time")
+        if ahead < 0:
+            longer = min((one for one in same if one.run.steps > best.run.steps), key=lambda one: one.run.steps)
+            low, high = (100 * longer.run.steps / msrn.run.steps / ratio for ratio in (most, least))
+            words.append(f"{longer.run.steps:,} steps, {low:.0f} to {high:.0f} % of it, are")
+            words.append(f"{longer.psnr[AVERAGE] - msrn.psnr[AVERAGE]:.3f} dB ahead")
     return words
 
 
