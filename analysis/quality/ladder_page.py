@@ -188,6 +188,7 @@ def tendency(found: Sequence[Rung]) -> str:
 def restarted(found: Sequence[Rung]) -> str:
     """What the restarted pairs lose, and what each gained upon the one that it went on from; empty without any."""
     pairs = [rung for rung in found if rung.full.run.earlier and AVERAGE in rung.loss]
+    pairs.sort(key=lambda rung: (rung.steps, rung.seed))
     losses = [f"{rung.loss[AVERAGE].mean:+.3f} dB after {rung.steps:,} steps" for rung in pairs]
     gains = [
         f"to {after.steps:,} steps {_gain(before.full, after.full)} and {_gain(before.light, after.light)}"

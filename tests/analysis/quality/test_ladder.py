@@ -210,7 +210,9 @@ def test_a_restart_says_what_each_network_gained(tmp_path: Path) -> None:
     stages = (STAGE, {**STAGE, "step": 16000, "seed": 1, "recipe_digest": training("msrn", 16000).recipe_digest})
     lay(tmp_path, 24000, 0.1, seed=2, changes={"earlier": stages, "initial": "second"})
     lay(tmp_path, 20000, 0.3, seed=3, changes={"earlier": stages, "initial": "second"})
-    said = ladder_page.restarted(ladder.rungs(tmp_path))
+    found = ladder.rungs(tmp_path)
+    said = ladder_page.restarted(found)
+    assert said == ladder_page.restarted(found[::-1])
     assert said.endswith(
         "from those of the pair before: to 20,000 steps that of MSRN by +0.132 dB and that of SMSRN by +0.032 dB; "
         "to 24,000 steps that of MSRN by -0.042 dB and that of SMSRN by +0.058 dB. "
