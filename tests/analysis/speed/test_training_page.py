@@ -43,7 +43,7 @@ def test_page(record: TrainingSpeed, tmp_path: Path) -> None:
     assert "the upsampler folded, a step of MSRN takes 16.0 times as long as one of SMSRN" in text
     assert "16 patches of 24x24 LR pixels" in text
     assert "SMSRN 250 ms, MSRN 4000 ms" in text
-    assert "a step of SMSRN +2.1 % longer and a step of MSRN -0.1 % longer" in text
+    assert "change the time of a step: SMSRN +2.1 %, MSRN -0.1 %. What" in text
     assert "would take 51 days for SMSRN and 154 days for MSRN" in text
     assert text.index("`aten::conv` | 60.0 %") < text.index("`aten::add` | 10.0 %")
     assert ("## a machine, AVX9" in text, "## another, AVX9" in text) == (True, True)
