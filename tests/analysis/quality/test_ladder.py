@@ -228,6 +228,12 @@ def test_table1_names_pairs_that_were_trained_for_longer(tmp_path: Path) -> None
     assert "the pair of 4,000 steps has 28.247 and 28.147 dB" in line
 
 
+def test_scalings_are_named_in_a_setting() -> None:
+    plan = recipe.load("cpu", {"scaling": "[1.0, 0.5]"})
+    run = training("msrn", 4000, recipe=plan.as_dict(), recipe_digest=plan.digest())
+    assert ladder.setting(run) == "a set, scaled to 0.5 to 1.0"
+
+
 def test_restarted_runs_are_no_draws_of_a_seed(tmp_path: Path) -> None:
     """Several may have gone on from one training; the loss of each pair is said, though."""
     for seed in range(3):
