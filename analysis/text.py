@@ -48,6 +48,11 @@ def heading(text: str, level: int, *, markdown: bool) -> str:
     return f"{'#' * level} {text}" if markdown else f"{text}\n{('=' if level == 1 else '-') * len(text)}"
 
 
+def in_words(names: Sequence[str]) -> str:
+    """A list in a sentence: "a", "a and b", "a, b and c"."""
+    return " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
+
+
 def shorten(text: str, width: int) -> str:
     """As many whole words of ``text`` as fit into ``width`` characters, with " ..." where some are left out."""
     return textwrap.shorten(text, width, placeholder=" ...")

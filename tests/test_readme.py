@@ -35,7 +35,7 @@ from analysis.quality.ladder import (
 )
 from analysis.quality.ladder_page import goes_on
 from analysis.quality.training import share_with_range
-from analysis.text import percent, small_percent
+from analysis.text import in_words, percent, small_percent
 from replication.models import build_any, count_parameters
 from replication.records import BY_PROTOCOL, NOISE_PSNR
 
@@ -93,8 +93,7 @@ def measurements() -> list[str]:
     wanted += [row([one], one.loss[AVERAGE], "over the test images") for one in alone]
     wanted += [*beyond_the_seed(lengths, joined), *gains(lengths), *beside_the_paper()]
     if restarts := [f"{one['step']:,}" for one in first.full.run.earlier]:
-        words = " and ".join(filter(None, (", ".join(restarts[:-1]), restarts[-1])))
-        wanted.append(f"restarted after {words} of its steps")
+        wanted.append(f"restarted after {in_words(restarts)} of its steps")
     rates = [one.loss[AVERAGE].mean for one in found if one not in lengths]
     wanted.append(f"the loss was {min(rates):.3f} to {max(rates):.3f} dB")
     wanted += [*dead_filters(first), *equal_arithmetic(today)]

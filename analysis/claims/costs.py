@@ -89,7 +89,7 @@ def separable_replaces(sources: Sources) -> Finding:
     budget = f"{longest[0].steps:,} steps ({share_with_range(longest[0].share)} of the paper's training)"
     reason = f"Parameters counted. PSNR that SMSRN loses on average after {budget}, both trained alike: {listed}."
     for rung in (one for one in measured if one.steps > first.steps):
-        reason += f" A longer pair, of {rung.steps:,} steps, does not ship: {lost(rung)}."
+        reason += f" A longer pair, of {rung.steps:,} steps, loses {lost(rung)}."
     if not (all(loss.low > 0 for loss in losses) or all(loss.high < 0 for loss in losses)):
         return Finding(values, f"{reason} That is no clear loss or gain.", undecided=True)
     values["lower PSNR"] = yes_or_no(losses[0].mean > 0)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from analysis.names import SCALE
 from analysis.paper import BENCHMARKS
 from analysis.quality.columns import AVERAGE, Rows
+from analysis.text import in_words
 from replication import history, recipe, records, weights
 from replication.benchmark_training import forward_macs
 from replication.records import Evaluation, Metric, TrainingRun, TrainingSpeed
@@ -173,8 +174,8 @@ def rungs(results: Path, pair: tuple[str, str] = PAIR) -> list[Rung]:
 
 
 def image_folders(run: TrainingRun) -> str:
-    """The folders that a run was trained on."""
-    return re.sub(r"\d+ images of ", "", run.data)
+    """The folders that a run was trained on, in words; a folder's name may have spaces."""
+    return in_words(re.split(r" and \d+ images of ", re.sub(r"^\d+ images of ", "", run.data)))
 
 
 def changes(run: TrainingRun) -> dict[str, Any]:

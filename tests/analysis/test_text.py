@@ -2,7 +2,7 @@
 
 import pytest
 
-from analysis.text import small_percent
+from analysis.text import in_words, small_percent
 
 
 @pytest.mark.parametrize(
@@ -10,3 +10,10 @@ from analysis.text import small_percent
 )
 def test_small_shares_have_two_digits_and_no_exponent(share: float, words: str) -> None:
     assert small_percent(share) == words
+
+
+@pytest.mark.parametrize(
+    ("names", "words"), [([], ""), (["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c")]
+)
+def test_a_list_in_words(names: list[str], words: str) -> None:
+    assert in_words(names) == words

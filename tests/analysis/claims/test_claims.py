@@ -38,7 +38,7 @@ from analysis.networks import catalogue, lightened
 from analysis.paper import claims
 from analysis.paper.claims import Claim
 from analysis.paper.printed import decimal, decimals, half_unit
-from analysis.quality import table1_page
+from analysis.quality import ladder, table1_page
 from analysis.quality.columns import AVERAGE, Rows
 from analysis.quality.ladder import Loss, Rung
 from replication import recipe, records, train
@@ -269,6 +269,20 @@ def test_what_replacing_costs_is_what_equal_trainings_lose(losses: tuple[float, 
     found = entry(CLAIMS["separable-replaces"], with_rungs(*losses))
     assert found.verdict == verdict
     assert entry(CLAIMS["same-training"], with_rungs(*losses)).verdict == (ADOPTED if losses else UNDECIDABLE)
+
+
+def test_a_longer_pair_than_the_one_that_ships_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    ships, longer = rung(0.1), replace(rung(0.05), steps=16000)
+    for member in (ships.full, ships.light):
+        member.run.weights["final"] = member.run.model
+    monkeypatch.setattr(ladder.weights, "shipped_digests", lambda: {"x": "msrn", "y": "smsrn"})
+
+    class Measured(NoRecords):
+        rungs: ClassVar[list[Rung]] = [longer, ships]  # type: ignore[misc]
+
+    reason = entry(CLAIMS["separable-replaces"], Measured(RESULTS)).finding.reason
+    assert "after 4,000 steps" in reason
+    assert "A longer pair, of 16,000 steps, loses 0.050 dB" in reason
 
 
 def test_another_network_that_was_trained_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -228,6 +228,11 @@ def test_table1_names_pairs_that_were_trained_for_longer(tmp_path: Path) -> None
     assert "the pair of 4,000 steps has 28.247 and 28.147 dB" in line
 
 
+def test_folders_of_any_number_are_named_in_words() -> None:
+    data = "9 images of a and b and 12 images of my photographs@0.5 and 1 images of c"
+    assert ladder.image_folders(training("msrn", 4000, data=data)) == "a and b, my photographs@0.5 and c"
+
+
 def test_scalings_are_named_in_a_setting() -> None:
     plan = recipe.load("cpu", {"scaling": "[1.0, 0.5]"})
     run = training("msrn", 4000, recipe=plan.as_dict(), recipe_digest=plan.digest())
