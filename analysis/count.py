@@ -66,7 +66,7 @@ def parser() -> Parser:
     command.add_argument(
         "--scale", type=int, choices=SCALES, help="count at the sizes that papers on super-resolution use, for x this"
     )
-    command.add_argument("--channels", type=int, default=3, help="of the input of --scale (default: %(default)s)")
+    command.add_argument("--channels", type=int, metavar="N", help="of the input of --scale (default: 3)")
     command.add_argument("--bias", action="store_true", help="count a bias as one MAC for each output value")
     command.add_argument("--summary", action="store_true", help="no table of layers")
     command.add_argument("--no-verify", action="store_true", help="do not compare with other counts")
@@ -84,7 +84,10 @@ def add_network(command: argparse.ArgumentParser) -> None:
 def asked_network(arguments: argparse.Namespace) -> str:
     """Its name. Raises UserError when there is none."""
     if arguments.network is None:
-        raise UserError("NETWORK: expected one before the options, because --input takes all that stands behind it")
+        raise UserError(
+            "NETWORK: expected one, before the options, because --input takes all that stands behind it; "
+            "a published network by its name, or MODULE:NAME, or FILE.py:NAME (--help has examples)"
+        )
     return published_name(arguments.network)
 
 
@@ -154,13 +157,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 def counted_sheet(arguments: argparse.Namespace) -> Sheet:
     """What the command line asks for. Raises UserError for bad input."""
     check_timing(arguments)
-    if arguments.channels < 1:
-        raise UserError(f"--channels: expected a number of at least 1, got {arguments.channels}")
+    if arguments.channels is not None and not arguments.scale:
+        raise UserError("--channels: expected --scale with it; --input says the channels itself")
+    channels = 3 if arguments.channels is None else arguments.channels
+    if channels < 1:
+        raise UserError(f"--channels: expected a number of at least 1, got {channels}")
     if arguments.scale and (arguments.input or arguments.inputs_from):
         raise UserError("--scale: expected no --input with it, because it sets the input")
     name = asked_network(arguments)
     network = user_network(name)
-    at = sizes(name, arguments.scale, arguments.channels) if arguments.scale else {}
+    at = sizes(name, arguments.scale, channels) if arguments.scale else {}
     inputs = Inputs((next(iter(at.values())),)) if at else asked_inputs(arguments, name)
     counted = count(network, inputs)
     extra = {}

@@ -39,6 +39,7 @@ def parser() -> Parser:
         epilog=(
             "examples:\n"
             "  python -m analysis.lighten IMDN\n"
+            "  python -m analysis.lighten MSRN --only 'head.*' 'body.*'     the paper's choice of layers\n"
             "  python -m analysis.lighten my_module:Net --input 1 64 64 --only 'body.*'\n"
             "  python -m analysis.lighten my_file.py:Net --from-weights --time --json\n"
         ),
@@ -56,8 +57,11 @@ def parser() -> Parser:
     return command
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Run the command. Raises UserError for bad input, and where counts and equation 5 disagree."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; 1 when something cannot be counted.
+
+    Raises UserError for bad input, and where counts and equation 5 disagree.
+    """
     arguments = parser().parse_args(argv)
     with redirect_stdout(sys.stderr):  # what a network prints must not stand in the JSON
         case, timing = studied(arguments)
@@ -67,6 +71,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(as_csv(changes(case), COLUMNS), end="")
     else:
         print(as_text(case, timing), end="")
+    return 1 if case.before.unknown else 0
 
 
 def studied(arguments: argparse.Namespace) -> tuple[Lightened, Timing | None]:

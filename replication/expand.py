@@ -46,8 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         description=f"{__doc__}\nThe new file's metadata names the weights that it came from.",
         epilog="""examples:
   python -m replication.expand runs/smsrn_x4-cpu/final.safetensors runs/expanded.safetensors
-  python -m replication.train --model msrn --data data/train/BSDS400 --initial runs/expanded.safetensors \\
-      --start default""",
+  python -m replication.train --model msrn --data data/train/BSDS400 --initial runs/expanded.safetensors""",
     )
     parser.add_argument("smsrn", type=Path, help="weights of SMSRN (.safetensors)")
     parser.add_argument("msrn", type=Path, help="where MSRN's weights are written")

@@ -279,10 +279,11 @@ def parser() -> Parser:
     result = Parser(
         prog="python -m replication.export",
         description=(
-            "Write a trained network as ONNX, with free height and width, folded to half of the multiply-adds. The\n"
-            "file is checked before it gets its name: by the ONNX checker, and against PyTorch in ONNX Runtime (and\n"
-            "in OpenVINO where that is installed) on three sizes. It needs no PyTorch to run. With --size it is for\n"
-            "phones: one height and width, and only operators that the accelerators of phones have."
+            "Write a trained network as ONNX, with free height and width, folded: the same output with fewer\n"
+            "multiply-adds (`results/fold.md`; for SMSRN at x4 about half). The file is checked before it gets its\n"
+            "name: by the ONNX checker, and against PyTorch in ONNX Runtime (and in OpenVINO where that is installed)\n"
+            "on three sizes. It needs no PyTorch to run. With --size it is for phones: one height and width, and only\n"
+            "operators that the accelerators of phones have."
         ),
         epilog=(
             "examples:\n"

@@ -171,7 +171,8 @@ def dead_filters(first: Rung) -> list[str]:
 def equal_arithmetic(today: list[Rung]) -> list[str]:
     """The best SMSRN that cost no more multiply-adds than MSRN's 4,000 steps, by today's recipe."""
     (msrn, *_) = [one.full for one in today if one.steps == 4000]
-    same = [one for one in of_one_network(RESULTS, "smsrn") if setting(one.run) == setting(msrn.run)]
+    alike = (setting(msrn.run), msrn.run.seed)
+    same = [one for one in of_one_network(RESULTS, "smsrn") if (setting(one.run), one.run.seed) == alike]
     best = best_within(same, AVERAGE, macs=msrn.training_macs)
     assert best
     return [

@@ -43,7 +43,7 @@ def test_every_figure_stands_on_a_page() -> None:
     assert {name for name in names if name.replace(".svg", ".png") not in text} == set()
 
 
-@pytest.mark.parametrize("kind", ["crops", "int8", "transparency"])
+@pytest.mark.parametrize("kind", ["crops", "int8"])
 def test_experiments_are_of_the_shipped_weights(kind: str) -> None:
     shipped = {line.split()[0] for line in (weights.FOLDER / weights.SUMS).read_text(encoding="utf-8").splitlines()}
     paths = sorted((RESULTS / "records" / kind).glob("*.json"))

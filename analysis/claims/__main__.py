@@ -8,6 +8,7 @@ from analysis.claims.page import explained, summary
 from analysis.claims.verdict import entry, ledger
 from analysis.paper.claims import Claim, load
 from analysis.text import table, wrap
+from replication import records
 from replication.errors import Parser, UserError, run
 
 
@@ -38,6 +39,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--only", metavar="ID", help="explain this claim alone")
     parser.add_results()
     arguments = parser.parse_args(argv)
+    measured = records.folder(arguments.results)
+    if not measured.is_dir():  # without them more claims would be undecidable, and nobody would know why
+        raise UserError(f"{measured}: expected the records of the results folder (--results), but it does not exist")
     if arguments.only is not None:
         print(explained(entry(chosen(arguments.only), Sources(arguments.results))))
         return

@@ -138,15 +138,20 @@ def total_table(sheet: Sheet) -> str:
     return table(rows, ["total", "", ""], "simple")
 
 
+def cannot_be_counted(count: Count) -> str:
+    """What the totals lack, by operator."""
+    return (
+        f"CANNOT BE COUNTED: {_calls(count.unknown)}. There is no rule for what these operators multiply and add, so "
+        "that the totals lack it."
+    )
+
+
 def notes(sheet: Sheet) -> str:
     """What the totals leave out, and what they hold outside of layers, by name."""
     count = sheet.count
     parts = []
     if count.unknown:
-        parts.append(
-            f"CANNOT BE COUNTED: {_calls(count.unknown)}. There is no rule for what these operators multiply and add, "
-            "so that the totals lack it."
-        )
+        parts.append(cannot_be_counted(count))
     if count.constant_macs:
         names = [layer.name for layer in count.layers if layer.constant_macs]
         parts.append(

@@ -3,7 +3,15 @@
 from collections.abc import Sequence
 from typing import Any
 
-from analysis.networks.count_text import amount, convention, few, scaled, time_text, timing_dictionary
+from analysis.networks.count_text import (
+    amount,
+    cannot_be_counted,
+    convention,
+    few,
+    scaled,
+    time_text,
+    timing_dictionary,
+)
 from analysis.networks.lightened import Lightened
 from analysis.networks.timing import Timing
 from analysis.text import percent, table, versions, wrap
@@ -71,6 +79,7 @@ def as_text(case: Lightened, timing: Timing | None = None) -> str:
         saving_table([case], "simple"),
         wrap(f"Left alone: {left_by_name(case.report) or 'nothing'}. What is not replaced has {shares}."),
         *([wrap(f"Replaced, but not used in this run: {', '.join(unused)}.")] if unused else []),
+        *([wrap(cannot_be_counted(case.before))] if case.before.unknown else []),
         *([time_text(timing)] if timing else []),
         wrap(
             f"The MACs after are counted on the lightened network, and equal to what equation 5 predicts. "
@@ -113,6 +122,7 @@ def as_dictionary(case: Lightened, timing: Timing | None = None) -> dict[str, An
         "macs_after": case.after.macs,
         "macs_predicted": int(case.predicted_macs),
         "macs_not_replaced": case.kept_macs,
+        "cannot_be_counted": dict(case.before.unknown),
         "replaced": changes(case),
         "left_alone": dict(case.report.left),
     }

@@ -122,7 +122,7 @@ def equal_cost(found: Sequence[Rung], smsrn: Sequence[Member], ratios: Mapping[s
     rows = []
     for rung in found:
         name, msrn = AVERAGE if AVERAGE in rung.full.psnr else BENCHMARKS[0], rung.full
-        same = [one for one in smsrn if setting(one.run) == rung.setting]
+        same = [one for one in smsrn if (setting(one.run), one.run.seed) == (rung.setting, rung.seed)]
         within: dict[str, tuple[Member | None, float]]
         within = {"multiply-adds": (best_within(same, name, macs=msrn.training_macs), msrn.training_macs)}
         for machine, (least, _) in ratios.items():
@@ -152,7 +152,7 @@ def cost_text(ratios: Mapping[str, tuple[float, float]]) -> str:
         for machine, (least, most) in ratios.items()
     )
     return (
-        "The recorded SMSRN of the same setting, of any seed, that is best on the four benchmarks among those that "
+        "The recorded SMSRN of the same setting and seed that is best on the four benchmarks among those that "
         "cost no more than MSRN did. Where it used much less than that budget, no training of SMSRN that comes nearer "
         "is recorded, and the comparison is in MSRN's favour. "
         "Multiply-adds are those of training, where the upsamplers of both networks are folded; times are by "

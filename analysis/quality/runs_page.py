@@ -30,11 +30,19 @@ def row(run: TrainingRun) -> list[str]:
         start = f"weights after {before['step']:,} steps ({words})"
     state = "finished" if run.step == run.steps else f"stopped at {run.step:,}"
     return [
-        DISPLAY[run.model], f"{run.steps:,}", str(run.seed), run.data, optimizers_in_words(run.recipe),
+        DISPLAY[run.model], f"{run.steps:,}", str(run.seed), run.data, samples(run), optimizers_in_words(run.recipe),
         f"{run.precision}, {run.threads}", start, state, f"{own_hours(run):.2f}", small_percent(run.paper_fraction),
         f"{validation:.3f}" if validation is not None else "",
         "" if run.dead_filters is None else percent(run.dead_filters), run.note,
     ]  # fmt: skip
+
+
+def samples(run: TrainingRun) -> str:
+    """What a step sees: patches of how many HR pixels a side, and the sizes of the images that they are cut from."""
+    used = run.recipe
+    sizes = used["scaling"]
+    of = f", images scaled to {min(sizes)} to {max(sizes)}" if len(sizes) > 1 else ""
+    return f"{used['batch_size']} patches of {used['hr_patch']}{of}"
 
 
 def unrecorded(runs: Sequence[TrainingRun]) -> list[TrainingRun]:
@@ -72,7 +80,7 @@ def markdown(runs: Sequence[TrainingRun]) -> str:
     """The page, by network, steps and seed."""
     ordered = sorted(runs, key=lambda run: (run.model, run.steps, run.seed, run.environment.get("date", "")))
     headers = [
-        "network", "steps", "seed", "images", "optimiser", "precision, threads", "from", "state", "hours",
+        "network", "steps", "seed", "images", "a step", "optimiser", "precision, threads", "from", "state", "hours",
         "share of the paper's training", "validation PSNR", "dead filters", "note",
     ]  # fmt: skip
     lost = [f"{run.trunk['step']:,.0f} of {DISPLAY[run.model]}" for run in unrecorded(runs) if run.trunk]
@@ -96,7 +104,7 @@ def markdown(runs: Sequence[TrainingRun]) -> str:
                     "on crops of held-out images (replication/validation.py), comparable between runs on the same "
                     "images. Dead filters: those behind whose ReLU nothing comes on any of the embedded photographs."
                 ),
-                table([row(run) for run in ordered], headers, "github", "lrrlllllrrrrl"),
+                table([row(run) for run in ordered], headers, "github", "lrrllllllrrrrl"),
                 wrap(readings_note()),
             ]
         )

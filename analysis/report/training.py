@@ -43,8 +43,8 @@ class Training:
 
     ``joined``: means over the seeds of the losses, where there are enough seeds. ``others``: the losses of another
     network, where it was trained. ``conditions``, ``tendency``: what is said of them.
-    ``networks``: how the curves and marks of each trained network look, with its name. ``images``: what the runs were
-    trained on, by today's recipe first; marks of all but the first are hollow.
+    ``networks``: how the curves and marks of each trained network look, with its name. ``usual``: the setting whose
+    marks are filled, that of today's recipe and most runs; empty without runs.
     """
 
     curves: list[Chart]
@@ -57,20 +57,20 @@ class Training:
     tendency: Number
     runs: Table
     networks: tuple[tuple[str, str], ...]
-    images: tuple[str, ...]
+    usual: str
 
 
 def training(results: Path) -> Training:
     """From the records."""
     runs = records.load(results, TrainingRun)
     counts, todays = Counter(map(setting, runs)), {setting(run) for run in runs if by_todays_recipe(run)}
-    folders = tuple(sorted(counts, key=lambda name: (name not in todays, -counts[name])))
+    usual = min(counts, key=lambda name: (name not in todays, -counts[name]), default="")
     members = {model: of_one_network(results, model) for model in MODELS}
     found = rungs(results)
     others = rungs(results, OTHER_PAIR)
     return Training(
-        _curves(runs, folders),
-        [_reached(members, folders), _lost(found, folders)],
+        _curves(runs, usual),
+        [_reached(members, usual), _lost(found, usual)],
         found,
         losses(found, with_paper=True),
         joined_losses(found),
@@ -79,7 +79,7 @@ def training(results: Path) -> Training:
         _tendency(found),
         runs_table(runs),
         tuple((LOOKS[model], DISPLAY[model]) for model in LOOKS if any(run.model == model for run in runs)),
-        folders,
+        usual,
     )
 
 
@@ -102,12 +102,12 @@ def run_name(run: TrainingRun) -> str:
     return f"{DISPLAY[run.model]}, {run.steps:,} steps{state}, seed {run.seed}, {setting(run)}"
 
 
-def _run_mark(run: TrainingRun, x: float, y: float, text: str, folders: Sequence[str]) -> Mark:
-    hollow, origin = setting(run) != folders[0], (path_of(run),)
+def _run_mark(run: TrainingRun, x: float, y: float, text: str, usual: str) -> Mark:
+    hollow, origin = setting(run) != usual, (path_of(run),)
     return Mark(x, y, LOOKS[run.model], run_name(run), text, label=False, hollow=hollow, records=origin)
 
 
-def _curves(runs: Sequence[TrainingRun], folders: Sequence[str]) -> list[Chart]:
+def _curves(runs: Sequence[TrainingRun], usual: str) -> list[Chart]:
     made = []
     for y_key, (y_title, field, digits) in Y.items():
         for x_key, (x_title, column, unit) in X.items():
@@ -121,7 +121,7 @@ def _curves(runs: Sequence[TrainingRun], folders: Sequence[str]) -> list[Chart]:
                 curves.append(Curve(points, LOOKS[run.model], run_name(run)))
                 x, y = points[-1]
                 text = f"{run_name(run)}: {y:.{digits}f} after {run.step:,} steps and {run.hours:.2f} hours"
-                marks.append(_run_mark(run, x, y, text, folders))
+                marks.append(_run_mark(run, x, y, text, usual))
             if curves:
                 every = [point for curve in curves for point in curve.points]
                 high = max(x for x, _ in every)
@@ -136,7 +136,7 @@ SHARE = "share of the paper's training (%)"
 """What the charts of PSNR and of the loss from separability run over."""
 
 
-def _reached(members: dict[str, list[Member]], folders: Sequence[str]) -> Chart:
+def _reached(members: dict[str, list[Member]], usual: str) -> Chart:
     """The mean PSNR of every measured run, a line through those of one network, setting and seed, or restarted."""
     marks: list[Mark] = []
     curves: list[Curve] = []
@@ -148,7 +148,7 @@ def _reached(members: dict[str, list[Member]], folders: Sequence[str]) -> Chart:
             run, psnr = one.run, one.psnr[AVERAGE]
             x, part = 100 * run.paper_fraction, small_percent(run.paper_fraction)
             text = f"{run_name(run)}: {psnr:.3f} dB on average, {part} of the paper's training"
-            marks.append(_run_mark(run, x, psnr, text, folders))
+            marks.append(_run_mark(run, x, psnr, text, usual))
             lines.setdefault((setting(run), None if run.earlier else run.seed), []).append((x, psnr))
         curves += [Curve(tuple(line), model, DISPLAY[model]) for line in lines.values() if len(line) > 1]
         text = f"{DISPLAY[model]} in the paper: {column.average.psnr:.2f} dB on average"
@@ -158,13 +158,13 @@ def _reached(members: dict[str, list[Member]], folders: Sequence[str]) -> Chart:
     return Chart("psnr", f"{y_axis.title} over the {SHARE}", x_axis, y_axis, tuple(marks), tuple(curves), HALF)
 
 
-def _lost(found: Sequence[Rung], folders: Sequence[str]) -> Chart:
+def _lost(found: Sequence[Rung], usual: str) -> Chart:
     """What SMSRN loses by rung, with intervals."""
     lost = [
         Mark(
             100 * rung.share, loss.mean, "measured", rung.name,
             f"{rung.name}, both networks equally: SMSRN loses {loss}",
-            label=False, hollow=rung.setting != folders[0],
+            label=False, hollow=rung.setting != usual,
             low=loss.low, high=loss.high, records=loss_records(rung, AVERAGE),
         )
         for rung in found

@@ -223,8 +223,8 @@ def as_markdown(record: Speed) -> str:
         trials_table(record),
         "## Half precision",
         wrap(
-            "`python -m replication.export --half`, folded. The change of PSNR is that of weights and results "
-            "in float16 in place of float32, in PyTorch."
+            "`python -m replication.export --half`, folded. The change of PSNR is that of weights and results in "
+            f"float16 in place of float32, in PyTorch, with the weights that shipped on {record.environment['date']}."
         ),
         half_table(record),
     ]

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from analysis.names import BACKEND_NAMES
+from analysis.names import BACKEND_NAMES, DISPLAY
 from analysis.speed.inference import factor, spread
 from analysis.speed.others import SETS, Timed, read, timed
 from analysis.text import percent, table, wrap
@@ -10,6 +10,8 @@ from replication.records import NetworkSpeed
 
 ASKED = ("IMDN", "SMSRN, folded")
 """What an engineer asks: why not the one in place of the other?"""
+CLOSE = 0.1
+"""Part of the fastest trial by which another backend may be slower and still be named."""
 
 
 def section(results: Path) -> str:
@@ -46,11 +48,24 @@ def conditions(record: NetworkSpeed) -> str:
     return (
         f"Measured by `python -m replication.benchmark_networks` on {where['date']}: {where['machine']}; "
         f"{record.threads} thread(s); one picture of 1280x720 at x4, {record.rounds} rounds in shuffled order, each "
-        "network in the backend that one trial found the fastest. The farthest single time is "
+        "network in the backend that was the fastest in one trial on a sixteenth of the area"
+        f"{close_text(record)}. The farthest single time is "
         f"{percent(farthest, 0)} off its median"
         + (": the machine was not quiet, and small differences mean nothing." if farthest > 0.1 else ".")
         + (f" Not timed, as too large for this run (G MACs): {left}." if left else "")
     )
+
+
+def close_text(record: NetworkSpeed) -> str:
+    """The networks for which another backend was nearly as fast in the trial, so that it may be the faster one."""
+    close = []
+    for one in record.times:
+        most = (1 + CLOSE) * one.trials[one.backend]
+        found = [BACKEND_NAMES[name] for name, trial in one.trials.items() if name != one.backend and trial < most]
+        if found:
+            close.append(f"{DISPLAY.get(one.network, one.network)}{', folded' * one.folded} ({', '.join(found)})")
+    within = f"; within {percent(CLOSE, 0)} of it there, and perhaps faster on the whole picture, were"
+    return f"{within}: {', '.join(close)}" if close else ""
 
 
 def networks_table(networks: list[Timed]) -> str:
@@ -76,8 +91,8 @@ def words(networks: list[Timed]) -> list[str]:
     """Which published networks dominate ours and the other way round, and the answer to the question."""
     published = [one for one in networks if not one.ours]
     lines = [
-        "A network dominates another when its slowest round was faster than the other's fastest, and its PSNR is no "
-        "lower on any of the benchmarks that both have."
+        "A network dominates another when its slowest round was faster than the other's fastest, each in the library "
+        "of the table, and its PSNR is no lower on any of the benchmarks that both have."
     ]
     for one in networks:
         if one.ours:

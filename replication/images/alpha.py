@@ -3,8 +3,7 @@
 What is transparent has colours too, arbitrary and often black, and a network that looks around itself would show them
 as a fringe. So a colour counts by how much of it shows: before the network runs, what is fainter than a fraction of
 its surroundings takes, by degrees, the colour of the nearest pixel that is not. Alpha goes through the network as a
-grey picture. `replication.measure_transparency` compares this with other ways, such as the quotient of an upscaled
-premultiplied picture and the upscaled alpha.
+grey picture.
 """
 
 from collections.abc import Callable

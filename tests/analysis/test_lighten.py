@@ -55,6 +55,25 @@ def test_json_and_csv(capsys: pytest.CaptureFixture[str]) -> None:
     ]
 
 
+def test_what_cannot_be_counted_is_said(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "spectral.py"
+    path.write_text(
+        "import torch\n"
+        "class Net(torch.nn.Module):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.layer = torch.nn.Conv2d(3, 8, 3)\n"
+        "    def forward(self, x):\n"
+        "        return torch.fft.fft2(self.layer(x)).real\n",
+        encoding="utf-8",
+    )
+    assert main([f"{path}:Net", "--input", "3", "8", "8"]) == 1
+    assert "CANNOT BE COUNTED: _fft_" in capsys.readouterr().out
+    assert main([f"{path}:Net", "--input", "3", "8", "8", "--json"]) == 1
+    assert "_fft_" in str(json.loads(capsys.readouterr().out)["cannot_be_counted"])
+    assert main(["FSRCNN"]) == 0
+
+
 def test_a_published_network_by_name(capsys: pytest.CaptureFixture[str]) -> None:
     main(["FSRCNN"])
     assert "9x9, 56 to 1, transposed" in capsys.readouterr().out
@@ -68,7 +87,7 @@ def test_a_published_network_by_name(capsys: pytest.CaptureFixture[str]) -> None
             "lightened_network:pointwise: expected a standard convolution .* 1x1: is poi",
         ),
         (["lightened_network:Small"], "the given network does not run on an input of shape 1x3x180x320: RuntimeError"),
-        (["--input", "3", "8", "8", "IMDN"], "NETWORK: expected one before the options"),
+        (["--input", "3", "8", "8", "IMDN"], "NETWORK: expected one, before the options"),
         (["IMDN", "--threads", "0"], "--threads: expected a number of at least 1, got 0"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -481,11 +481,14 @@ def test_files(ledger: dict[str, Entry], tmp_path: Path) -> None:
 
 
 def test_only(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="records: expected the records of the results folder"):
+        __main__.main(["--results", str(tmp_path)])
+    (tmp_path / "records").mkdir()
     assert __main__.main(["--only", "share-14.64", "--results", str(tmp_path)]) is None
     output = capsys.readouterr().out
     assert "888,929 / 6,078,019 = 14.6253 %: 14.63 with two decimals" in output
     assert "Verdict: contradicted" in output
     assert "section I: SMSRN은" in output
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.rglob("*")) == [tmp_path / "records"]
     with pytest.raises(UserError, match=r"--only: unknown claim 'share'; did you mean .*share-14.6"):
         __main__.main(["--only", "share"])

@@ -200,8 +200,8 @@ def test_a_restarted_pair_is_a_rung_of_its_own(tmp_path: Path) -> None:
     assert runs_page.own_hours(long.light.run) == 16 - 8
     (row,) = (row for row in runs_page.totals([long.light.run]) if row[0] == "SMSRN")
     assert row[4] == f"{ladder.training_macs(long.light.run, 8000) / 1e12:,.0f} T"
-    assert runs_page.row(long.light.run)[6] == "weights after 8,000 steps (seed 0, Adam 0.001)"
-    assert runs_page.row(training("msrn", 4000, initial="another network's"))[6] == "other weights"
+    assert runs_page.row(long.light.run)[7] == "weights after 8,000 steps (seed 0, Adam 0.001)"
+    assert runs_page.row(training("msrn", 4000, initial="another network's"))[7] == "other weights"
 
 
 def test_a_restart_says_what_each_network_gained(tmp_path: Path) -> None:
@@ -237,6 +237,8 @@ def test_scalings_are_named_in_a_setting() -> None:
     plan = recipe.load("cpu", {"scaling": "[1.0, 0.5]"})
     run = training("msrn", 4000, recipe=plan.as_dict(), recipe_digest=plan.digest())
     assert ladder.setting(run) == "a set, scaled to 0.5 to 1.0"
+    assert runs_page.samples(run) == "8 patches of 96, images scaled to 0.5 to 1.0"
+    assert runs_page.samples(training("msrn", 4000)) == "8 patches of 96"
 
 
 def test_restarted_runs_are_no_draws_of_a_seed(tmp_path: Path) -> None:

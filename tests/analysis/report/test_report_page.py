@@ -132,7 +132,7 @@ def ladder() -> list[list[str]]:
 
 
 def test_marks_of_todays_recipe_are_filled() -> None:
-    filled = set(re.findall(r"filled: trained on ([^;<]*);", html.unescape(PAGE)))
+    filled = set(re.findall(r"filled: trained on ([^;<]*) by the recipe of today;", html.unescape(PAGE)))
     assert filled == {row[0] for row in ladder()[:-1] if "SOAP" not in row[0]}, "today's recipe"
 
 

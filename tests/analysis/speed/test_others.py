@@ -1,5 +1,6 @@
 """Other networks beside ours in time and PSNR: what the page concludes from a record."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -67,6 +68,14 @@ def test_measured_psnr_is_shown_beside_the_printed_one(tmp_path: Path, monkeypat
     }
     assert {value for found in rows for value in found.psnr.values() if found.source == others.MEASURED} == {31.25}
     assert {found.origin for found in rows} == {"as published", "measured here after 1.2 % of the paper's training"}
+
+
+def test_backends_that_were_nearly_as_fast_are_named() -> None:
+    times = [replace(RECORD.times[0], trials=dict(zip(("torch", "openvino"), (1.0, other), strict=True)))
+             for other in (1.09, 1.11)]  # fmt: skip
+    text = others_text.close_text(replace(RECORD, times=(times[0], replace(times[1], network="far"))))
+    assert text.endswith("were: IMDN (OpenVINO)")
+    assert others_text.close_text(RECORD) == ""
 
 
 def test_section(tmp_path: Path) -> None:
