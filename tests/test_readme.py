@@ -27,6 +27,7 @@ from analysis.quality.ladder import (
     by_todays_recipe,
     headline,
     image_folders,
+    last_validation,
     of_one_network,
     over_seeds,
     rungs,
@@ -36,6 +37,7 @@ from analysis.quality.ladder import (
 from analysis.quality.ladder_page import goes_on
 from analysis.quality.training import share_with_range
 from analysis.text import in_words, percent, small_percent
+from replication import records
 from replication.models import build_any, count_parameters
 from replication.records import BY_PROTOCOL, NOISE_PSNR
 
@@ -91,7 +93,7 @@ def measurements() -> list[str]:
     alone = [rung for rung in lengths if all(rung not in one.rungs for one in joined)]
     wanted += [row(one.rungs, one.loss[AVERAGE], f"over {len(one.rungs)} seeds") for one in joined]
     wanted += [row([one], one.loss[AVERAGE], "over the test images") for one in alone]
-    wanted += [*beyond_the_seed(lengths, joined), *gains(lengths), *beside_the_paper()]
+    wanted += [*beyond_the_seed(lengths, joined), *gains(lengths), *trials(), *beside_the_paper()]
     if restarts := [f"{one['step']:,}" for one in first.full.run.earlier]:
         wanted.append(f"restarted after {in_words(restarts)} of its steps")
     rates = [one.loss[AVERAGE].mean for one in found if one not in lengths]
@@ -114,13 +116,13 @@ def beyond_the_seed(lengths: list[Rung], joined: list[SeedLoss]) -> list[str]:
 
 
 def gains(lengths: list[Rung]) -> list[str]:
-    """What each network gained in the pairs that went on from the same one."""
+    """What each network gained in the pairs that went on from the same one, or on other images than before."""
     pairs = [(after, before) for after, before in permutations(lengths, 2) if after.full.run.earlier]
     pairs = [(after, before) for after, before in pairs if goes_on(after.full.run, before.full.run)]
     branches = Counter(before.name for _, before in pairs)
     words = []
     for after, before in pairs:
-        if branches[before.name] > 1:
+        if branches[before.name] > 1 or image_folders(after.full.run) != image_folders(before.full.run):
             full, light = (
                 new.psnr[AVERAGE] - old.psnr[AVERAGE]
                 for new, old in ((after.full, before.full), (after.light, before.light))
@@ -128,6 +130,17 @@ def gains(lengths: list[Rung]) -> list[str]:
             words.append(f"{after.steps - before.steps:,} more steps")
             words.append(f"{full:+.3f} dB (MSRN) and {light:+.3f} dB (SMSRN)")
     return words
+
+
+def trials() -> list[str]:
+    """What scalings and images brought in trials of SMSRN on the validation images."""
+    validation = {run.note: last_validation(run) or math.nan for run in records.load(RESULTS, records.TrainingRun)}
+    start, scaled, more = (
+        validation[f"trial: {name}"] for name in ("as before", "five scalings", "five scalings and T91")
+    )
+    return [
+        f"the scalings gained {scaled - start:.3f} dB on the validation images, and T91 {more - scaled:.3f} dB more"
+    ]
 
 
 def beside_the_paper() -> list[str]:

@@ -174,7 +174,7 @@ def test_means_over_the_seeds_are_those_of_the_ladder() -> None:
 
 def test_runs_are_those_of_the_page_of_runs() -> None:
     rows = table_rows("runs.md", "Hours are by the clock")
-    expected = sorted([row[8], row[9], row[10]] for row in rows)
+    expected = sorted([row[9], row[10], row[11]] for row in rows)
     assert expected
     (found,) = [rows for caption, rows in PARSED.tables.items() if "recorded runs" in caption]
     assert sorted(row[1:4] for row in found[1:]) == expected
