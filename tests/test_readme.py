@@ -135,12 +135,11 @@ def gains(lengths: list[Rung]) -> list[str]:
 def trials() -> list[str]:
     """What scalings and images brought in trials of SMSRN on the validation images."""
     validation = {run.note: last_validation(run) or math.nan for run in records.load(RESULTS, records.TrainingRun)}
-    start, scaled, more = (
-        validation[f"trial: {name}"] for name in ("as before", "five scalings", "five scalings and T91")
-    )
-    return [
-        f"the scalings gained {scaled - start:.3f} dB on the validation images, and T91 {more - scaled:.3f} dB more"
-    ]
+    names = ("as before", "five scalings", "five scalings and T91")
+    start, scaled, more = (validation[f"trial: {name}"] for name in names)
+    (last,) = (psnr for note, psnr in validation.items() if note.startswith("trial: five scalings, T91, Kodak24"))
+    assert last <= more, "README says that the last images gained nothing there"
+    return [f"the scalings gained {scaled - start:.3f} dB on the validation images, T91 {more - scaled:.3f} dB more"]
 
 
 def beside_the_paper() -> list[str]:
@@ -148,8 +147,15 @@ def beside_the_paper() -> list[str]:
     found = measured(collect(RESULTS), "smsrn", *BY_PROTOCOL["public_code"])
     theirs = paper.table1().smsrn
     sets = [f"{found.scores[name].psnr:.2f} on {name} ({theirs.scores[name].psnr:.2f})" for name in paper.BENCHMARKS]
-    missing = theirs.average.psnr - found.average.psnr
-    return [*sets, f"{missing:.2f} dB are missing to the paper's {theirs.average.psnr:.2f}"]
+    ours = found.average
+    assert ours
+    behind = max(theirs.scores[name].psnr - found.scores[name].psnr for name in paper.BENCHMARKS)
+    return [
+        *sets,
+        f"{ours.psnr:.2f} on average ({theirs.average.psnr:.2f})",
+        f"within {math.ceil(100 * behind) / 100:.2f} dB of the paper's SMSRN, or above it",
+        f"MSRN, {paper.table1().msrn.average.psnr:.2f} in the paper",
+    ]
 
 
 def row(same: Sequence[Rung], loss: Loss, over: str) -> str:
