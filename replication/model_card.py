@@ -72,10 +72,10 @@ def card(model: str, scale: int, known: Sequence[records.Evaluation], runs: Sequ
         "## Licence and limits\n\n"
         "MIT, as the package. The training images are no part of it; where they come from is said in docs/data.md.\n"
         "Trained for bicubic downsampling only: real photographs, compressed ones above all, are blurred and noisy in\n"
-        "other ways, and their artefacts are enlarged with them. The budget is a small fraction of the paper's: these\n"
-        "weights are for use on a CPU, not for the paper's absolute numbers. What separability costs is seen in pairs\n"
-        "of equal trainings alone (results/training_ladder.md). Details that the low-resolution image lost are\n"
-        "guessed: not for evidence.\n"
+        "other ways, and their artefacts are enlarged with them. The budget is a small fraction of the paper's, and\n"
+        "the images are others: how far the PSNR is from the paper's says nothing of its method. What separability\n"
+        "costs is seen in pairs of equal trainings alone (results/training_ladder.md). Details that the low-resolution\n"
+        "image lost are guessed: not for evidence.\n"
     )
 
 
