@@ -74,8 +74,8 @@ def card(model: str, scale: int, known: Sequence[records.Evaluation], runs: Sequ
         "Trained for bicubic downsampling only: real photographs, compressed ones above all, are blurred and noisy in\n"
         "other ways, and their artefacts are enlarged with them. The budget is a small fraction of the paper's, and\n"
         "the images are others: how far the PSNR is from the paper's says nothing of its method. What separability\n"
-        "costs is seen in pairs of equal trainings alone (results/training_ladder.md). Details that the low-resolution\n"
-        "image lost are guessed: not for evidence.\n"
+        "costs is seen in pairs of equal trainings alone (results/training_ladder.md). Details that the\n"
+        "low-resolution image lost are guessed: not for evidence.\n"
     )
 
 

@@ -1,5 +1,6 @@
 """PSNR of both networks against the length of their training, the same recipe for both."""
 
+import textwrap
 from collections.abc import Iterable
 from itertools import cycle
 from pathlib import Path
@@ -26,8 +27,12 @@ LINES: dict[str, dict[str, Any]] = {
 """Line and marker of each network, so that they differ without colour."""
 FILLS = ("full", "none", "left", "right", "bottom", "top")
 """Of the markers of one setting each."""
-NEAREST = 0.7
+NEAREST = 0.65
 """Numbers of steps whose ratio is above this are too near each other for two labels."""
+
+
+LEGEND = 52
+"""Characters in a line of the legend, which has two columns."""
 
 
 def apart(steps: Iterable[int]) -> list[int]:
@@ -61,7 +66,7 @@ def draw_network(axes: Axes, model: str, points: list[tuple[int, float]], fill: 
 
 def draw(members: dict[str, list[Member]]) -> Figure:
     """One panel a set. Call it, and save the figure, inside `style.settings`."""
-    figure = style.new_figure(width=2 * style.COLUMN, height=2.8)
+    figure = style.new_figure(width=2 * style.COLUMN, height=3.0)
     panels = figure.subplots(1, len(BENCHMARKS) + 1, sharex=True)
     shares = {one.run.steps: one.run.paper_fraction for found in members.values() for one in found}
     settings = sorted({setting(one.run) for found in members.values() for one in found})
@@ -93,7 +98,7 @@ def legend_handles(settings: Iterable[str]) -> list[Line2D]:
     """The networks by line and marker, then the settings by the filling of a marker: each name once."""
     networks = [Line2D([], [], label=DISPLAY[model], **look(model, FILLS[0])) for model in LINES]
     fillings = [
-        Line2D([], [], label=label, **look("msrn", fill, linestyle="", marker="D"))
+        Line2D([], [], label=textwrap.fill(label, LEGEND), **look("msrn", fill, linestyle="", marker="D"))
         for label, fill in zip(settings, cycle(FILLS), strict=False)
     ]
     return [*networks, *fillings]
