@@ -37,10 +37,10 @@ def versions() -> dict[str, str]:
     return {name: version(name).split("+")[0] for name in ("torch", "fvcore")}
 
 
-def wrap(text: str) -> str:
-    """Break prose into lines that a terminal shows whole."""
+def wrap(text: str, width: int = 100) -> str:
+    """Break prose into lines of at most ``width`` characters, by default such that a terminal shows whole."""
     joined = text.replace(" %", "\u00a0%")  # a percentage stays on one line
-    return textwrap.fill(joined, 100, break_long_words=False, break_on_hyphens=False).replace("\u00a0", " ")
+    return textwrap.fill(joined, width, break_long_words=False, break_on_hyphens=False).replace("\u00a0", " ")
 
 
 def heading(text: str, level: int, *, markdown: bool) -> str:

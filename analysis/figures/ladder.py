@@ -1,6 +1,5 @@
 """PSNR of both networks against the length of their training, the same recipe for both."""
 
-import textwrap
 from collections.abc import Iterable
 from itertools import cycle
 from pathlib import Path
@@ -98,7 +97,7 @@ def legend_handles(settings: Iterable[str]) -> list[Line2D]:
     """The networks by line and marker, then the settings by the filling of a marker: each name once."""
     networks = [Line2D([], [], label=DISPLAY[model], **look(model, FILLS[0])) for model in LINES]
     fillings = [
-        Line2D([], [], label=textwrap.fill(label, LEGEND), **look("msrn", fill, linestyle="", marker="D"))
+        Line2D([], [], label=wrap(label, LEGEND), **look("msrn", fill, linestyle="", marker="D"))
         for label, fill in zip(settings, cycle(FILLS), strict=False)
     ]
     return [*networks, *fillings]
