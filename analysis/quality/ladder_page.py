@@ -118,11 +118,16 @@ def psnr_table(members: Sequence[Member]) -> str:
 
 
 def equal_cost(found: Sequence[Rung], smsrn: Sequence[Member], ratios: Mapping[str, tuple[float, float]]) -> str:
-    """For each MSRN of the ladder the best recorded SMSRN that cost no more, as a table. ``ratios``: `step_ratios`."""
+    """For each MSRN than which an SMSRN was trained longer, the best SMSRN that cost no more, as a table.
+
+    ``ratios``: `step_ratios`.
+    """
     rows = []
     for rung in found:
         name, msrn = AVERAGE if AVERAGE in rung.full.psnr else BENCHMARKS[0], rung.full
         same = [one for one in smsrn if (setting(one.run), one.run.seed) == (rung.setting, rung.seed)]
+        if max(one.run.steps for one in same) == rung.steps:
+            continue
         within: dict[str, tuple[Member | None, float]]
         within = {"multiply-adds": (best_within(same, name, macs=msrn.training_macs), msrn.training_macs)}
         for machine, (least, _) in ratios.items():
@@ -153,8 +158,8 @@ def cost_text(ratios: Mapping[str, tuple[float, float]]) -> str:
     )
     return (
         "The recorded SMSRN of the same setting and seed that is best on the four benchmarks among those that "
-        "cost no more than MSRN did. Where it used much less than that budget, no training of SMSRN that comes nearer "
-        "is recorded, and the comparison is in MSRN's favour. "
+        "cost no more than MSRN did, wherever a longer training of SMSRN than MSRN's is recorded. Where it used much "
+        "less than that budget, no training that comes nearer is, and the comparison is in MSRN's favour. "
         "Multiply-adds are those of training, where the upsamplers of both networks are folded; times are by "
         f"[the steps](training_speed.md).{times}"
     )
@@ -186,17 +191,16 @@ def tendency(found: Sequence[Rung]) -> str:
 
 
 def restarted(found: Sequence[Rung]) -> str:
-    """What the restarted pairs lose, and what each gained upon the one that it went on from; empty without any."""
+    """What each restarted pair gained upon the one that it went on from; empty without any."""
     pairs = [rung for rung in found if rung.full.run.earlier and AVERAGE in rung.loss]
     pairs.sort(key=lambda rung: (rung.steps, rung.seed))
-    losses = [f"{rung.loss[AVERAGE].mean:+.3f} dB after {rung.steps:,} steps" for rung in pairs]
     gains = [
         f"to {after.steps:,} steps {_gain(before.full, after.full)} and {_gain(before.light, after.light)}"
         for before, after in permutations(pairs, 2)
         if goes_on(after.full.run, before.full.run)
     ]
-    said = f"Restarted pairs lose {', '.join(losses)}. " if losses else ""
-    return said + (f"Their averages changed from those of the pair before: {'; '.join(gains)}. " if gains else "")
+    changed = "The averages of restarted pairs changed from those of the pair before"
+    return f"{changed}: {'; '.join(gains)}. " if gains else ""
 
 
 def goes_on(after: TrainingRun, before: TrainingRun) -> bool:
