@@ -70,7 +70,8 @@ def card(model: str, scale: int, known: Sequence[records.Evaluation], runs: Sequ
         f"    {_longer(facts, path, runs)}\n\n"
         f"{_needs(facts)}\n\n"
         "## Licence and limits\n\n"
-        "MIT, as the package. The training images are no part of it; where they come from is said in docs/data.md.\n"
+        "MIT, as the package. The training images are no part of it; for most of them no licence is stated, or one\n"
+        "for non-commercial research and education (docs/data.md): whether that binds the weights, judge yourself.\n"
         "Trained for bicubic downsampling only: real photographs, compressed ones above all, are blurred and noisy in\n"
         "other ways, and their artefacts are enlarged with them. The budget is a small fraction of the paper's, and\n"
         "the images are others: how far the PSNR is from the paper's says nothing of its method. What separability\n"
@@ -133,7 +134,8 @@ def _measured(model: str, scale: int, digest: str, known: Sequence[records.Evalu
         rows.append([name, *(found.cells() if found else ["not measured"])])
     headers = ("set", "PSNR luma", "SSIM luma", "PSNR RGB", "SSIM RGB")
     table = tabulate(rows, headers, tablefmt="github", disable_numparse=True, colalign=("left", *["right"] * 4))
-    return f"{table}\n\nMeans over the images, in dB; protocol and dates in `results/table1.md`."
+    where = "protocol `matlab`; `results/table1.md` has the dates, and `public_code`, which fits the paper"
+    return f"{table}\n\nMeans over the images, in dB, on rounded luma ({where})."
 
 
 def _longer(facts: dict[str, Any], path: Path, runs: Sequence[records.TrainingRun]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from analysis.paper.assumptions import Assumption, load
-from analysis.quality.training import readings_note
+from analysis.quality.training import readings
 from analysis.text import table, wrap
 from replication.files import write_text
 
@@ -19,7 +19,7 @@ def markdown(assumptions: Sequence[Assumption]) -> str:
         "from it. Made by `python -m analysis assumptions`.\n\n"
         f"{table(rows, headers, 'github', 'llll')}\n\n"
         "## How much of the paper's training a run is\n\n"
-        f"{wrap(readings_note())}\n"
+        f"{wrap(readings())}.\n"
     )
 
 

@@ -26,7 +26,7 @@ from analysis.quality.columns import (
     recomputed,
     retained,
 )
-from analysis.quality.ladder import Loss, Rung, headline, lost, over_seeds
+from analysis.quality.ladder import Loss, Rung, by_todays_recipe, headline, lost, over_seeds
 from analysis.quality.training import (
     Measurements,
     differing_conditions,
@@ -267,14 +267,13 @@ def warning(facts: Measurements) -> str:
 
 
 def equally_trained_table(found: Sequence[Rung]) -> list[list[str]]:
-    """PSNR lost after equal trainings: the paper's, and a column for each length and images, seeds joined."""
-    joined = over_seeds(found)
+    """PSNR lost after equal trainings: the paper's, today's recipe's over several seeds, the first pair's."""
     columns: dict[str, tuple[dict[str, Loss], Sequence[Rung]]] = {}
-    for rung in found:
-        if one := next((one for one in joined if rung in one.rungs), None):
-            columns[f"{rung.length}, mean of {len(one.rungs)} seeds"] = one.loss, one.rungs
-        elif AVERAGE in rung.loss:
-            columns[f"{rung.length}, seed {rung.seed}"] = rung.loss, [rung]
+    for one in over_seeds([rung for rung in found if by_todays_recipe(rung.full.run)]):
+        columns[f"{one.first.length}, mean of {len(one.rungs)} seeds"] = one.loss, one.rungs
+    first = headline(found)
+    if first and all(first not in same for _, same in columns.values()):
+        columns[f"{first.length}, seed {first.seed}"] = first.loss, [first]
     table = [["", "the paper", *columns]]
     for name, printed_loss in printed_losses().items():
         table.append([name, f"{printed_loss:.2f} dB", *(str(loss[name]) for loss, _ in columns.values())])
@@ -289,7 +288,7 @@ def equally_trained_table(found: Sequence[Rung]) -> list[list[str]]:
 EQUAL = (
     "PSNR on luma (`public_code`) that SMSRN loses against MSRN after trainings that differ in the network alone, far "
     "shorter ones than the paper's. In brackets the 95 % interval: over the seeds where there are several, else over "
-    "the images of a set. [The ladder](training_ladder.md) has them in full."
+    "the images of a set. [The ladder](training_ladder.md) has all lengths of training."
 )
 
 
@@ -316,7 +315,7 @@ PROTOCOL = (
     "Results are rounded to 8 bits and compared without a border of 4 pixels. SSIM: Gaussian 11x11 window, sigma 1.5, "
     "data range 255; on RGB, the mean over the channels. Each set's value is the mean over its images, the average is "
     "the mean over the four sets, and only what is printed is rounded.\n\n"
-    + "\n".join(f"- `{name}`: {named.text}." for name, named in NAMED.items())
+    + "\n".join(f"- `{name}`: {text}." for name, text in NAMED.items())
 )
 
 

@@ -60,15 +60,19 @@ def readings_words() -> str:
     return f"by other readings of the paper {low:.3g} to {high:.3g} times that"
 
 
-def readings_note() -> str:
-    """The sentence for pages that show shares of the paper's training."""
+def readings() -> str:
+    """What a share of the paper's training is; without its full stop."""
     low, high = other_readings()
     return (
         "A share of the paper's training is one of the HR pixels in all its patches, as the recipe `paper` reads it: "
         "256 pixels of the HR image, 1000 steps an epoch. With 256 pixels of the LR image, or an epoch that takes each "
-        f"training image once, a share would be {low:g} to {high:g} times as large ([assumptions.md](assumptions.md)); "
-        "where brackets follow a share, they have that range."
+        f"training image once, a share would be {low:g} to {high:g} times as large"
     )
+
+
+def readings_note() -> str:
+    """`readings` for pages that show shares."""
+    return f"{readings()} ([assumptions.md](assumptions.md)); where brackets follow a share, they have that range."
 
 
 def short_share(training: Mapping[str, Any] | None) -> str:

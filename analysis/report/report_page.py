@@ -15,7 +15,7 @@ from analysis.names import SCALE
 from analysis.paper import LAST_YEAR
 from analysis.paper.claims import Claim
 from analysis.quality import table1_page
-from analysis.quality.training import readings_note, share_with_range
+from analysis.quality.training import readings, share_with_range
 from analysis.report import landscape
 from analysis.report.chart import Axis, Chart, around
 from analysis.report.facts import Answer, Report, gather, with_local
@@ -118,7 +118,7 @@ def render(report: Report) -> str:
         values=values,
         sentence=sentence,
         share=share_with_range,
-        readings=readings_note().replace(" ([assumptions.md](assumptions.md))", ", see assumptions"),
+        readings=f"{readings()}, see assumptions; where brackets follow a share, they have that range.",
         time_number=landscape.time_number,
         quality_number=landscape.quality_number,
         verdict_counts=counts(report.claims),
@@ -129,7 +129,7 @@ def render(report: Report) -> str:
         answered_on=machines(report.cards, answer_records(report.answer)),
         table1_on=machines(report.cards, table1_records(report)),
         timed_on=machines(report.cards, report.costs.time_records),
-        public_code=NAMED["public_code"].text,
+        public_code=NAMED["public_code"],
         verified=" ".join(table1_page.confirmed(report.quality.facts)) if report.paper_pictures else "",
         forest=forest(report.answer),
         names=NAMES,

@@ -18,7 +18,8 @@ from replication.images.io import read_image
 DESCRIPTION = """\
 Say which image sets are in the data folder, verify every benchmark image by its pixels, and say where the missing
 sets are published. With --download, get sets that have a public address. With --overlap, say whether images that you
-want to train on show the same picture as a benchmark's, whole or cropped, in any format.
+want to train on show the same picture as a benchmark's, whole or cropped, in any format; one that was resized or turned
+as a whole is not found.
 
 The data folder is --data, else $REPLICATION_DATA, else ./data. Benchmarks are found in any of these layouts:
   benchmarks/<set>/*                  any of PNG, BMP, JPEG
