@@ -17,7 +17,6 @@ from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -27,7 +26,6 @@ from torch.export import Dim
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from replication import __version__, evaluate
-from replication.data import benchmarks
 from replication.errors import MissingPackageError, Parser, UserError, run
 from replication.files import check_folder, check_space, write_bytes
 from replication.fold import fold
@@ -261,17 +259,13 @@ def largest_difference(run_network: Callable[[Batch], Batch], module: nn.Module,
 
 
 def psnr_change(source: Trained, data: Path | None = None, *, folded: bool = True) -> tuple[str, float]:
-    """How computing in float16 moves the mean luma PSNR: (set measured, change in dB).
+    """How computing in float16 moves the mean luma PSNR, as `evaluate.psnr_change`.
 
     Measured in PyTorch with every result rounded (`Float16`), because ONNX Runtime computes such a file in float32 on a
-    processor without float16 arithmetic. On Set5 where it is, else on the photographs inside scikit-image.
+    processor without float16 arithmetic.
     """
-    benchmark = benchmarks.at_hand("Set5", benchmarks.data_root(data), scale=source.module.scale)
-    images = evaluate.prepare(benchmark, source.module.scale).images.values()
-    single = evaluate.network_upscaler(inference_network(source, folded=folded))
-    half = evaluate.network_upscaler(Float16(inference_network(source, folded=folded)))
-    before, after = ([evaluate.luma_psnr(way, hr, source.module.scale) for hr in images] for way in (single, half))
-    return benchmark.name, fmean(new - old for old, new in zip(before, after, strict=True))
+    single, half = (inference_network(source, folded=folded) for _ in range(2))
+    return evaluate.psnr_change(single, Float16(half), source.module.scale, data)
 
 
 def parser() -> Parser:

@@ -300,6 +300,11 @@ class Speed(Record):
     def check(self) -> None:
         if not self.times or not all(one.seconds for one in self.times):
             raise ValueError("it holds no times")
+        in_pytorch = {(one.network, one.threads, one.height, one.width) for one in self.times if one.backend == "torch"}
+        for one in self.times:
+            for network in ("msrn", "smsrn"):
+                if (network, one.threads, one.height, one.width) not in in_pytorch:
+                    raise ValueError(f"the time of {network} in PyTorch is missing")
 
 
 @dataclass(frozen=True)

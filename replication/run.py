@@ -161,14 +161,14 @@ def identifying_facts(plan: Recipe, options: Options, images: Sequence[Source], 
 def inherited_facts(found: Checkpoint, own: dict[str, Any]) -> dict[str, Any]:
     """What a run takes over from the state that it goes on from.
 
-    Of itself: when it started, the machines that it ran on, and its trunk. Of a run of another length: the steps and
-    hours that it shares with it, its trunk.
+    The machines that it ran on. Of itself also when it started, and its trunk. Of a run of another length also the
+    steps and hours that it shares with it, its trunk.
     """
-    before = found.run
+    before, machine = found.run, history.machines(found.run, own)
     if before["recipe_digest"] != own["recipe_digest"]:
-        return {"trunk": {"step": found.progress.step, "hours": found.progress.seconds / 3600}}
+        return {"trunk": {"step": found.progress.step, "hours": found.progress.seconds / 3600}, "machine": machine}
     versions = own["versions"] | {"date": before["versions"]["date"]}
-    return {"trunk": before.get("trunk"), "machine": history.machines(before, own), "versions": versions}
+    return {"trunk": before.get("trunk"), "machine": machine, "versions": versions}
 
 
 SAME = {

@@ -23,8 +23,9 @@ def read(folder: Path, note: str) -> TrainingRun:
     facts, progress = found.run, found.progress
     totals = history.in_all(facts, progress.step, progress.seconds)
     files = {path.stem: path for path in sorted(folder.glob("final*.safetensors"))}
-    if (path := weights.shipped(facts["model"], facts["scale"])) and is_of(path, facts, totals["step"]):
+    if path := weights.shipped(facts["model"], facts["scale"]):
         files["shipped"] = path
+    files = {name: path for name, path in files.items() if is_of(path, facts, totals["step"])}
     return TrainingRun(
         model=facts["model"],
         scale=facts["scale"],

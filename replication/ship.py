@@ -7,12 +7,10 @@ into ``weights/SHA256SUMS``. Model card and curve are made by `replication.model
 import copy
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import fmean
 
 import torch
 
 from replication import checkpoint, evaluate, history, runs, weights
-from replication.data import benchmarks
 from replication.errors import Parser, UserError, run
 from replication.files import write_bytes, write_text
 from replication.models import build
@@ -36,17 +34,13 @@ def finished(run_folder: Path) -> tuple[MSRN, checkpoint.Checkpoint]:
 
 
 def half_precision_change(model: MSRN, data: Path | None) -> tuple[str, float]:
-    """How rounding the parameters to half precision moves the mean luma PSNR: (set measured, change in dB).
+    """How rounding the parameters to half precision moves the mean luma PSNR, as `evaluate.psnr_change`.
 
-    Measured on Set5 where it is, else on the embedded photographs; the arithmetic is single precision either way.
+    The arithmetic is single precision either way.
     """
-    benchmark = benchmarks.at_hand("Set5", benchmarks.data_root(data), scale=model.scale)
-    images = evaluate.prepare(benchmark, model.scale).images.values()
     rounded = copy.deepcopy(model)
     rounded.load_state_dict({key: value.half().float() for key, value in model.state_dict().items()})
-    ways = [evaluate.network_upscaler(network) for network in (model, rounded)]
-    before, after = (fmean(evaluate.luma_psnr(upscale, hr, model.scale) for hr in images) for upscale in ways)
-    return benchmark.name, after - before
+    return evaluate.psnr_change(model, rounded, model.scale, data)
 
 
 def ship(run_folder: Path, data: Path | None) -> list[Path]:

@@ -20,6 +20,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from math import isqrt
@@ -33,7 +34,7 @@ from tqdm import tqdm
 
 from replication import sharing
 from replication.backends import BACKENDS, backends_in_words, load_network
-from replication.batch import DEFAULT_NAME, Naming, Plan, plan, printable
+from replication.batch import DEFAULT_NAME, Naming, Plan, check_pattern, plan, printable
 from replication.errors import ArgumentError, Parser, UserError, run
 from replication.files import check_folder
 from replication.images.alpha import upscale_alpha, upscale_colors, visible_colors
@@ -284,7 +285,7 @@ def upscale_file(source: Path, target: Path, network: Network, options: Options 
     new_height, new_width = options.size.of(height, width, network.scale)
     check_room(target, photo.pixels, new_height, new_width)
     check_writable(target, photo)
-    try:
+    with _fits_into_memory(f"{source}: {width}x{height} pixels at x{network.scale}"):
         pixels, notes = photo.pixels, photo.notes
         if new_height > height or new_width > width:
             label = None if options.quiet else printable(source.name)
@@ -293,11 +294,18 @@ def upscale_file(source: Path, target: Path, network: Network, options: Options 
             notes = (*notes, "no larger than it was: resized without the network")
         pixels = _resized(pixels, new_height, new_width)
         notes += write_photo(target, replace(photo, pixels=pixels), quality=options.quality)
+    return notes
+
+
+@contextmanager
+def _fits_into_memory(what: str) -> Iterator[None]:
+    """Raise UserError for ``what`` when memory runs out."""
+    try:
+        yield
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and "alloc" not in str(error):  # PyTorch's way to say so
             raise
-        raise UserError(f"{source}: {width}x{height} pixels at x{network.scale} do not fit into memory") from error
-    return notes
+        raise UserError(f"{what} do not fit into memory") from error
 
 
 def _upscale_frames(source: Path, target: Path, network: Network, options: Options, info: Animation) -> tuple[str, ...]:
@@ -316,10 +324,8 @@ def _upscale_frames(source: Path, target: Path, network: Network, options: Optio
             result = _resized(upscale(pixels, network, tile=options.tile) if larger else pixels, height, width)
             yield np.dstack([result, np.full((height, width), 255, np.uint8)]) if opaque else result
 
-    try:
+    with _fits_into_memory(f"{source}: {len(info)} frames of {width}x{height}"):
         notes = write_frames(target, upscaled(), info, quality=options.quality)
-    except MemoryError as error:
-        raise UserError(f"{source}: {len(info)} frames of {width}x{height} do not fit into memory") from error
     return (f"{len(info)} frames", *info.notes, *notes)
 
 
@@ -475,6 +481,8 @@ def _check(arguments: argparse.Namespace, *, piped: bool, processes: int) -> Non
     """Raise UserError for what can be known to be wrong before the network is loaded."""
     if not 1 <= arguments.quality <= 100:
         raise UserError(f"--quality: expected 1 to 100, got {arguments.quality}")
+    if piped:
+        check_pattern(arguments.name, batch=False)
     if piped and len(arguments.picture) > 1:
         raise UserError("-: expected one picture from standard input or to standard output")
     _check_streams(arguments)

@@ -9,6 +9,7 @@ from analysis.paper import BENCHMARKS
 from replication import optimizers, recipe
 from replication.crops import PAPERS
 from replication.data import benchmarks
+from replication.records import TrainingRun
 
 UNSEEN = "What the authors ran cannot be seen from outside. Read from the recipe `replication/recipes/paper.toml`"
 
@@ -19,12 +20,18 @@ def setting(reason: str = "", **keys: Callable[[recipe.Recipe], str]) -> Callabl
     def recompute(sources: Sources) -> Finding:
         used = recipe.load("paper")
         values: dict[str, Recomputed] = {name.replace("_", " "): value(used) for name, value in keys.items()}
-        made = [recipe.from_dict(run.recipe, run.file_name) for run in sources.runs]
+        made = [_recipe(run) for run in sources.runs]
         same = sum(all(value(one) == value(used) for value in keys.values()) for one in made)
         recorded = f"It is so in {same} of the {len(made)} trainings recorded here." if made else ""
         return Finding(values, " ".join(part for part in (f"{UNSEEN}.", reason, recorded) if part), adopted=True)
 
     return recompute
+
+
+def _recipe(run: TrainingRun) -> recipe.Recipe:
+    """The recipe of a run, for the options that it shares with today's."""
+    today = recipe.load("paper").as_dict()
+    return recipe.from_dict(today | {key: run.recipe[key] for key in today.keys() & run.recipe.keys()}, run.file_name)
 
 
 def augmentations(used: recipe.Recipe) -> str:

@@ -218,7 +218,7 @@ def time_text(timing: Timing) -> str:
     headers = ["measured", "MACs", "ms", "least to most", "x floor", "x first", "MiB at peak"]
     text = (
         f"{len(before.seconds)} rounds in shuffled order on {timing.threads} thread(s); the floor is what the MACs "
-        f"take at the {timing.rate / 1e9:,.1f} G MACs per second of the {timing.dtype} matrix product, measured in the "
+        f"take at the {timing.rate / 1e9:,.1f} G MACs per second of the float32 matrix product, measured in the "
         "same run. MiB at peak: what the first run added to the process's resident memory."
     )
     return table(rows, headers, "simple") + "\n\n" + wrap(text)

@@ -51,7 +51,6 @@ class Timing:
     networks: tuple[Timed, ...]
     product: Timed
     threads: int
-    dtype: str
 
     @property
     def rate(self) -> float:
@@ -73,11 +72,10 @@ def timed(networks: Mapping[str, tuple[nn.Module, int]], inputs: Inputs, *, thre
     try:
         steps: dict[str, Step] = {}
         memory: dict[str, int | None] = {}
-        dtype = torch.float32
         for name, (network, _) in networks.items():
             steps[name] = _step(network, inputs)
             memory[name] = _first_run(name, steps[name])
-        left, right = (torch.rand(SIDE, SIDE, dtype=dtype) for _ in range(2))
+        left, right = (torch.rand(SIDE, SIDE, dtype=torch.float32) for _ in range(2))
         steps[PRODUCT] = lambda: left @ right
         steps[PRODUCT]()
         seconds = in_rounds(steps, rounds, f"{threads} thread(s)", warm_up=False)
@@ -85,7 +83,7 @@ def timed(networks: Mapping[str, tuple[nn.Module, int]], inputs: Inputs, *, thre
         torch.set_num_threads(before)
     found = [Timed(name, networks[name][1], tuple(seconds[name]), memory[name]) for name in networks]
     product = Timed(PRODUCT, SIDE**3, tuple(seconds[PRODUCT]), None)
-    return Timing(tuple(found), product, threads, str(dtype).removeprefix("torch."))
+    return Timing(tuple(found), product, threads)
 
 
 def _step(network: nn.Module, inputs: Inputs) -> Step:

@@ -89,7 +89,7 @@ def markdown(facts: Calibrated) -> str:
     parts += [
         "## Protocols",
         wrap(SCORES),
-        "\n".join(f"- `{name}`: {named.text}." for name, named in NAMED.items()),
+        "\n".join(f"- `{name}`: {text}." for name, text in NAMED.items()),
         "## Sources",
         "\n".join(f"- {one.name}: {one.source}." for one in paper.references()),
         "## Records",

@@ -99,8 +99,7 @@ def recipe_lines(found: Sequence[Rung]) -> list[str]:
     for rung in found:
         groups.setdefault(rung.length, set()).add(rung.seed)
     several = [f"{name}: {len(some)} seeds of each network." for name, some in groups.items() if len(some) > 1]
-    single = [name for name, some in groups.items() if len(some) == 1]
-    alone = [f"{'; '.join(single)}: {conditions.ONE_SEED}"] if single else []
+    alone = [f"{'All others: ' if several else ''}{conditions.ONE_SEED}"] if len(several) < len(groups) else []
     return [*several, *alone, conditions.RECIPE]
 
 
@@ -192,12 +191,12 @@ def tendency(found: Sequence[Rung]) -> str:
 
 def restarted(found: Sequence[Rung]) -> str:
     """What each restarted pair gained upon the one that it went on from; empty without any."""
-    pairs = [rung for rung in found if rung.full.run.earlier and AVERAGE in rung.loss]
+    pairs = [rung for rung in found if AVERAGE in rung.loss]
     pairs.sort(key=lambda rung: (rung.steps, rung.seed))
     gains = [
         f"to {after.steps:,} steps {_gain(before.full, after.full)} and {_gain(before.light, after.light)}"
         for before, after in permutations(pairs, 2)
-        if goes_on(after.full.run, before.full.run)
+        if after.full.run.earlier and goes_on(after.full.run, before.full.run)
     ]
     changed = "The averages of restarted pairs changed from those of the pair before"
     return f"{changed}: {'; '.join(gains)}. " if gains else ""

@@ -34,9 +34,9 @@ class View:
 
 
 VIEWS = (
-    View("public_code", "public code, as the paper", NAMED["public_code"].text, *BY_PROTOCOL["public_code"]),
-    View("matlab", "MATLAB", NAMED["matlab"].text, *BY_PROTOCOL["matlab"]),
-    View("unrounded", "unrounded", NAMED["unrounded"].text, *BY_PROTOCOL["unrounded"]),
+    View("public_code", "public code, as the paper", NAMED["public_code"], *BY_PROTOCOL["public_code"]),
+    View("matlab", "MATLAB", NAMED["matlab"], *BY_PROTOCOL["matlab"]),
+    View("unrounded", "unrounded", NAMED["unrounded"], *BY_PROTOCOL["unrounded"]),
     View("rgb", "RGB", "PSNR and SSIM on R, G and B", "psnr_rgb", "ssim_rgb"),
 )
 

@@ -236,10 +236,10 @@ def write(results: Path) -> list[Path]:
     record = read(results)
     page = results / "speed.md"
     try:
-        text = f"{as_markdown(record)}\n{int8_text.section(results)}\n\n{others_text.section(results)}\n"
+        text = as_markdown(record)
     except (KeyError, IndexError, TypeError, ValueError, ZeroDivisionError) as error:
         raise UserError(
             f"{records.folder(results, Speed) / record.file_name} is damaged: {type(error).__name__} {error}"
         ) from error
-    write_text(page, text)
+    write_text(page, f"{text}\n{int8_text.section(results)}\n\n{others_text.section(results)}\n")
     return [page]

@@ -4,6 +4,7 @@ What sample ``index`` under ``seed`` is depends on nothing else, so neither work
 processes change the data.
 """
 
+import argparse
 import hashlib
 import json
 import shutil
@@ -61,13 +62,17 @@ class Source:
 
     @classmethod
     def parse(cls, text: str) -> "Source":
-        """Read ``DIR`` or ``DIR@FACTOR``. Raises ValueError when the factor is not above 0 and at most 1."""
+        """Read ``DIR`` or ``DIR@FACTOR``. Raises argparse.ArgumentTypeError unless the factor is above 0, at most 1."""
         path, at, factor = text.rpartition("@")
         if not at or Path(text).is_dir():
             return cls(Path(text))
-        if not 0 < float(factor) <= 1:
-            raise ValueError(f"expected a factor above 0 and at most 1, got {factor}")
-        return cls(Path(path), float(factor))
+        try:
+            number = float(factor)
+        except ValueError:
+            number = 0.0
+        if not 0 < number <= 1:
+            raise argparse.ArgumentTypeError(f"{text}: expected a factor above 0 and at most 1 after @, got {factor}")
+        return cls(Path(path), number)
 
     def __str__(self) -> str:
         return self.path.name if self.factor == 1 else f"{self.path.name}@{self.factor:g}"
@@ -75,9 +80,13 @@ class Source:
 
 @dataclass(frozen=True)
 class Pair:
-    """Where one original (height x width, RGB) and its low-resolution image lie in the two flat files."""
+    """Where one image (height x width, RGB) and its low-resolution image lie in the two flat files.
+
+    ``source``: the number of the training image that it is, or is a shrunk copy of; names may be those of several.
+    """
 
     name: str
+    source: int
     scaling: float
     height: int
     width: int
@@ -116,8 +125,8 @@ def prepare(
     """Make every original and its low-resolution image once, in ``cache``; later calls open what is there.
 
     The low-resolution image is our bicubic of the original (times ``scaling``, cropped to a multiple of ``scale``).
-    The cache is keyed by names, sizes, times, scale and scaling, so changed images are prepared anew. Raises UserError
-    naming every image that cannot be used, before anything is trained.
+    The cache is keyed by names, sizes, times, scale, scaling and the index's fields, so changed images are prepared
+    anew. Raises UserError naming every image that cannot be used, before anything is trained.
     """
     paths = [source.path for source in sources]
     try:
@@ -125,7 +134,8 @@ def prepare(
     except OSError as error:
         raise UserError(f"cannot read training image {error.filename}: {error.strerror}") from error
     factors = [source.factor for source in sources]
-    key = hashlib.sha256(json.dumps([stamp, factors, scale, list(scaling)]).encode()).hexdigest()[:16]
+    made_of = [stamp, factors, scale, list(scaling), list(Pair.__annotations__)]
+    key = hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:16]
     folder = cache / key
     if not folder.is_dir():
         _build(sources, scale, scaling, folder, show_progress)
@@ -155,7 +165,8 @@ def _fill(sources: Sequence[Source], scale: int, scaling: Sequence[float], folde
     broken: list[str] = []
     originals = hashlib.sha256()
     with (folder / "hr").open("wb") as hr_file, (folder / "lr").open("wb") as lr_file:
-        for source in tqdm(sources, desc="preparing training images", unit="image", disable=not show_progress):
+        shown = tqdm(sources, desc="preparing training images", unit="image", disable=not show_progress)
+        for number, source in enumerate(shown):
             path = source.path
             try:
                 image = read_image(path)
@@ -176,7 +187,8 @@ def _fill(sources: Sequence[Source], scale: int, scaling: Sequence[float], folde
                     continue  # a shrunk copy too small for any patch
                 hr = crop_to_multiple(shrunk, scale)
                 offsets = (hr_file.tell(), lr_file.tell())
-                index.append(Pair(f"{path.parent.name}/{path.name}", factor, hr.shape[0], hr.shape[1], *offsets))
+                name = f"{path.parent.name}/{path.name}"
+                index.append(Pair(name, number, factor, hr.shape[0], hr.shape[1], *offsets))
                 hr_file.write(hr.tobytes())
                 lr_file.write(imresize(hr, 1 / scale).tobytes())
     if broken:
@@ -223,9 +235,9 @@ class PatchDataset(Dataset[tuple[Tensor, Tensor]]):
         if hr_patch % pairs.scale:
             raise UserError(f"recipe key 'hr_patch': expected a multiple of the scale {pairs.scale}, got {hr_patch}")
         fits = [pair for pair in pairs.index if min(pair.height, pair.width) >= hr_patch]
-        usable = {pair.name for pair in fits}
+        usable = {pair.source for pair in fits}
         for pair in pairs.index:
-            if pair.name not in usable:
+            if pair.source not in usable:
                 raise UserError(
                     f"training image {pair.name} is smaller than a patch: expected at least {hr_patch}x{hr_patch} "
                     f"pixels, got {pair.height}x{pair.width}"

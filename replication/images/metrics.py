@@ -64,34 +64,22 @@ def table_protocols(scale: int) -> dict[str, Protocol]:
     }
 
 
-@dataclass(frozen=True)
-class Named:
-    """A protocol under which numbers are published: what PSNR and SSIM are taken on, by name in `table_protocols`."""
-
-    psnr: str
-    ssim: str
-    text: str
-
-
 NAMED = {
-    "public_code": Named(
-        "public_code",
-        "rgb",
+    "public_code": (
         "PSNR on luma as the public EDSR and MSRN code computes it: weights (65.738, 129.057, 25.064)/256, not "
-        "rounded, a greyscale image as three equal channels; SSIM on RGB, the mean over the channels",
+        "rounded, a greyscale image as three equal channels; SSIM on RGB, the mean over the channels"
     ),
-    "matlab": Named(
-        "luma",
-        "luma",
-        "PSNR and SSIM on BT.601 luma, rounded to integers as MATLAB does for uint8 images, a greyscale image as it is",
+    "matlab": (
+        "PSNR and SSIM on BT.601 luma, rounded to integers as MATLAB does for uint8 images, a greyscale image as it is"
     ),
-    "unrounded": Named(
-        "unrounded",
-        "unrounded",
-        "PSNR and SSIM on BT.601 luma, not rounded, a greyscale image as it is (the MATLAB scripts of RCAN and MSRN)",
+    "unrounded": (
+        "PSNR and SSIM on BT.601 luma, not rounded, a greyscale image as it is (the MATLAB scripts of RCAN and MSRN)"
     ),
 }
-"""The protocols by name; a border of the scale is left out under each, and results are rounded to 8 bits first."""
+"""The protocols under which numbers are published, in words; `replication.records.BY_PROTOCOL` has what is measured.
+
+A border of the scale is left out under each, and results are rounded to 8 bits first.
+"""
 
 
 def _compared(image: NDArray[np.uint8], protocol: Protocol) -> NDArray[np.float64]:

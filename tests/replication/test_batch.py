@@ -129,6 +129,17 @@ def test_memory_that_does_not_suffice_is_one_line(tmp_path: Path, use: Callable[
         upscale.main(fill(tmp_path, "a.png"))
 
 
+def test_memory_that_does_not_suffice_for_an_animation_is_one_line(tmp_path: Path, use: Callable[[Run], None]) -> None:
+    def exhausted(pixels: Batch) -> Batch:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+
+    use(exhausted)
+    frames = [PIL.Image.fromarray(np.full((4, 5), value, np.uint8)) for value in (10, 200)]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    with pytest.raises(UserError, match=r"a\.gif: 2 frames of 10x8 do not fit into memory"):
+        upscale.main([str(tmp_path / "a.gif")])
+
+
 def test_notes_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     frames = [PIL.Image.fromarray(np.full((4, 5), value, np.uint8)) for value in (10, 200)]
     frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
@@ -233,6 +244,9 @@ def test_format_quality_and_names(tmp_path: Path) -> None:
     ):
         with pytest.raises(UserError, match="--name"):
             upscale.main([str(tmp_path / "in"), "--name", wrong])
+        if wrong != "same":  # the name of one result may be
+            with pytest.raises(UserError, match="--name"):
+                upscale.main(["-", "-o", str(tmp_path), "--name", wrong])
 
 
 @pytest.mark.parametrize(

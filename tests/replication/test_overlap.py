@@ -1,16 +1,19 @@
 """Training images that show a benchmark's picture are recognised by content; those used here show none."""
 
 import io
+import re
 from pathlib import Path
 
 import numpy as np
 import PIL.Image
 import pytest
 
+from replication import records
 from replication.data import __main__ as command
-from replication.data import benchmarks
-from replication.data.overlap import SAME, details, overlaps
+from replication.data import benchmarks, patches
+from replication.data.overlap import SAME, Details, details, overlaps
 from replication.images.io import Image, read_image, write_image
+from replication.images.resize import imresize
 
 
 @pytest.fixture(scope="module")
@@ -63,28 +66,44 @@ def test_command(photographs: dict[str, Image], tmp_path: Path, capsys: pytest.C
     assert "1 image, compared with 5 of embedded: none shows" in capsys.readouterr().out
 
 
-TRAINING = ("BSDS400", "budgie_cc0")
-"""Folders below ``train`` of the data folder with the images of the shipped weights."""
+RESULTS = Path(__file__).parents[2] / "results"
 
 
-def test_no_training_image_shares_pixels_with_a_benchmark() -> None:
+def trained_on() -> dict[str, int]:
+    """Each folder (DIR or DIR@FACTOR) with images of a recorded training, earlier ones included, and how many."""
+    runs = records.load(RESULTS, records.TrainingRun)
+    data = [run.data for run in runs] + [stage["data"] for run in runs for stage in run.earlier]
+    return {name: int(count) for text in data for count, name in re.findall(r"(\d+) images of (\S+)", text)}
+
+
+@pytest.fixture(scope="module")
+def shown() -> dict[str, Details]:
+    """What all images of the four benchmarks show."""
     root = benchmarks.data_root(None)
-    folders = [root / "train" / name for name in TRAINING]
     sets = [benchmarks.find(name, root) for name in benchmarks.BENCHMARKS]
-    if not all(sets) or not all(folder.is_dir() for folder in folders):
-        pytest.skip("needs the benchmarks and the training images in the data folder")
-    shown = {f"{one.name} {image.name}": details(image.load()) for one in sets if one for image in one.images}
-    used = {path.name: read_image(path) for folder in folders for path in sorted(folder.glob("*.*"))}
-    assert (len(shown), len(used)) == (219, 419)
-    halved = {f"{name}, halved": half(image) for name, image in used.items() if max(image.shape) > 2000}
-    assert len(halved) == 19  # trained on at half their size
-    assert overlaps(shown, {name: details(image) for name, image in {**used, **halved}.items()}) == {}
-    # That it would be found: two pictures of Set5 are in Set14, one of them cropped.
+    if not all(sets):
+        pytest.skip("needs the benchmarks in the data folder")
+    found = {f"{one.name} {image.name}": details(image.load()) for one in sets if one for image in one.images}
+    assert len(found) == 219
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(trained_on()))
+def test_no_training_image_shares_pixels_with_a_benchmark(name: str, shown: dict[str, Details]) -> None:
+    """As they are and, of a folder that was shrunk, as they were trained on."""
+    source = patches.Source.parse(str(benchmarks.data_root(None) / "train" / name))
+    if not source.path.is_dir():
+        pytest.skip(f"needs {name} in the data folder, in train/")
+    images = {path.name: read_image(path) for path in patches.list_images(source.path, "any")}
+    assert len(images) >= trained_on()[name], "the rest is held out"
+    if source.factor != 1:
+        images |= {
+            f"{one}, shrunk": np.asarray(imresize(image, source.factor), np.uint8) for one, image in images.items()
+        }
+    assert overlaps(shown, {one: details(image) for one, image in images.items()}) == {}
+
+
+def test_that_it_would_be_found(shown: dict[str, Details]) -> None:
+    """Two pictures of Set5 are in Set14, one of them cropped."""
     set5, others = ({name: one for name, one in shown.items() if name.startswith(title)} for title in ("Set5", "Set14"))
     assert set(overlaps(set5, others)) == {("Set5 butterfly", "Set14 monarch"), ("Set5 head", "Set14 face")}
-
-
-def half(image: Image) -> Image:
-    """Means of 2 x 2 pixels."""
-    height, width = (side // 2 * 2 for side in image.shape[:2])
-    return image[:height, :width].reshape(height // 2, 2, width // 2, 2, 3).mean(axis=(1, 3)).astype(np.uint8)

@@ -270,6 +270,12 @@ def test_an_image_smaller_than_a_patch_is_named(folder: Path) -> None:
         dataset(prepare(folder), hr_patch=44)
 
 
+def test_an_image_too_small_is_named_beside_a_larger_one_of_its_name(folder: Path) -> None:
+    sources = [patches.Source(folder / "a.png", factor) for factor in (1.0, 0.5)]
+    with pytest.raises(UserError, match=r"a\.png is smaller than a patch: expected at least 32x32 pixels, got 24x20"):
+        dataset(patches.prepare(sources, 4, (1.0,), folder.parent / "cache"))
+
+
 def test_a_shrunk_copy_smaller_than_a_patch_is_left_out(folder: Path) -> None:
     data = dataset(prepare(folder, scaling=(1.0, 0.9, 0.5)))
     assert [(pair.name, pair.scaling) for pair in data.fits] == [

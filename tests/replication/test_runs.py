@@ -13,7 +13,7 @@ from replication.records import TrainingRun
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A run stopped at step 40 of 80, with one file of final weights of an earlier, shorter training."""
+    """A run stopped at step 40 of 80."""
     plan = recipe.load("cpu", {"steps": "80"})
     facts = {
         "model": "smsrn", "scale": 4, "seed": 3, "recipe": plan.as_dict(), "recipe_digest": plan.digest(), "steps": 80,
@@ -27,7 +27,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     live = Live(model, [torch.optim.Adam(model.parameters())], {})
     run = tmp_path / "run"
     checkpoint.write(checkpoint.path_for(run, 40), live, facts, Progress(40, 1800.0, 25.0, [{"step": 40, "loss": 0.1}]))
-    weights.write(run / "final.safetensors", model, {})
     return run
 
 
@@ -37,11 +36,19 @@ def test_a_run_is_recorded_with_what_it_reached_and_cost(folder: Path, tmp_path:
     assert (found.model, found.seed, found.step, found.steps, found.hours) == ("smsrn", 3, 40, 80, 0.5)
     assert found.paper_fraction == 0.25
     assert found.trunk == {"step": 20, "hours": 0.25}
-    assert found.weights == {"final": weights.digest(folder / "final.safetensors")}
+    assert found.weights == {}
     assert found.dead_filters is not None
     assert 0 < found.dead_filters < 0.5, "as many as are closed at the start"
     assert (found.note, found.log[0]["loss"]) == ("stopped for the night", 0.1)
     assert found.environment == {"machine": "a machine", "torch": "2", "date": "2026-01-01"}
+
+
+def test_final_weights_are_those_of_the_run_itself(folder: Path) -> None:
+    """And not of a shorter one in the same folder, from which it goes on."""
+    facts, path = checkpoint.newest(folder).run, folder / "final.safetensors"
+    for change, own in ({}, True), ({"step": 20}, False), ({"recipe_digest": "another"}, False):
+        weights.write(path, build("smsrn"), {**facts, "step": 40, **change})
+        assert runs.read(folder, "").weights == ({"final": weights.digest(path)} if own else {})
 
 
 def test_a_note_stays_unless_another_is_given(folder: Path, tmp_path: Path) -> None:

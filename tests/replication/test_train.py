@@ -771,6 +771,17 @@ def test_a_run_that_branches_from_a_trunk_is_the_run_made_whole(images: Path, tm
     assert newest(tmp_path / "whole").run["trunk"] is None
 
 
+def test_a_branch_names_the_machine_of_its_trunk_too(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    main(arguments(images, tmp_path / "short", steps=4))
+    here = records.environment()
+    monkeypatch.setattr(records, "environment", lambda: {**here, "machine": "another"})
+    before_decay = tmp_path / "short" / checkpoint.BEFORE_DECAY
+    main(arguments(images, tmp_path / "branch", "--trunk", str(before_decay), steps=6))
+    assert newest(tmp_path / "branch").run["machine"] == f"{here['machine']}; then another"
+
+
 def test_an_interrupted_branch_goes_on_in_its_own_folder_and_remembers_its_trunk(images: Path, tmp_path: Path) -> None:
     main(arguments(images, tmp_path / "short", steps=8))
     options = ["--trunk", str(tmp_path / "short" / checkpoint.BEFORE_DECAY), "--resume"]
@@ -821,8 +832,10 @@ def test_several_folders_each_with_its_size(images: Path, tmp_path: Path) -> Non
 def test_what_validates_trains_at_no_size(images: Path, tmp_path: Path) -> None:
     options = arguments(images, tmp_path / "run", steps=2)
     place = options.index(str(images)) + 1
-    main([*options[:place], f"{images}@0.5", *options[place:]])
-    assert newest(tmp_path / "run").run["data"] == "3 images of images and 3 images of images@0.5"
+    main([*options[:place], f"{images}@0.9", *options[place:]])
+    assert newest(tmp_path / "run").run["data"] == "3 images of images and 3 images of images@0.9"
+    with pytest.raises(UserError, match="is smaller than a patch"):
+        main([*options[:place], f"{images}@0.5", *options[place:], "--output", str(tmp_path / "other")])
     with pytest.raises(UserError, match=r"--data names .*images twice"):
         main([*options[:place], str(images), *options[place:], "--output", str(tmp_path / "other")])
     with pytest.raises(UserError, match="no image is left to train on"):
@@ -836,7 +849,7 @@ def test_a_bad_factor_of_a_folder_exits_with_2(
     with pytest.raises(SystemExit) as stopped:
         main(["--model", "smsrn", "--data", f"{images}@{factor}", "--output", str(tmp_path / "run")])
     assert stopped.value.code == 2
-    assert f"{images}@{factor}" in capsys.readouterr().err
+    assert f"{images}@{factor}: expected a factor above 0 and at most 1" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("has_bf16", [True, False])

@@ -323,6 +323,7 @@ def test_settings_are_those_of_the_recipe(monkeypatch: pytest.MonkeyPatch, tmp_p
 def test_an_adopted_setting_says_how_many_trainings_have_it() -> None:
     recipes = [recipe.load("cpu", {"learning_rate": rate}).as_dict() for rate in ("1e-3", "1.5e-4")]
     recipes.append(recipe.load("paper").as_dict())
+    recipes[0]["an option of then"] = recipes[0].pop("flips")
 
     class Recorded(NoRecords):
         runs: ClassVar[list[Any]] = [SimpleNamespace(recipe=one, file_name="a.json") for one in recipes]  # type: ignore[misc]

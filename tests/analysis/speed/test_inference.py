@@ -1,5 +1,6 @@
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -129,10 +130,18 @@ def test_a_record_that_cannot_be_used(tmp_path: Path, content: str | None, words
 
 
 def test_a_record_that_lacks_what_the_page_needs(record: Speed, tmp_path: Path) -> None:
-    records.save(tmp_path, replace(record, times=tuple(row for row in record.times if row.network != "msrn")))
-    with pytest.raises(UserError, match="is damaged"):
-        inference_page.write(tmp_path)
-    records.save(tmp_path, replace(record, times=()))
-    with pytest.raises(UserError, match="is damaged: it holds no times"):
-        inference_page.write(tmp_path)
+    changes: tuple[tuple[dict[str, Any], str], ...] = (
+        ({"layers": (replace(record.layers[0], network="x"),)}, "KeyError"),
+        (
+            {"times": tuple(row for row in record.times if row.network != "msrn")},
+            "the time of msrn in PyTorch is missing",
+        ),
+        ({"times": ()}, "it holds no times"),
+    )
+    for change, words in changes:
+        path = records.save(tmp_path, replace(record, **change))
+        assert path
+        with pytest.raises(UserError, match=rf"speed\.json is damaged: {words}"):
+            inference_page.write(tmp_path)
+        path.unlink()
     assert not (tmp_path / "speed.md").exists()
