@@ -119,7 +119,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             "examples:\n"
             "  python -m replication\n"
             "  python -m replication --data ~/datasets --results /tmp/results\n"
-            "next: python -m analysis rebuilds the tables, figures and verdicts from the records;\n"
+            "next: `python -m analysis` rebuilds the tables, figures and verdicts from the records;\n"
             "`tox -e replicate` does both\n"
         ),
     )

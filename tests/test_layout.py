@@ -6,6 +6,7 @@ import importlib
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from analysis.artefacts import ARTEFACTS
 from replication.commands import command_for
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -203,6 +205,43 @@ def test_help(module: str, capsys: pytest.CaptureFixture[str], monkeypatch: pyte
     assert re.search(rf"^ *{re.escape(command)}\b", parser.epilog or "", re.MULTILINE), "no example command"
     assert f"\n{(parser.epilog or '').rstrip()}\n" in output.out, "the examples are wrapped"
     assert [action.dest for action in parser._actions if not action.help] == []
+    assert mistaken(parser.epilog or "", monkeypatch, capsys) == []
+
+
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "tox.ini", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_on_pages_are_understood(
+    page: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert mistaken(page.read_text(encoding="utf-8"), monkeypatch, capsys) == []
+
+
+def mistaken(text: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """The commands of this package in ``text`` with an option, choice or artefact that is not there."""
+    parse, wrong = argparse.ArgumentParser.parse_args, []
+
+    def parse_alone(parser: argparse.ArgumentParser, words: list[str]) -> None:
+        for action in parser._actions:
+            action.required = False  # a text may leave them out
+        known = {"NAME", *(one.name for one in ARTEFACTS)}
+        if parser.prog == "python -m analysis" and not set(parse(parser, words).names) <= known:
+            parser.error("unrecognized artefact")
+        parse(parser, words)
+        sys.exit(0)
+
+    joined = re.sub(r"\s*\\\n\s*", " ", text)
+    for module, rest in re.findall(r"-m ((?:replication|analysis)\b[.\w]*)([^\n`]*)", joined):
+        words = re.split(r" {2,}| #|[<>|;&]|\{posargs\}|\.\.\.", re.sub(r"\$\{?model\}?", "smsrn", rest))[0]
+        name = f"{module}.__main__" if sources()[module].name == "__init__.py" else module
+        with monkeypatch.context() as patch:
+            patch.setattr(argparse.ArgumentParser, "parse_args", parse_alone)
+            with pytest.raises(SystemExit):
+                importlib.import_module(name).main(shlex.split(words))
+        if re.search("unrecognized|invalid", said := capsys.readouterr().err):
+            wrong.append(f"{module}{words}: {said}")
+    return wrong
 
 
 @pytest.mark.parametrize("module", ["replication.upscale", "replication.export", "replication.evaluate"])

@@ -286,6 +286,7 @@ def test_claims_are_found(page: api.Page) -> None:
     quotes = "#claim-share-14\\.64 q"
     assert len(visible(page, quotes)) == 4
     page.select_option("#language", "ko")
+    assert visible(page, quotes)
     assert all(re.search("[가-힣]", text) for text in visible(page, quotes))
     page.select_option("#language", "en")
     assert visible(page, quotes)

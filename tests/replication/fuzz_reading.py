@@ -114,6 +114,7 @@ def fuzz(seconds: float, seed: int, most: int | None = None) -> tuple[Counter[st
     counts: Counter[str] = Counter()
     failures: list[tuple[bytes, str]] = []
     start = time.process_time()
+    before = signal.signal(signal.SIGPROF, hang)
     with tempfile.TemporaryDirectory() as folder, suppress(KeyboardInterrupt):
         path = Path(folder, "damaged")
         while time.process_time() - start < seconds and (most is None or counts.total() < most):
@@ -126,6 +127,7 @@ def fuzz(seconds: float, seed: int, most: int | None = None) -> tuple[Counter[st
             counts[outcome if outcome in ("picture", "refused") else "failed"] += 1
             if outcome not in ("picture", "refused"):
                 failures.append((content, outcome))
+    signal.signal(signal.SIGPROF, before)
     return counts, failures
 
 
@@ -142,7 +144,6 @@ if __name__ == "__main__":
     warnings.simplefilter("ignore")
     now = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (now + MOST_MEMORY, now + MOST_MEMORY))
-    signal.signal(signal.SIGPROF, hang)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored
     found, failed = fuzz(float(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 0)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10

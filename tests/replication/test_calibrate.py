@@ -10,13 +10,14 @@ import pytest
 from numpy.typing import NDArray
 
 from replication import calibrate, evaluate, records
-from replication.calibrate import PICTURES, PICTURES_SET, Reference, references
+from replication.calibrate import PICTURES, PICTURES_SET, WEIGHTS, Reference, references
 from replication.data import benchmarks
 from replication.errors import DamagedFileError
 from replication.evaluate import Prepared
 from replication.images.io import read_image, write_image
 from replication.images.metrics import Protocol, psnr, table_protocols
 
+RESULTS = Path(__file__).parents[2] / "results"
 PRINTED = 32.26
 """README of MIVRC/MSRN-PyTorch at d2c9aa4, whose pictures these are."""
 
@@ -45,6 +46,20 @@ def test_the_public_pictures_have_the_published_psnr(pictures: tuple[Reference, 
     assert record.mean("psnr_public_code") == pytest.approx(32.2639, abs=0.00005)
     assert record.mean("psnr_y") == pytest.approx(32.2426, abs=0.00005)
     assert abs(record.mean("psnr_public_code") - PRINTED) < 0.005, "to the digits that are printed"
+
+
+@pytest.mark.parametrize("name", WEIGHTS)
+def test_networks_that_others_trained_measure_as_recorded(name: str) -> None:
+    root = Path(os.environ.get("REPLICATION_DATA", "data"))
+    (reference,) = (one for one in references(root) if one.name == name)
+    benchmark = benchmarks.find(PICTURES_SET, root)
+    if benchmark is None or not reference.here:
+        pytest.skip(f"needs Set5 and the weights of {name} in $REPLICATION_DATA")
+    found = calibrate.measure_network(reference, evaluate.prepare(benchmark, 4))
+    recorded = calibrate.recorded(RESULTS)[name, PICTURES_SET]
+    assert recorded.key == found.key
+    for one, other in zip(found.images, recorded.images, strict=True):
+        assert one.psnr_public_code == pytest.approx(other.psnr_public_code, abs=records.NOISE_PSNR), one.name
 
 
 @pytest.mark.parametrize("mistake", ["coefficient", "border", "rounding", "pixel"])

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -98,6 +99,19 @@ def test_a_run_that_is_cut_off_leaves_no_record(
 def test_other_weights_are_made_again(made: crops.Cut, tmp_path: Path) -> None:
     crops.save(tmp_path, replace(made, record=replace(made.record, weights={"msrn": "0", "smsrn": "0"})))
     assert crops.current(tmp_path) == []
+
+
+def test_details_of_benchmarks_go_where_nothing_is_committed(
+    made: crops.Cut, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = BenchmarkImage("baby", tmp_path / "baby.png")
+    monkeypatch.setattr(benchmarks, "find", lambda name, *_, **__: SimpleNamespace(images=[image]))
+    monkeypatch.setattr(crops, "_embedded", list)
+    monkeypatch.setattr(crops, "cut", lambda *arguments: made)
+    monkeypatch.setattr(evaluate, "subject", lambda *arguments: None)
+    written = crops.update(tmp_path, tmp_path)
+    assert written
+    assert {path.parent for path in written} == {records.folder(crops.local(tmp_path), Detail)}
 
 
 def test_nothing_is_made_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

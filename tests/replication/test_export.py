@@ -9,8 +9,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
-from replication import export, runtimes, weights
+from replication import evaluate, export, runtimes, weights
 from replication.backends import load_network
 from replication.errors import UserError
 from replication.images.photo import Photo, read_photo, write_photo
@@ -130,6 +131,13 @@ def test_emulated_float16_is_close_to_pytorchs_own(source: Trained) -> None:
 def test_psnr_change_is_that_of_float16_arithmetic(source: Trained, tmp_path: Path) -> None:
     measured, change = export.psnr_change(source, tmp_path)
     assert (measured, 0 < abs(change) < 0.01) == ("embedded", True)
+
+
+def test_a_change_of_psnr_has_the_sign_of_the_second_network(tmp_path: Path) -> None:
+    bicubic, black = nn.Upsample(scale_factor=2, mode="bicubic"), nn.Upsample(scale_factor=2)
+    black.register_forward_hook(lambda module, given, output: 0 * output)
+    assert evaluate.psnr_change(bicubic, black, 2, tmp_path)[1] < -5
+    assert evaluate.psnr_change(black, bicubic, 2, tmp_path)[1] > 5
 
 
 def test_a_wrong_file_fails_the_check(source: Trained, content: bytes) -> None:

@@ -1,5 +1,6 @@
 """The folded network is the network: every pixel, every size, every scale; and each of its numbers matters."""
 
+from collections.abc import Iterator
 from functools import cache
 
 import pytest
@@ -32,9 +33,12 @@ SIZES = st.integers(1, 9)
 
 
 @pytest.fixture(autouse=True)
-def _one_thread() -> None:
+def _one_thread() -> Iterator[None]:
     """For networks this small, threads only wait for each other."""
+    threads = torch.get_num_threads()
     torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def network(name: str, scale: int, width: int = 6, blocks: int = 2) -> MSRN:

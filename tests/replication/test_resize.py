@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from replication.data import benchmarks
 from replication.errors import ArgumentError
 from replication.images.io import read_image
-from replication.images.resize import crop_to_multiple, imresize
+from replication.images.resize import crop_to_multiple, imresize, imresize_to
 
 SCALES = [1 / 8, 1 / 4, 1 / 3, 1 / 2, 2 / 3, 3 / 4, 3 / 2, 2, 3, 4, 8]
 DYADIC = [1 / 8, 1 / 4, 1 / 2, 2, 4]
@@ -103,6 +103,13 @@ def test_uint8_is_rounded_after_each_pass_and_rows_come_first() -> None:
     columns_first = exact_resize(image.T, 1 / 2, passes_rounded=True).T.astype(int)
     for other in (once, columns_first):
         assert 0 < np.abs(result - other).max() <= 1
+
+
+def test_each_axis_by_its_own_scale() -> None:
+    image = noise(12, 16)
+    result = imresize_to(image.astype(np.float64), 9, 40)
+    expected = resizing_matrix(12, 0.75) @ image.astype(object) @ resizing_matrix(16, 2.5).T
+    np.testing.assert_allclose(result, expected.astype(np.float64), rtol=0, atol=1e-9)
 
 
 def test_halves_are_rounded_up() -> None:

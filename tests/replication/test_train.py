@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -223,6 +224,43 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(
     assert newest(tmp_path / "other").progress.log[0]["loss"] != newest(finished).progress.log[0]["loss"]
 
 
+def test_a_run_is_the_loop_that_its_recipe_describes(images: Path, tmp_path: Path) -> None:
+    """Start, samples, clipping, Adam and averages written out; the seed decides start and samples."""
+    changes = {
+        "optimizer": "adam", "learning_rate": 0.01, "rate_by_fan_in": "false", "beta1": 0.8, "beta2": 0.5,
+        "epsilon": 1e-3, "gradient_clip": 0.01, "ema_decay": 0.2, "warmup_steps": 0, "schedule": "constant",
+        "scaling": "[1.0, 0.9]", "sampling": "area", "flips": "false", "fold_upsampler": "false",
+        "fast_depthwise": "false", "steps": 4,
+    }  # fmt: skip
+    main(arguments(images, tmp_path / "run", "--seed", "3", **changes))
+    found = newest(tmp_path / "run")
+
+    sources = [patches.Source(images / f"{index}.png") for index in range(3)]
+    pairs = patches.prepare(sources, 4, (1.0, 0.9), tmp_path / "cache")
+    data = patches.PatchDataset(pairs, hr_patch=32, flips=False, rotations=True, seed=3, sampling="area")
+    torch.manual_seed(3)
+    model = small("smsrn", scale=4)
+    identity_start(model, 3)
+    adam = torch.optim.Adam(model.parameters(), 0.01, betas=(0.8, 0.5), eps=1e-3)
+    average = {name: value.detach().clone() for name, value in model.named_parameters()}
+    for step in range(4):
+        low, high = (torch.stack(part) / 255 for part in zip(*(data[2 * step + row] for row in (0, 1)), strict=True))
+        adam.zero_grad()
+        (model(low) - high).abs().mean().backward()
+        norm = torch.stack([value.grad.norm() for value in model.parameters() if value.grad is not None]).norm()
+        assert norm > 0.01
+        for value in model.parameters():
+            assert value.grad is not None
+            value.grad *= 0.01 / norm
+        adam.step()
+        decay = min(0.2, (1 + step) / (10 + step))
+        for name, value in model.named_parameters():
+            average[name] = decay * average[name] + (1 - decay) * value.detach()
+    for kind, expected in ("model", dict(model.named_parameters())), ("average", average):
+        for name, value in expected.items():
+            torch.testing.assert_close(found.state[f"{kind}.{name}"], value.detach(), rtol=1e-3, atol=1e-5)
+
+
 @pytest.mark.usefixtures("real_network")
 def test_the_shortcuts_compute_what_the_plain_loop_computes(images: Path, tmp_path: Path) -> None:
     runs = {
@@ -368,6 +406,15 @@ def test_a_resumed_run_keeps_its_start_and_names_every_machine(
     facts = newest(tmp_path / "run").run
     assert facts["machine"] == f"{here['machine']}; then another"
     assert (facts["versions"]["date"], facts["versions"]["torch"]) == (here["date"], "99")
+
+
+def test_the_seconds_of_a_resumed_run_go_on(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    interrupted_run(arguments(images, tmp_path), 4)
+    found = newest(tmp_path)
+    long_ago = replace(found, progress=replace(found.progress, seconds=1000.0))
+    monkeypatch.setattr(train, "state_to_go_on_from", lambda *arguments: long_ago)
+    main(arguments(images, tmp_path, "--resume"))
+    assert newest(tmp_path).progress.seconds > 1000
 
 
 def test_msrn_resumes_as_well(images: Path, tmp_path: Path) -> None:
