@@ -165,6 +165,8 @@ def counted_sheet(arguments: argparse.Namespace) -> Sheet:
     if arguments.scale and (arguments.input or arguments.inputs_from):
         raise UserError("--scale: expected no --input with it, because it sets the input")
     name = asked_network(arguments)
+    if name in COUNTED and arguments.channels is not None:
+        raise UserError(f"--channels: expected none for {name}, because the published networks have their own")
     network = user_network(name)
     at = sizes(name, arguments.scale, channels) if arguments.scale else {}
     inputs = Inputs((next(iter(at.values())),)) if at else asked_inputs(arguments, name)

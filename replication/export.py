@@ -205,10 +205,11 @@ class Check:
     difference: float
 
 
-def check(content: bytes, source: Trained, *, half: bool, size: Size | None = None) -> list[Check]:
+def check(content: bytes, source: Trained, *, half: bool, size: Size | None = None, folded: bool = True) -> list[Check]:
     """Check an ONNX file: its form, and its output in each runtime that is installed, against ``source`` in PyTorch.
 
-    ``size``: the only one that it takes, of a file for phones; else `SIZES` are tried. Raises UserError when the file
+    ``size``: the only one that it takes, of a file for phones; else `SIZES` are tried. ``folded``: whether the file's
+    network is. Raises UserError when the file
     is not valid, an output differs by more than `TOLERANCE`, or no runtime is there.
     """
     onnx = extra("onnx", "onnx")
@@ -222,7 +223,7 @@ def check(content: bytes, source: Trained, *, half: bool, size: Size | None = No
     sizes = (size,) if size else SIZES
     checks = [Check(name, largest_difference(network.run, source.module, sizes)) for name, network in runtimes.items()]
     if half:  # the runtimes may compute in float32 here; others do not
-        float16 = Float16(inference_network(source, folded=True))
+        float16 = Float16(inference_network(source, folded=folded))
         difference = largest_difference(TorchRun(float16, channels_last=False), source.module, sizes)
         checks.append(Check("float16 emulated by PyTorch", difference))
     allowed = TOLERANCE[precision(half)]
@@ -349,7 +350,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     target = arguments.output or Path(f"{source.model}_x{source.module.scale}{ending}.onnx")
     _check_target(target, source, force=arguments.force)
     content = onnx_bytes(source, folded=not arguments.unfolded, half=arguments.half, size=size)
-    checks = check(content, source, half=arguments.half, size=size)
+    checks = check(content, source, half=arguments.half, size=size, folded=not arguments.unfolded)
     change = psnr_change(source, arguments.data, folded=not arguments.unfolded) if arguments.half else None
     write_bytes(target, content)
     words = ", ".join(f"{one.difference:.1g} in {one.runtime}" for one in checks)

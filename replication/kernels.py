@@ -66,10 +66,11 @@ def fast_depthwise(model: nn.Module) -> int:
 
 
 def is_depthwise(layer: nn.Conv2d) -> bool:
-    """Whether ``layer`` is a depth-wise convolution that keeps height and width: square kernel, stride 1, bias."""
+    """Whether ``layer`` is a depth-wise convolution that keeps height and width: square odd kernel, stride 1, bias."""
     size = layer.kernel_size[0]
     return (
-        layer.groups == layer.in_channels == layer.out_channels
+        size % 2 == 1
+        and layer.groups == layer.in_channels == layer.out_channels
         and layer.kernel_size == (size, size)
         and layer.stride == layer.dilation == (1, 1)
         and layer.padding == (size // 2, size // 2)

@@ -172,8 +172,9 @@ def _reason_to_leave(layer: _ConvNd) -> str | None:
     if layer.groups > 1 and layer.groups in sides:
         return DEPTHWISE
     plain = next(one for one in type(layer).__mro__ if one.__module__ == "torch.nn.modules.conv")
-    if getattr(type(layer), "forward", None) is not getattr(plain, "forward", None) or "forward" in vars(layer):
-        return SUBCLASS
+    for name in ("forward", "_conv_forward"):  # the first calls the second
+        if getattr(type(layer), name, None) is not getattr(plain, name, None) or name in vars(layer):
+            return SUBCLASS
     before = [one for one in layer._forward_pre_hooks.values() if not isinstance(one, WeightNorm | SpectralNorm)]
     return HOOKS if before or layer._forward_hooks else None
 
@@ -289,6 +290,8 @@ def approximate(conv: _ConvNd, depthwise: _ConvNd, pointwise: _ConvNd) -> float:
     """
     transposed = isinstance(conv, _ConvTransposeNd)
     weight = _weight(conv)
+    if weight.is_complex():
+        raise ArgumentError("from_weights: expected a real weight, got a complex one; fresh ones can be made of it")
     # torch keeps (N, D/g, ...), and for transposed convolutions (D, N/g, ...): the adjoint's standard form
     parts = [best_separable(part) for part in weight.chunk(conv.groups)]
     small = torch.cat([part[0] for part in parts])

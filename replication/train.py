@@ -174,6 +174,7 @@ class Trainer:
         if not all(bool(torch.isfinite(parameter).all()) for parameter in self.model.parameters()):
             raise UserError(f"step {step}: the weights are not finite. {self.kept()}")
         if not self.accelerator.is_main_process:
+            self.progress = Progress(step, seconds, None, [])  # for what it says if it ends here
             return
         score = self._validate(self.model)
         averaged = self._validate(self._averaged()) if self.live.average else None
@@ -185,14 +186,15 @@ class Trainer:
             "seconds": seconds, "validation_psnr": score, "validation_psnr_ema": averaged, "dead_filters": dead,
         }  # fmt: skip
         log = [*self.progress.log, row]
-        self.progress = Progress(step, seconds, score if improved else best, log)
+        progress = Progress(step, seconds, score if improved else best, log)
         if improved:
-            self._write_weights(self.options.output / "best.safetensors", self.model)
+            self._write_weights(self.options.output / "best.safetensors", self.model, progress)
         paths = [checkpoint.path_for(self.options.output, step)]
         if self.plan.schedule == "decay" and step <= self.plan.decay_begin:
             paths.append(self.options.output / checkpoint.BEFORE_DECAY)
         for path in paths:
-            checkpoint.write(path, self.live, self.run_facts, self.progress)
+            checkpoint.write(path, self.live, self.run_facts, progress)
+        self.progress = progress
         checkpoint.prune(self.options.output, step)
         write_log(self.options.output, log)
         result = f"validation {score:.3f} dB" if score is not None else "no validation images"
@@ -220,17 +222,17 @@ class Trainer:
         model.load_state_dict(self.live.average, strict=True)
         return model
 
-    def _write_weights(self, path: Path, model: nn.Module, **more: Any) -> None:
-        totals = history.in_all(self.run_facts, self.progress.step, self.progress.seconds)
+    def _write_weights(self, path: Path, model: nn.Module, progress: Progress, **more: Any) -> None:
+        totals = history.in_all(self.run_facts, progress.step, progress.seconds)
         weights.write(path, model, {**self.run_facts, **totals, **more})
 
     def _finish(self) -> Path:
         path = self.options.output / "final.safetensors"
         if self.accelerator.is_main_process:
-            self._write_weights(path, self.model)
+            self._write_weights(path, self.model, self.progress)
             if self.live.average:
                 averaged = self.options.output / "final-ema.safetensors"
-                self._write_weights(averaged, self._averaged(), ema_decay=self.plan.ema_decay)
+                self._write_weights(averaged, self._averaged(), self.progress, ema_decay=self.plan.ema_decay)
             write_log(self.options.output, self.progress.log)  # a run that was killed may lack its last row
             draw_curve(self.options.output / "curve.png", self.progress.log)
             print(
@@ -346,7 +348,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
     whole = recipe.load(arguments.recipe, {key: value for key, value in values.items() if key != "steps"})
     done = trainer.progress
-    if done.step > first.step and whole.steps != plan.steps:
+    if trainer.accelerator.is_main_process and done.step > first.step and whole.steps != plan.steps:
         hours = whole.steps * (done.seconds - first.seconds) / (done.step - first.step) / 3600
         print(f"at this pace the {whole.steps:,} steps of the recipe take {hours:,.1f} hours", file=sys.stderr)
     return 0

@@ -13,8 +13,8 @@ from replication.errors import UserError
 META = torch.device("meta")
 
 
-def reachable(module: nn.Module) -> Iterator[tuple[str, Any]]:
-    """Every tensor and module that ``module`` holds, registered or not, once each, with the way to it.
+def reachable(module: Any) -> Iterator[tuple[str, Any]]:
+    """Every tensor and module that a module or another object holds, registered or not, once each, with the way to it.
 
     Looks into modules, lists, tuples, sets and dictionaries, and into the attributes of other objects.
     """

@@ -66,7 +66,7 @@ def convention(bias: bool) -> str:
 def as_text(sheet: Sheet, *, summary: bool = False) -> str:
     """Everything for a terminal; ``summary``: without the table of layers."""
     count = sheet.count
-    place = "the meta device (shapes alone)" if count.device == "meta" else f"{count.device}, on random numbers"
+    place = "the meta device (shapes alone)" if count.device == "meta" else f"{count.device}, with values"
     parts = [f"{sheet.title}, for an input of {count.inputs}"]
     if not summary:
         parts.append(layer_table(sheet))

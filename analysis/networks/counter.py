@@ -27,7 +27,7 @@ from torch.utils._pytree import tree_leaves
 from analysis.networks import operators
 from analysis.networks.copies import META, copied, first_line, is_lazy, reachable
 from analysis.networks.inputs import Inputs, given
-from analysis.networks.layers import LAYERS, biased_values, formula, kind_of
+from analysis.networks.layers import LAYERS, biased_values, formula, has_bias_formula, kind_of
 from replication.errors import UserError
 
 
@@ -188,14 +188,18 @@ def _run(network: nn.Module, inputs: Inputs, device: torch.device) -> Any:
 @contextmanager
 def _plain_operators() -> Iterator[None]:
     """No fused kernels that hide what is computed: attention and recurrent layers as their matrix products."""
-    attention, recurrent = torch.backends.mha.get_fastpath_enabled(), torch.backends.mkldnn.enabled
+    attention = torch.backends.mha.get_fastpath_enabled()
+    recurrent: Any = (torch.backends.mkldnn, torch.backends.cudnn)
+    before = [library.enabled for library in recurrent]
     torch.backends.mha.set_fastpath_enabled(False)
-    torch.backends.mkldnn.enabled = False  # type: ignore[assignment]
+    for library in recurrent:
+        library.enabled = False
     try:
         yield
     finally:
         torch.backends.mha.set_fastpath_enabled(attention)
-        torch.backends.mkldnn.enabled = recurrent
+        for library, enabled in zip(recurrent, before, strict=True):
+            library.enabled = enabled
 
 
 def _counted(network: nn.Module, inputs: Inputs, device: torch.device) -> Count:
@@ -226,8 +230,9 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.dependent: dict[int, StorageWeakRef] = {}
         self.owners = _owners(network)
         self.hooks = ExitStack()
-        for tensor in tree_leaves(inputs):
-            self._mark(tensor)
+        for leaf in tree_leaves(inputs):
+            for _, value in reachable(leaf):
+                self._mark(value)
         self.no_inputs = not self.dependent
 
     # ------------------------------------------------------------ where the run is
@@ -260,8 +265,8 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
             if macs is not None:
                 depends = self.no_inputs or any(map(self._depends, _tensors(output)))
                 row.formula = (row.formula or 0) + (macs if depends else 0)
-                if depends and (biased := biased_values(module, output)) is not None:
-                    row.bias += biased
+                if depends and has_bias_formula(module):
+                    row.bias += biased_values(module, args, kwargs, output)
 
     def _row(self, module: nn.Module, operator: str) -> Layer:
         key = id(module), operator
@@ -307,11 +312,14 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
     ) -> None:
         self._note_parameters(taken)
         name, rule = operators.name_of(func), operators.rule_of(func)
+        if any(one.layout != torch.strided for one in taken):
+            rule = None  # by their shapes, sparse matrices would be counted as full ones
         moved = sum(map(_bytes, {id(one): one for one in taken}.values())) + sum(map(_bytes, made))
         if name in operators.CHOOSING and taken and made:  # only what is chosen must be read
             moved -= max(0, _bytes(taken[0]) - _bytes(made[0]))
         if rule is None:
-            (self.free if operators.is_free(func) else self.unknown)[name] += 1
+            free = operators.is_free(func) and operators.rule_of(func) is None
+            (self.free if free else self.unknown)[name] += 1
             self._place("").bytes += moved
             return
         row = self._place(name)
@@ -322,7 +330,7 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
             row.calls += 1
         if dependent:
             row.macs += macs
-            if biased_values(row.module, first) is None:
+            if not has_bias_formula(row.module):
                 row.bias += operators.bias_additions(func, args, first)
             row.activations += first.numel()
         else:

@@ -1,5 +1,6 @@
 """What a network is given: shapes and types written as text or as tuples, tensors, keywords."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -76,17 +77,16 @@ def own_dtype(module: nn.Module) -> torch.dtype:
 def given(*positional: Any, keywords: Mapping[str, Any] | None = None) -> Inputs:
     """Inputs of what a caller passes: a tuple of whole numbers or text like ``1x3x64x64:float16`` is a shape.
 
-    Everything else is handed to the network as it is.
+    Everything else is handed to the network as it is, and so is all that `Inputs` holds.
     """
     return Inputs(tuple(map(_read, positional)), {name: _read(value) for name, value in (keywords or {}).items()})
 
 
 def _read(value: Any) -> Any:
-    if isinstance(value, str):
+    if isinstance(value, str) and re.fullmatch(r"\d+(x\d+)*(:\w+)?", value):
         return parse_shape(value)
-    whole = isinstance(value, Sequence) and not isinstance(value, bytes)
-    if whole and value and all(isinstance(one, int) and not isinstance(one, bool) for one in value):
-        return Shape(tuple(value))
+    if isinstance(value, tuple) and value and all(isinstance(one, int) and not isinstance(one, bool) for one in value):
+        return Shape(value)
     return value
 
 

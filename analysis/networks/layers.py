@@ -20,6 +20,10 @@ LAYERS: tuple[type[nn.Module], ...] = (
 """Modules that are one line of the table, with all that happens inside them."""
 
 
+FORWARD = ("forward", "_conv_forward")
+"""What a layer's class may override to compute something else; the second, of convolutions, is called by the first."""
+
+
 def kind_of(module: nn.Module) -> str:
     """The name of the module's class, without what parametrizations put before it."""
     if isinstance(module, torch.jit.ScriptModule):
@@ -30,10 +34,8 @@ def kind_of(module: nn.Module) -> str:
 def own_forward(module: nn.Module) -> bool:
     """Whether the module has a forward pass of its own instead of that of torch's layer, or its forward is replaced."""
     base = next((one for one in type(module).__mro__ if one.__module__.startswith("torch.nn.modules.")), None)
-    return (
-        base is None
-        or getattr(type(module), "forward", None) is not getattr(base, "forward", None)
-        or "forward" in vars(module)
+    return base is None or any(
+        getattr(type(module), name, None) is not getattr(base, name, None) or name in vars(module) for name in FORWARD
     )
 
 
@@ -45,8 +47,10 @@ def formula(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any],
     if isinstance(module, _ConvNd):
         image = given if isinstance(module, _ConvTransposeNd) else output
         channels = module.in_channels if isinstance(module, _ConvTransposeNd) else module.out_channels
+        real = 3 if image.is_complex() else 1  # torch makes three real convolutions of a complex one
         return (
-            prod(module.kernel_size)
+            real
+            * prod(module.kernel_size)
             * module.in_channels
             * module.out_channels
             // module.groups
@@ -65,13 +69,21 @@ def formula(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any],
     return _multihead(module, args, kwargs)
 
 
-def biased_values(module: nn.Module, output: Any) -> int | None:
-    """How many values of a layer's ``output`` its bias is added to; None where only its operators can tell.
+def has_bias_formula(module: nn.Module) -> bool:
+    """Whether `biased_values` tells what the module's biases are added to; else only its operators can.
 
-    By operators it would depend on the memory layout: torch adds it inside of the product, or apart.
+    By operators it would depend on the memory layout: torch adds a bias inside of the product, or apart.
     """
-    if not isinstance(module, _ConvNd | nn.Linear | nn.Bilinear) or own_forward(module):
-        return None
+    if isinstance(module, nn.MultiheadAttention):
+        return module.bias_k is None and not module.add_zero_attn and not own_forward(module)
+    return isinstance(module, _ConvNd | nn.Linear | nn.Bilinear) and not own_forward(module)
+
+
+def biased_values(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], output: Any) -> int:
+    """To how many values a layer adds its biases in one call; for a layer of `has_bias_formula`."""
+    if isinstance(module, nn.MultiheadAttention):
+        length, sources = _tokens(module, args, kwargs)
+        return 0 if module.in_proj_bias is None else 2 * int(module.embed_dim) * (length + sources)
     return 0 if module.bias is None else int(output.numel())
 
 
@@ -86,12 +98,17 @@ def _recurrent_weights(module: nn.RNNBase) -> int:
     return total
 
 
+def _tokens(module: nn.MultiheadAttention, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[int, int]:
+    """How many queries and keys there are in all samples together."""
+    query, key = (*args, *(kwargs[name] for name in ("query", "key", "value")[len(args) :]))[:2]
+    return int(query.numel()) // module.embed_dim, int(key.numel()) // module.kdim
+
+
 def _multihead(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> int | None:
     if not isinstance(module, nn.MultiheadAttention) or module.bias_k is not None or module.add_zero_attn:
         return None
-    query, key = (*args, *(kwargs[name] for name in ("query", "key", "value")[len(args) :]))[:2]
-    width = module.embed_dim
-    length, sources = int(query.numel()) // width, int(key.numel()) // module.kdim
+    query, width = args[0] if args else kwargs["query"], module.embed_dim
+    length, sources = _tokens(module, args, kwargs)
     batch = int(query.shape[0 if module.batch_first else 1]) if query.dim() == 3 else 1
     projections = length * 2 * width * width + sources * width * (module.kdim + module.vdim)
     return int(projections + 2 * length * (sources // batch) * width)

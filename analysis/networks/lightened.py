@@ -83,6 +83,8 @@ def study(
     if not any(layers[change.name].calls for change in report.changes):
         names = ", ".join(change.name for change in report.changes[:3])
         raise UserError(f"{title}: none of the convolutions that can be replaced runs ({names}): nothing would change")
+    if not before.macs:
+        raise UserError(f"{title}: expected multiply-adds that depend on the input, found none")
     after = _counted(title, "the lightened network", lighter, asked)
     case = Lightened(title, before, after, report, layers, lighter)
     if case.predicted_macs != after.macs:

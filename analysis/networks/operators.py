@@ -82,9 +82,10 @@ RULES: Mapping[str, Rule] = {
 
 _FREE = """
 _pack_padded_sequence _pad_enum _pad_packed_sequence _reshape_alias _reshape_copy _to_copy _unsafe_index
-_unsafe_masked_index _unsafe_view alias affine_grid_generator arange bernoulli block_diag bucketize cat
+_unsafe_masked_index _unsafe_view alias affine_grid_generator arange bernoulli block_diag bucketize cat cauchy
 channel_shuffle clone col2im constant_pad_nd contiguous copy copy_ diag_embed dropout embedding
-embedding_renorm empty empty_like empty_permuted empty_strided expand_copy eye fill flip full full_like gather
+embedding_renorm empty empty_like empty_permuted empty_strided expand_copy exponential eye fill flip full full_like
+gather geometric log_normal multinomial poisson randint_like _fused_dropout _standard_gamma alpha_dropout
 im2col index index_add index_copy index_fill index_put index_select lift lift_fresh lift_fresh_copy linspace
 masked_fill masked_scatter masked_select meshgrid native_channel_shuffle native_dropout new_empty
 new_empty_strided new_full new_ones new_zeros nonzero normal one_hot ones ones_like pad pixel_shuffle
@@ -106,8 +107,8 @@ _fused_rms_norm _log_softmax _native_batch_norm_legit _native_batch_norm_legit_n
 _prelu_kernel _safe_softmax _softmax _weight_norm_interface _weight_norm all amax amin aminmax any argmax argmin
 argsort bincount count_nonzero cummax cummin cumprod cumsum glu histc kthvalue linalg_vector_norm log_sigmoid
 log_sigmoid_forward logcumsumexp logsumexp max mean median min mode native_batch_norm native_group_norm
-native_layer_norm norm nanmedian prod relu renorm rrelu_with_noise softmax sort std std_mean sum
-_thnn_fused_gru_cell _thnn_fused_lstm_cell topk var var_mean
+native_layer_norm norm nanmedian prod relu renorm rrelu_with_noise rrelu_with_noise_functional softmax sort std std_mean
+sum _thnn_fused_gru_cell _thnn_fused_lstm_cell topk var var_mean
 """
 FREE = frozenset(_FREE.split())
 """Operators that are 0 MACs by agreement, in addition to those that torch tags as such.
@@ -119,9 +120,7 @@ reduction.
 CHOOSING = frozenset({"embedding", "gather", "index", "index_select", "take"})
 """Operators that read no more of their first argument than they put out."""
 
-_FREE_TAGS = frozenset(
-    tag for name in ("pointwise", "reduction", "nondeterministic_seeded") if (tag := getattr(torch.Tag, name, None))
-)
+_FREE_TAGS = frozenset(tag for name in ("pointwise", "reduction") if (tag := getattr(torch.Tag, name, None)))
 
 
 def name_of(operator: Any) -> str:

@@ -193,6 +193,7 @@ def test_time_is_measured_beside_the_floor(capsys: pytest.CaptureFixture[str]) -
         (["IMDN", "--scale", "3"], "expected 4 for IMDN"),
         (["IMDN", "--time", "--rounds", "0"], "--rounds: expected a number of at least 1, got 0"),
         (["IMDN", "--channels", "1"], "--channels: expected --scale with it"),
+        (["IMDN", "--scale", "4", "--channels", "1"], "--channels: expected none for IMDN"),
         (["counted_network:Two", "--scale", "2", "--channels", "0"], "--channels: expected a number of at least 1"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

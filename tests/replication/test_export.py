@@ -184,6 +184,23 @@ def test_command_refuses_to_overwrite(exported: Path, capsys: pytest.CaptureFixt
     assert kept["weights_sha256"] == weights.digest(exported / "own.safetensors")
 
 
+@pytest.mark.parametrize("options", [[], ["--unfolded"]])
+def test_float16_is_checked_on_the_network_of_the_file(
+    exported: Path, monkeypatch: pytest.MonkeyPatch, options: list[str]
+) -> None:
+    emulated = []
+
+    def look(network: nn.Module) -> nn.Module:
+        emulated.append(type(network))
+        return export.HalfPrecision(network)
+
+    monkeypatch.setattr(export, "Float16", look)
+    target = exported / "half.onnx"
+    export.main(["--weights", str(exported / "own.safetensors"), "-o", str(target), "--force", "--half", *options])
+    assert len(emulated) == 2, "for the check, and for the change of PSNR"
+    assert {kind is MSRN for kind in emulated} == {bool(options)}
+
+
 @pytest.mark.parametrize("backend", list(runtimes.ONNX_RUNTIMES))
 def test_backends_export_for_the_occasion(exported: Path, backend: str) -> None:
     pytest.importorskip(backend, reason="needs the extra of that backend")

@@ -85,6 +85,7 @@ def test_the_large_depthwise_layers_of_smsrn_are_found_and_none_of_msrn() -> Non
         nn.Conv2d(8, 8, 5, padding=0, groups=8),
         nn.Conv2d(8, 8, 5, padding=2, groups=8, padding_mode="reflect"),
         nn.Conv2d(8, 8, (5, 3), padding=(2, 1), groups=8),
+        nn.Conv2d(8, 8, 4, padding=2, groups=8),
     ],
 )
 def test_other_layers_are_left_alone(layer: nn.Module) -> None:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from replication import weights
-from replication.errors import UserError
+from replication.errors import ArgumentError, UserError
 from replication.lighten import best_separable, lighten, papers_choice
 from replication.models import build
 from replication.models.layers import SeparableConv2d
@@ -48,6 +48,11 @@ class Own(nn.Conv2d):
         return 2 * super().forward(input)
 
 
+class OwnInside(nn.Conv2d):
+    def _conv_forward(self, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+        return super()._conv_forward(x, weight - weight.mean(), bias)
+
+
 class Renamed(nn.Conv2d):
     pass
 
@@ -65,6 +70,7 @@ def test_what_is_left_alone_and_why() -> None:
         nn.Conv2d(4, 4, 3),
         nn.Conv2d(4, 4, 3),
         Renamed(4, 4, 3),
+        OwnInside(4, 4, 3),
     ]
     keep = {"6": lighten_module.USED_DIRECTLY}
     lighter, report = lighten(nn.Sequential(*layers), choose=lambda name, conv: name != "7", keep=keep)
@@ -77,10 +83,18 @@ def test_what_is_left_alone_and_why() -> None:
         lighten_module.SCRIPTED,
         lighten_module.USED_DIRECTLY,
         lighten_module.NOT_CHOSEN,
+        lighten_module.SUBCLASS,
     )
-    assert report.left == dict(zip("01234567", reasons, strict=True))
+    assert report.left == dict(zip("012345679", reasons, strict=True))
     assert [change.name for change in report.changes] == ["8"]
-    assert [type(one) for one in lighter.children()] == [*(type(one) for one in layers[:8]), SeparableConv2d]
+    assert [type(one) for one in lighter.children()] == [*(type(one) for one in layers[:8]), SeparableConv2d, OwnInside]
+
+
+def test_complex_kernels_are_not_approximated() -> None:
+    layer = nn.Conv2d(4, 4, 3).to(torch.complex64)
+    with pytest.raises(ArgumentError, match="expected a real weight, got a complex one"):
+        lighten(nn.Sequential(layer), from_weights=True)
+    assert lighten(nn.Sequential(layer))[1].changes[0].error is None
 
 
 def test_a_shared_layer_stays_shared() -> None:

@@ -417,6 +417,19 @@ def test_the_seconds_of_a_resumed_run_go_on(images: Path, tmp_path: Path, monkey
     assert newest(tmp_path).progress.seconds > 1000
 
 
+def test_what_is_said_to_be_saved_is_saved(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(checkpoint, "write", interrupted)
+    trainers: list[Trainer] = []
+    begin = Trainer._begin
+    monkeypatch.setattr(Trainer, "_begin", lambda self: (trainers.append(self), begin(self))[1])
+    with pytest.raises(KeyboardInterrupt):
+        main(arguments(images, tmp_path))
+    assert trainers[0].kept() == "No state is saved yet"
+
+
 def test_msrn_resumes_as_well(images: Path, tmp_path: Path) -> None:
     options = {"steps": 2, "steps_per_epoch": 1}
     main(arguments(images, tmp_path / "whole", "--model", "msrn", **options))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from analysis.cost import closed_form
-from analysis.networks import inputs
+from analysis.networks import inputs, operators
 from analysis.networks.checks import Check, by_fvcore, by_layers, by_torch, checks
 from analysis.networks.counter import count, initialised, on_meta
 from analysis.networks.lightened import study
@@ -339,6 +339,127 @@ def test_the_rule_of_fvcore_for_einsum_explains_a_difference() -> None:
     found = by_fvcore(count(Outer(), (1, 5)), Outer())
     assert found.found != found.expected
     assert (found.ok, found.why) == (True, "it estimates einsum by a rule of its own")
+
+
+class Convolved(torch.autograd.Function):
+    @staticmethod
+    def forward(_: Any, x: Tensor, weight: Tensor) -> Tensor:
+        return nn.functional.conv2d(x, weight)
+
+
+class Called(nn.Module):
+    """Whatever ``function`` makes of the input and 3x3 numbers."""
+
+    def __init__(self, function: Callable[[Tensor, Tensor], Tensor]) -> None:
+        super().__init__()
+        self.function = function
+        self.numbers = nn.Parameter(torch.rand(3, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.function(x, self.numbers)
+
+
+@pytest.mark.parametrize(
+    ("network", "why"),
+    [
+        (nn.Conv2d(3, 8, 3, padding="same"), "it has no rule for aten::_convolution_mode"),
+        (Called(lambda x, numbers: torch.tensordot(x, numbers, dims=([1], [0]))), "it has no rule for aten::tensordot"),
+        (Called(lambda x, numbers: torch.inner(x, x)), "it has no rule for aten::inner"),
+        (Called(lambda x, numbers: numbers @ x[..., :3, :5]), "its rule for matmul leaves out what is broadcast"),
+        (
+            Called(lambda x, numbers: Convolved.apply(x, numbers[..., None, None])),  # type: ignore[no-untyped-call]
+            "it has no rule for prim::PythonOp.Convolved",
+        ),
+    ],
+    ids=["same padding", "tensordot", "inner", "broadcast", "function"],
+)
+def test_what_fvcore_does_not_know_is_said(network: nn.Module, why: str) -> None:
+    found = checks(count(network, IMAGE), network)
+    assert [one.ok for one in found] == [True] * 3
+    assert found[-1].why == why
+
+
+@pytest.mark.parametrize(
+    "name", ["_cudnn_rnn", "miopen_rnn", "_flash_attention_forward", "_scaled_dot_product_attention_math_for_mps"]
+)
+def test_fused_operators_without_a_rule_are_not_free(name: str) -> None:
+    """Torch tags them as random, for their dropout; they multiply and add."""
+    packet = getattr(torch.ops.aten, name)
+    assert [operators.is_free(getattr(packet, one)) for one in packet.overloads()].count(True) == 0
+
+
+@pytest.mark.parametrize("draw", [torch.bernoulli, torch.poisson, torch.rand_like, lambda x: x.exponential_(2.0)])
+def test_random_numbers_are_free(draw: Callable[[Tensor], Tensor]) -> None:
+    found = count(Called(lambda x, numbers: draw(x)), IMAGE)
+    assert (found.macs, found.unknown) == (0, {})
+
+
+def test_inputs_inside_an_object_are_inputs() -> None:
+    class Batch:
+        def __init__(self) -> None:
+            self.x = torch.rand(8, 16)
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(16, 4)
+
+        def forward(self, times: Tensor, batch: Batch) -> Tensor:
+            return self.layer(batch.x) + times  # type: ignore[no-any-return]
+
+    found = count(Net(), torch.zeros(1), Batch())
+    assert (found.macs, found.constant_macs) == (8 * 16 * 4, 0)
+
+
+def test_products_with_a_sparse_matrix_are_not_counted_as_full_ones() -> None:
+    graph = torch.eye(50).to_sparse()
+    found = count(Called(lambda x, numbers: graph @ x), torch.rand(50, 3))
+    assert (found.macs, found.unknown) == (0, {"mm": 1})
+
+
+def test_a_complex_convolution_is_three_real_ones() -> None:
+    layer = nn.Conv2d(2, 4, 3).to(torch.complex64)
+    found = count(layer, torch.rand(1, 2, 8, 8, dtype=torch.complex64))
+    assert found.macs == 3 * 36 * 4 * 2 * 9
+    assert by_layers(found).ok
+
+
+def test_a_convolution_that_does_more_than_torchs_has_no_formula() -> None:
+    class Twice(nn.Conv2d):
+        def _conv_forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+            return super()._conv_forward(x, weight, bias) + super()._conv_forward(x, weight, None)
+
+    found = count(Twice(3, 8, 3), IMAGE)
+    assert found.macs == 2 * 8 * 10 * 8 * 27
+    assert by_layers(found).ok
+
+
+@pytest.mark.parametrize(("shape", "first"), [((2, 7, 16), True), ((7, 2, 16), False), ((1, 14, 16), True)])
+def test_biases_of_attention_count_alike_in_every_memory_layout(shape: tuple[int, ...], first: bool) -> None:
+    layer = nn.MultiheadAttention(16, 4, batch_first=first)
+    assert count(layer, shape, shape, shape).bias == 4 * 14 * 16
+    assert count(nn.MultiheadAttention(16, 4, bias=False, batch_first=first), shape, shape, shape).bias == 0
+
+
+def test_a_network_of_constants_alone_is_not_lightened() -> None:
+    class Prior(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer, self.start = nn.Conv2d(3, 8, 3), nn.Buffer(torch.rand(1, 3, 8, 8))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.layer(self.start)  # type: ignore[no-any-return]
+
+    with pytest.raises(UserError, match="prior: expected multiply-adds that depend on the input, found none"):
+        study("prior", Prior(), IMAGE)
+
+
+def test_text_and_lists_are_handed_on() -> None:
+    class Resized(nn.Module):
+        def forward(self, x: Tensor, size: list[int], mode: str) -> Tensor:
+            return nn.functional.interpolate(x, size, mode=mode)
+
+    assert count(Resized(), IMAGE, keywords={"size": [16, 16], "mode": "bilinear"}).macs == 0
 
 
 def test_a_layer_that_still_runs_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
