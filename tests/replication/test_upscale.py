@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -417,6 +418,12 @@ def test_onnx_file_in_its_runtimes(tmp_path: Path, backend: str) -> None:
     write_onnx(tmp_path / "n.onnx")
     network = load_network(backend=backend, weights_file=tmp_path / "n.onnx", threads=1)
     assert (network.scale, network.radius) == (2, 3)
+    running: Any = network.run
+    used = {
+        "onnxruntime": lambda: running.session.get_session_options().intra_op_num_threads,
+        "openvino": lambda: running._compiled.get_property("INFERENCE_NUM_THREADS"),
+    }[backend]()
+    assert used == 1
     image = RGBA[..., :3]
     for tile in (None, 11):
         np.testing.assert_array_equal(upscale.upscale(image, network, tile=tile), enlarged(image))
