@@ -214,8 +214,8 @@ def test_the_first_screen_says_what_the_pages_say() -> None:
     assert f"equal trainings of {steps} steps" in answer
     assert f": {float(share.removesuffix(' %')):g} % (" in answer
     others = sorted(float(row[-1].split(" ")[0]) for row in rungs if row[-1] != losses[-1])
-    assert f"In the other {len(others)} pairs it loses between {others[0]:+.3f}" in answer, answer
-    assert f"and {others[-1]:+.3f}" in answer
+    assert f"In the other {len(others)} pairs it loses between {others[0]:.3f} dB" in answer
+    assert f") and {others[-1]:.3f} dB (" in answer
     assert f"SMSRN loses {losses[-1].replace(' (', ' dB (')}" in answer
     assert f"The paper loses {paper[-1]} dB" in answer
     assert not re.search(r"\([^)]*\(", answer.replace("(R)", "")), "brackets in brackets"
