@@ -28,6 +28,11 @@ ALIKE = 0.9
 """Correlation from which two surroundings look the same."""
 AGREEING = 6
 """Details that look the same and moved by one distance, from which two images are laid on each other."""
+SPREAD = 4.0
+"""Standard deviation (shrunk pixels) of their places across the line that fits them best, from which details count.
+
+Details on one line may be a single edge, which looks the same wherever along it two images are laid on each other.
+"""
 SAME = 0.8
 """Correlation of what is fine in two images laid on each other, from which they share pixels."""
 
@@ -77,10 +82,16 @@ def laid_on(one: Details, other: Details, similarity: Array) -> tuple[int, float
     together = np.abs(moved[:, None] - moved[None]).max(axis=2) <= 1
     numbers = [len(set(first[row])) for row in together]
     best = int(np.argmax(numbers))
-    if numbers[best] < AGREEING:
+    if numbers[best] < AGREEING or spread(one.where[np.unique(first[together[best]])]) < SPREAD:
         return numbers[best], 0.0
     near = [moved[best] + (down, right) for down in (-1, 0, 1) for right in (-1, 0, 1)]
     return numbers[best], max(correlation(one.fine, other.fine, int(down), int(right)) for down, right in near)
+
+
+def spread(places: NDArray[np.intp]) -> float:
+    """How far places (n, 2) lie from the line that fits them best: standard deviation in pixels."""
+    singular = np.linalg.svd(places - places.mean(axis=0), compute_uv=False)
+    return float(singular[-1] / np.sqrt(len(places)))
 
 
 def correlation(one: Array, other: Array, down: int, right: int) -> float:

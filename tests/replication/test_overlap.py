@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 import pytest
+from scipy.ndimage import gaussian_filter
 
 from replication import records
 from replication.data import __main__ as command
@@ -46,6 +47,19 @@ def test_a_picture_is_recognised_and_no_other(photographs: dict[str, Image]) -> 
     found = overlaps(benchmark, copies)
     assert set(found) == {(copy.partition(",")[0], copy) for copy in copies}
     assert min(found.values()) > (SAME + 1) / 2
+
+
+def test_one_edge_in_common_is_no_picture_in_common() -> None:
+    """Along an edge all looks the same, and where two images overlap by it alone they correlate."""
+    random = np.random.default_rng(0)
+    parts = []
+    for _ in range(2):
+        edge = np.where(np.arange(96) < 40, 250, 40)[:, None] + 140 * gaussian_filter(random.normal(size=(96, 800)), 4)
+        parts.append((edge, random.normal(120, 5, (400, 800))))
+    (roof, below), (floor, above) = parts
+    images = [np.concatenate([roof, below]), np.concatenate([above, floor])]
+    first, second = (details(np.clip(image, 0, 255).astype(np.uint8)) for image in images)
+    assert overlaps({"one": first}, {"other": second}) == {}
 
 
 def test_flat_and_tiny_images_share_nothing() -> None:
