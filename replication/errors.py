@@ -61,6 +61,21 @@ def at_least(smallest: int) -> Callable[[str], int]:
     return number
 
 
+def above_zero(largest: float, what: str = "a number") -> Callable[[str], float]:
+    """An argparse type: a number above 0 and at most ``largest``; ``what`` it is called in the message."""
+
+    def number(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = 0.0
+        if not 0 < value <= largest:
+            raise argparse.ArgumentTypeError(f"expected {what} above 0, at most {largest:g}, got {text!r}")
+        return value
+
+    return number
+
+
 def _replace_closed_streams() -> None:
     """Send nowhere what is printed to a stream that was closed before we began: Python has None in its place."""
     for name in ("stdout", "stderr"):

@@ -209,8 +209,8 @@ def check(content: bytes, source: Trained, *, half: bool, size: Size | None = No
     """Check an ONNX file: its form, and its output in each runtime that is installed, against ``source`` in PyTorch.
 
     ``size``: the only one that it takes, of a file for phones; else `SIZES` are tried. ``folded``: whether the file's
-    network is. Raises UserError when the file
-    is not valid, an output differs by more than `TOLERANCE`, or no runtime is there.
+    network is. Raises UserError when the file is not valid, an output differs by more than `TOLERANCE`, or no runtime
+    is there.
     """
     onnx = extra("onnx", "onnx")
     try:

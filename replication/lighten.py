@@ -172,11 +172,18 @@ def _reason_to_leave(layer: _ConvNd) -> str | None:
     if layer.groups > 1 and layer.groups in sides:
         return DEPTHWISE
     plain = next(one for one in type(layer).__mro__ if one.__module__ == "torch.nn.modules.conv")
-    for name in ("forward", "_conv_forward"):  # the first calls the second
-        if getattr(type(layer), name, None) is not getattr(plain, name, None) or name in vars(layer):
-            return SUBCLASS
+    if overrides(layer, plain):
+        return SUBCLASS
     before = [one for one in layer._forward_pre_hooks.values() if not isinstance(one, WeightNorm | SpectralNorm)]
     return HOOKS if before or layer._forward_hooks else None
+
+
+def overrides(layer: nn.Module, plain: type[nn.Module]) -> bool:
+    """Whether ``layer`` computes something else than torch's class ``plain`` that it is made of."""
+    names = ("forward", "_conv_forward")  # the second, of convolutions, is called by the first
+    return any(
+        getattr(type(layer), name, None) is not getattr(plain, name, None) or name in vars(layer) for name in names
+    )
 
 
 def _check_alone(name: str, layer: _ConvNd, owners: dict[int, str]) -> None:

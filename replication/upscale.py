@@ -35,7 +35,7 @@ from tqdm import tqdm
 from replication import sharing
 from replication.backends import BACKENDS, backends_in_words, load_network
 from replication.batch import DEFAULT_NAME, Naming, Plan, check_pattern, plan, printable
-from replication.errors import ArgumentError, Parser, UserError, run
+from replication.errors import ArgumentError, Parser, UserError, above_zero, run
 from replication.files import check_folder
 from replication.images.alpha import upscale_alpha, upscale_colors, visible_colors
 from replication.images.animation import Animation, animation, can_hold_frames, frames, write_frames
@@ -372,7 +372,7 @@ def parser() -> Parser:
     )  # fmt: skip
     size = result.add_mutually_exclusive_group()
     size.add_argument(
-        "--factor", type=_factor, metavar="F",
+        "--factor", type=above_zero(64), metavar="F",
         help="any factor: the network's result, resized by exact bicubic interpolation (default: the network's)",
     )  # fmt: skip
     size.add_argument("--to", type=_box, metavar="WxH", help="the largest size that fits into W x H pixels, likewise")
@@ -415,16 +415,6 @@ def _tile(text: str) -> int | None:
         return int(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"expected auto or a number of pixels, got {text!r}") from None
-
-
-def _factor(text: str) -> float:
-    try:
-        factor = float(text)
-    except ValueError:
-        factor = 0.0
-    if not 0 < factor <= 64:
-        raise argparse.ArgumentTypeError(f"expected a number above 0, at most 64, got {text!r}")
-    return factor
 
 
 def _box(text: str) -> tuple[int, int]:

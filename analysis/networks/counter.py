@@ -312,14 +312,12 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
     ) -> None:
         self._note_parameters(taken)
         name, rule = operators.name_of(func), operators.rule_of(func)
-        if any(one.layout != torch.strided for one in taken):
-            rule = None  # by their shapes, sparse matrices would be counted as full ones
+        sparse = any(one.layout != torch.strided for one in taken)  # by their shapes, counted as full ones
         moved = sum(map(_bytes, {id(one): one for one in taken}.values())) + sum(map(_bytes, made))
         if name in operators.CHOOSING and taken and made:  # only what is chosen must be read
             moved -= max(0, _bytes(taken[0]) - _bytes(made[0]))
-        if rule is None:
-            free = operators.is_free(func) and operators.rule_of(func) is None
-            (self.free if free else self.unknown)[name] += 1
+        if rule is None or sparse:
+            (self.free if rule is None and operators.is_free(func) else self.unknown)[name] += 1
             self._place("").bytes += moved
             return
         row = self._place(name)

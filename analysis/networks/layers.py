@@ -8,6 +8,8 @@ import torch
 from torch import nn
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
+from replication.lighten import overrides
+
 LAYERS: tuple[type[nn.Module], ...] = (
     _ConvNd,
     nn.Linear,
@@ -20,10 +22,6 @@ LAYERS: tuple[type[nn.Module], ...] = (
 """Modules that are one line of the table, with all that happens inside them."""
 
 
-FORWARD = ("forward", "_conv_forward")
-"""What a layer's class may override to compute something else; the second, of convolutions, is called by the first."""
-
-
 def kind_of(module: nn.Module) -> str:
     """The name of the module's class, without what parametrizations put before it."""
     if isinstance(module, torch.jit.ScriptModule):
@@ -34,9 +32,7 @@ def kind_of(module: nn.Module) -> str:
 def own_forward(module: nn.Module) -> bool:
     """Whether the module has a forward pass of its own instead of that of torch's layer, or its forward is replaced."""
     base = next((one for one in type(module).__mro__ if one.__module__.startswith("torch.nn.modules.")), None)
-    return base is None or any(
-        getattr(type(module), name, None) is not getattr(base, name, None) or name in vars(module) for name in FORWARD
-    )
+    return base is None or overrides(module, base)
 
 
 def formula(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], output: Any) -> int | None:

@@ -4,7 +4,6 @@ What sample ``index`` under ``seed`` is depends on nothing else, so neither work
 processes change the data.
 """
 
-import argparse
 import hashlib
 import json
 import shutil
@@ -20,7 +19,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
-from replication.errors import DamagedFileError, UserError
+from replication.errors import DamagedFileError, UserError, above_zero
 from replication.images.io import read_image
 from replication.images.resize import crop_to_multiple, imresize
 
@@ -66,13 +65,7 @@ class Source:
         path, at, factor = text.rpartition("@")
         if not at or Path(text).is_dir():
             return cls(Path(text))
-        try:
-            number = float(factor)
-        except ValueError:
-            number = 0.0
-        if not 0 < number <= 1:
-            raise argparse.ArgumentTypeError(f"{text}: expected a factor above 0 and at most 1 after @, got {factor}")
-        return cls(Path(path), number)
+        return cls(Path(path), above_zero(1, f"after {path}@ a factor")(factor))
 
     def __str__(self) -> str:
         return self.path.name if self.factor == 1 else f"{self.path.name}@{self.factor:g}"

@@ -909,7 +909,7 @@ def test_a_bad_factor_of_a_folder_exits_with_2(
     with pytest.raises(SystemExit) as stopped:
         main(["--model", "smsrn", "--data", f"{images}@{factor}", "--output", str(tmp_path / "run")])
     assert stopped.value.code == 2
-    assert f"{images}@{factor}: expected a factor above 0 and at most 1" in capsys.readouterr().err
+    assert f"expected after {images}@ a factor above 0, at most 1, got '{factor}'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("has_bf16", [True, False])
